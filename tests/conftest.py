@@ -1,0 +1,49 @@
+"""Options shared by all tests.
+
+`--all` also runs what is marked slow. `--corpus FOLDER` replaces the recorded sequences of tests/data/corpus;
+a test that takes `sequence` runs once for each. With `CI=true` a skipped test counts as failed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support import corpus
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("pixeltrail")
+    group.addoption("--all", action="store_true", help="run slow tests too")
+    group.addoption("--corpus", type=Path, default=corpus.DEFAULT_FOLDER, help="folder of recorded sequences")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "sequence" in metafunc.fixturenames:
+        sequences = corpus.load_all(metafunc.config.getoption("--corpus"))
+        metafunc.parametrize("sequence", sequences, ids=[sequence.name for sequence in sequences])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--all"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, which CI=true forbids: {report.longrepr}"
+
+
+@pytest.fixture
+def corpus_folder(request: pytest.FixtureRequest) -> Path:
+    return request.config.getoption("--corpus")

@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: recorded sequences, services, interpreters."""

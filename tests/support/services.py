@@ -1,0 +1,201 @@
+"""Brokers for tests: each on free loopback ports, with its own folder, gone at the end of the `with` block.
+
+with mosquitto() as broker:
+    client.connect("127.0.0.1", broker.port)
+    broker.kill()       # as a power cut would
+    broker.restart()    # same ports, same data folder
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from .requirements import require
+
+LOOPBACK = "127.0.0.1"
+_READY_S = 20.0
+_STOP_S = 10.0
+# A port found free may be taken by another test process before the broker binds it.
+_START_ATTEMPTS = 3
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def free_ports(count: int) -> list[int]:
+    """`count` different ports that were free a moment ago."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((LOOPBACK, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
+def wait_for_port(
+    port: int, timeout_s: float = _READY_S, process: subprocess.Popen[bytes] | None = None
+) -> None:
+    """Return once something listens on the port; raise if `process` ends first or time runs out."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
+            return
+        if process is not None and process.poll() is not None:
+            raise RuntimeError(f"it ended with {process.returncode} before it listened on port {port}")
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing listened on port {port} within {timeout_s} s")
+        time.sleep(0.01)
+
+
+class Service:
+    """One server process. `ports` are waited for in order; the first is `port`."""
+
+    def __init__(self, command: Sequence[str | Path], ports: Sequence[int], folder: Path) -> None:
+        self.folder = folder
+        self.ports = tuple(ports)
+        self._command = [str(word) for word in command]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def port(self) -> int:
+        return self.ports[0]
+
+    @property
+    def pid(self) -> int:
+        """Of the server itself: no launcher stands between."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
+    def start(self) -> None:
+        assert self._process is None
+        with open(self.folder / "log", "ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder
+            )
+        try:
+            for port in self.ports:
+                wait_for_port(port, process=self._process)
+        except (RuntimeError, TimeoutError) as error:
+            self.kill()
+            raise RuntimeError(f"{Path(self._command[0]).name} did not start: {error}\n{self.log}") from error
+
+    def stop(self) -> None:
+        """Ask it to end, and wait."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait. What it had not written is lost."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Start again on the same ports and data; kills the process if it still runs."""
+        self.kill()
+        self.start()
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+_S = TypeVar("_S", bound=Service)
+
+
+class NatsServer(Service):
+    """`port` speaks MQTT, `nats_port` NATS."""
+
+    @property
+    def nats_port(self) -> int:
+        return self.ports[1]
+
+    @property
+    def url(self) -> str:
+        return f"nats://{LOOPBACK}:{self.nats_port}"
+
+
+@contextlib.contextmanager
+def mosquitto(extra: str = "", port: int | None = None) -> Iterator[Service]:
+    """Mosquitto with one open listener and nothing kept on disk. `extra` is appended to its configuration."""
+
+    def build(folder: Path, port: int) -> Service:
+        config = folder / "mosquitto.conf"
+        config.write_text(
+            f"listener {port} {LOOPBACK}\nallow_anonymous true\npersistence false\nlog_dest stdout\n{extra}\n"
+        )
+        return Service([require("mosquitto"), "-c", config], [port], folder)
+
+    with _folder("mosquitto") as folder:
+        service = _started(lambda: build(folder, port or free_port()), retry=port is None)
+        try:
+            yield service
+        finally:
+            service.stop()
+
+
+@contextlib.contextmanager
+def nats(extra: str = "", port: int | None = None) -> Iterator[NatsServer]:
+    """nats-server with JetStream and its MQTT 3.1.1 listener. `extra` is appended to its configuration."""
+
+    def build(folder: Path, mqtt_port: int, nats_port: int) -> NatsServer:
+        config = folder / "nats.conf"
+        config.write_text(
+            "server_name: pixeltrail-test\n"  # MQTT sessions are stored under it
+            f"host: {LOOPBACK}\nport: {nats_port}\n"
+            f'jetstream {{ store_dir: "{folder / "jetstream"}" }}\n'  # MQTT needs it
+            f"mqtt {{ host: {LOOPBACK}, port: {mqtt_port} }}\n{extra}\n"
+        )
+        return NatsServer([require("nats-server"), "-c", config], [mqtt_port, nats_port], folder)
+
+    def build_anywhere(folder: Path) -> NatsServer:
+        mqtt_port, nats_port = free_ports(2)
+        return build(folder, port or mqtt_port, nats_port)
+
+    with _folder("nats") as folder:
+        service = _started(lambda: build_anywhere(folder), retry=port is None)
+        try:
+            yield service
+        finally:
+            service.stop()
+
+
+@contextlib.contextmanager
+def _folder(name: str) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix=f"pixeltrail-{name}-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _started(build: Callable[[], _S], retry: bool) -> _S:
+    attempts = _START_ATTEMPTS if retry else 1
+    while True:
+        service = build()
+        attempts -= 1
+        try:
+            service.start()
+            return service
+        except RuntimeError:
+            if not attempts:
+                raise
