@@ -1,0 +1,44 @@
+"""Settings of the bridge: `load()` reads and checks them, `table.py` lists them."""
+
+from __future__ import annotations
+
+from ..errors import ConfigError
+from .load import ENVIRONMENT_FILE, load
+from .table import (
+    ENVIRONMENT_PREFIX,
+    FILE_NAME,
+    BridgeSettings,
+    Config,
+    EventsSettings,
+    JsonlSettings,
+    MqttSettings,
+    RecordingSettings,
+    Secret,
+    SegmentSettings,
+    SerialSettings,
+    Setting,
+    WebSettings,
+    render_template,
+    rows,
+)
+
+__all__ = [
+    "ENVIRONMENT_FILE",
+    "ENVIRONMENT_PREFIX",
+    "FILE_NAME",
+    "BridgeSettings",
+    "Config",
+    "ConfigError",
+    "EventsSettings",
+    "JsonlSettings",
+    "MqttSettings",
+    "RecordingSettings",
+    "Secret",
+    "SegmentSettings",
+    "SerialSettings",
+    "Setting",
+    "WebSettings",
+    "load",
+    "render_template",
+    "rows",
+]

@@ -1,0 +1,218 @@
+"""Settings from a file, the environment and the command line, in that order of growing strength.
+
+- File: TOML, a section for each class (`[web] port = 8377`). Relative paths count from the file's
+  folder, elsewhere from the working folder.
+- Environment: `PIXELTRAIL_WEB__PORT=8377`. `PIXELTRAIL_CONFIG` names the file and is no setting.
+- Command line: `--set web.port=8377`.
+- A secret comes from the environment or from a file that the settings name (`write_key_file`), never from the
+  settings file, which people share, nor from the command line, which every process can read.
+
+Every fault is a ConfigError that names the place, the key, the value (unless secret) and what to do. Imports only
+the standard library: `pixeltrail --help` pays for it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from .table import ENVIRONMENT_PREFIX, Config, Secret, Setting, as_toml, rows, sections
+
+ENVIRONMENT_FILE = "PIXELTRAIL_CONFIG"
+_BOOLEANS = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+}
+_SECRET_LIMIT = 4_096  # characters; a key file longer than this is some other file
+
+
+def load(
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    overrides: Iterable[str] = (),
+    *,
+    must_exist: bool = True,
+) -> Config:
+    """Read the three places and check everything. `overrides` are `section.name=value` as given to --set.
+
+    With `must_exist=False` a missing file means defaults. Raises ConfigError.
+    """
+    table = {row.key: row for row in rows()}
+    environment = environment if environment is not None else {}
+    found: dict[str, Any] = {}
+    read_file = None
+    if file is not None and (must_exist or file.exists()):
+        read_file = file
+        found |= _from_file(file, table)
+    found |= _from_environment(environment, table)
+    found |= _from_overrides(overrides, table)
+    base = read_file.resolve().parent if read_file else Path.cwd()
+    _read_secrets(found, table, base)
+    return _build(found, table, base, read_file)
+
+
+# --- the three places ----------------------------------------------------------------------------------
+
+
+def _from_file(file: Path, table: Mapping[str, Setting]) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{file}: there is no such file. Run `pixeltrail init` to write one.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: is not valid TOML: {error}") from None
+    found = {}
+    for section, values in content.items():
+        if not isinstance(values, dict):
+            raise ConfigError(f"{file}: {section} stands outside of any section. {_nearest(section, table)}")
+        for name, value in values.items():
+            row = _find(f"{section}.{name}", str(file), table)
+            if row.is_secret:
+                raise ConfigError(
+                    f"{file}: {row.key} is a secret and does not belong in this file. Put it alone into "
+                    f"another file and name that in {row.key}_file, or set {row.environment} in the environment."
+                )
+            found[row.key] = _checked(row, value, str(file))
+    return found
+
+
+def _from_environment(environment: Mapping[str, str], table: Mapping[str, Setting]) -> dict[str, Any]:
+    found = {}
+    for variable, text in sorted(environment.items()):
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable == ENVIRONMENT_FILE:
+            continue
+        key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".", 1)
+        row = _find(key, f"environment variable {variable}", table)
+        found[row.key] = _from_text(row, text, f"environment variable {variable}")
+    return found
+
+
+def _from_overrides(overrides: Iterable[str], table: Mapping[str, Setting]) -> dict[str, Any]:
+    found = {}
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {override}: expected section.name=value, such as --set web.port=8000.")
+        row = _find(key.strip(), "--set", table)
+        if row.is_secret:
+            raise ConfigError(
+                f"--set {row.key}: a secret on the command line can be read by every process. "
+                f"Use {row.key}_file, or set {row.environment} in the environment."
+            )
+        found[row.key] = _from_text(row, text.strip(), "--set")
+    return found
+
+
+def _read_secrets(found: dict[str, Any], table: Mapping[str, Setting], base: Path) -> None:
+    """Fill each secret that was not given from the file its `_file` twin names."""
+    for row in table.values():
+        path = found.get(f"{row.key}_file")
+        if not row.is_secret or row.key in found or path is None:
+            continue
+        full = base / path
+        try:
+            with full.open(encoding="utf-8") as file:
+                text = file.read(_SECRET_LIMIT + 1)
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not text"
+            raise ConfigError(f"{row.key}_file: {full} cannot be read: {reason}") from None
+        if len(text) > _SECRET_LIMIT or not text.strip() or "\n" in text.strip():
+            raise ConfigError(f"{row.key}_file: {full} must hold one line with the secret and nothing else.")
+        found[row.key] = Secret(text.strip())
+
+
+# --- checks --------------------------------------------------------------------------------------------
+
+
+def _find(key: str, place: str, table: Mapping[str, Setting]) -> Setting:
+    if key in table:
+        return table[key]
+    raise ConfigError(f"{place}: there is no setting {key}. {_nearest(key, table)}")
+
+
+def _nearest(key: str, table: Mapping[str, Setting]) -> str:
+    name = key.rpartition(".")[2]
+    by_name = {row.name: row.key for row in table.values()}
+    close = difflib.get_close_matches(key, table, n=1, cutoff=0.7) or [
+        by_name[match] for match in difflib.get_close_matches(name, by_name, n=1, cutoff=0.7)
+    ]
+    return f"Did you mean {close[0]}?" if close else "`pixeltrail init --print` lists all of them."
+
+
+def _from_text(row: Setting, text: str, place: str) -> Any:
+    """What an environment variable or --set says, as its setting keeps it; lists are separated by commas."""
+    value: Any = text
+    if row.type is Secret:
+        return Secret(text)
+    if row.type is bool:
+        value = _BOOLEANS.get(text.lower(), text)
+    elif row.type in (int, float):
+        try:
+            value = row.type(text)
+        except ValueError:
+            value = text
+    elif row.type == tuple[str, ...]:
+        value = [part.strip() for part in text.split(",") if part.strip()]
+    checked = _checked(row, value, place)
+    return Path.cwd() / checked if isinstance(checked, Path) else checked
+
+
+def _checked(row: Setting, value: Any, place: str) -> Any:
+    """The value as its setting keeps it. Raises ConfigError."""
+    wanted = _wanted(row)
+    fault = ConfigError(f"{place}: {row.key} = {as_toml(value)}: expected {wanted}.")
+    if row.type is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if row.type == tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise fault
+        return tuple(value)
+    if row.type in (Path, Path | None):
+        if not isinstance(value, str) or "\0" in value or (not value and row.default is not None):
+            raise fault
+        return Path(value).expanduser() if value else None
+    if type(value) is not row.type or (row.choices and value not in row.choices):
+        raise fault
+    if (row.low is not None and not value >= row.low) or (row.high is not None and not value <= row.high):
+        raise fault
+    return value
+
+
+def _wanted(row: Setting) -> str:
+    if row.choices:
+        return "one of " + ", ".join(row.choices)
+    names = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        tuple[str, ...]: "a list of text",
+    }
+    wanted = names.get(row.type, "a path")
+    if row.low is not None:
+        wanted += f" from {row.low:g} to {row.high:g}"
+    return wanted + (f" ({row.unit})" if row.unit else "")
+
+
+# --- result --------------------------------------------------------------------------------------------
+
+
+def _build(found: Mapping[str, Any], table: Mapping[str, Setting], base: Path, file: Path | None) -> Config:
+    values: dict[str, dict[str, Any]] = {section: {} for section in sections()}
+    for row in table.values():
+        value = found.get(row.key, row.default)
+        values[row.section][row.name] = base / value if isinstance(value, Path) else value
+    built = {section: settings(**values[section]) for section, settings in sections().items()}
+    return Config(**built, file=file)

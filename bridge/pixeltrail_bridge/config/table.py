@@ -1,0 +1,217 @@
+"""The table of settings: a field's name, type and default, with unit, limits and help beside it.
+
+Validation, `pixeltrail init` and the documentation are made from it, so a setting is written once. Imports only
+the standard library: `pixeltrail --help` pays for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, dataclass, field
+from pathlib import Path
+from typing import Any, get_type_hints
+
+FILE_NAME = "pixeltrail.toml"
+ENVIRONMENT_PREFIX = "PIXELTRAIL_"
+
+
+class Secret:
+    """A string that never shows in a repr, a log or a traceback; `reveal()` is the only way to it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str = "") -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret(***)" if self._value else "Secret()"
+
+
+def _setting(
+    default: Any,
+    help: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    choices: Sequence[str] = (),
+) -> Any:
+    return field(
+        default=default, metadata={"help": help, "unit": unit, "low": low, "high": high, "choices": choices}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeSettings:
+    data_dir: Path = _setting(Path("pixeltrail-data"), "Folder of the database and of the broker's files.")
+    log_level: str = _setting(
+        "info", "Least severe message that is logged.", choices=("debug", "info", "warning", "error")
+    )
+    log_format: str = _setting(
+        "auto", "auto writes for people on a terminal, else JSON.", choices=("auto", "console", "json")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings:
+    enabled: bool = _setting(True, "Listen to devices over MQTT.")
+    url: str = _setting("", "Your own broker, mqtt://host:1883 or mqtts://host:8883. Empty runs one inside.")
+    user: str = _setting("", "User name at your own broker.")
+    password: Secret = _setting(Secret(), "Password at your own broker.")
+    password_file: Path | None = _setting(None, "File that holds the password, and nothing else.")
+    host: str = _setting("127.0.0.1", "Address the broker inside listens on.")
+    port: int = _setting(1883, "Port the broker inside listens on; 0 takes any free one.", low=0, high=65_535)
+
+
+@dataclass(frozen=True, slots=True)
+class SerialSettings:
+    ports: tuple[str, ...] = _setting((), "Serial ports with a device, such as /dev/ttyACM0.")
+    baud: int = _setting(
+        115_200, "Speed of the ports; USB ignores it.", unit="bit/s", low=1_200, high=12_000_000
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSettings:
+    write_key: Secret = _setting(
+        Secret(), "Write key of the Segment source. Without one, nothing is sent there."
+    )
+    write_key_file: Path | None = _setting(None, "File that holds the write key, and nothing else.")
+    zone: str = _setting("us", "Region of the Segment workspace.", choices=("us", "eu"))
+    host: str = _setting("", "Address instead of the region's, for a proxy: https://...")
+    batch_events: int = _setting(100, "Events sent in one request.", unit="events", low=1, high=2_500)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonlSettings:
+    path: Path | None = _setting(None, "Also append every event to this file, one JSON object a line.")
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    enabled: bool = _setting(True, "Serve the page with the live pictures.")
+    host: str = _setting(
+        "127.0.0.1", "Address the page listens on. It has no login: keep it to this machine."
+    )
+    port: int = _setting(8377, "Port the page listens on; 0 takes any free one.", low=0, high=65_535)
+    public_url: str = _setting("", "Address people reach the page under. Events then carry a link to it.")
+    allowed_hosts: tuple[str, ...] = _setting((), "Further host names the page may be asked for under.")
+
+
+@dataclass(frozen=True, slots=True)
+class EventsSettings:
+    display_events: str = _setting(
+        "summary", "Events about changes of the display: one a window, or none.", choices=("summary", "off")
+    )
+    display_window_s: int = _setting(
+        10, "Time one Display Changed event covers.", unit="s", low=1, high=3_600
+    )
+    session_events: bool = _setting(True, "Send Session Started and Session Ended.")
+    gap_events: bool = _setting(True, "Send Replay Gap when a part of a recording is missing.")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSettings:
+    sample_rate: float = _setting(
+        1.0, "Share of sessions recorded where the device leaves the choice to the bridge.", low=0, high=1
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings, checked. `file` is where they were read from, None when there was no file."""
+
+    bridge: BridgeSettings = field(default_factory=BridgeSettings)
+    mqtt: MqttSettings = field(default_factory=MqttSettings)
+    serial: SerialSettings = field(default_factory=SerialSettings)
+    segment: SegmentSettings = field(default_factory=SegmentSettings)
+    jsonl: JsonlSettings = field(default_factory=JsonlSettings)
+    web: WebSettings = field(default_factory=WebSettings)
+    events: EventsSettings = field(default_factory=EventsSettings)
+    recording: RecordingSettings = field(default_factory=RecordingSettings)
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table, as `rows()` gives it."""
+
+    section: str
+    name: str
+    type: Any
+    default: Any
+    unit: str
+    help: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return f"{self.section}.{self.name}"
+
+    @property
+    def environment(self) -> str:
+        return f"{ENVIRONMENT_PREFIX}{self.section}__{self.name}".upper()
+
+    @property
+    def is_secret(self) -> bool:
+        return self.type is Secret
+
+
+def rows() -> Iterator[Setting]:
+    """Every setting, in the order of the file."""
+    for section, settings in sections().items():
+        types = get_type_hints(settings)
+        for item in dataclasses.fields(settings):
+            about = dict(item.metadata)
+            about["choices"] = tuple(about["choices"])
+            yield Setting(section, item.name, types[item.name], item.default, **about)
+
+
+def sections() -> dict[str, Any]:
+    """The class of each section, by its name."""
+    types = get_type_hints(Config)
+    return {item.name: types[item.name] for item in dataclasses.fields(Config) if item.default is MISSING}
+
+
+def render_template() -> str:
+    """A settings file in which every setting stands, commented out, with its default and help."""
+    lines = ["# Settings of the Pixeltrail bridge. What is commented out shows the default."]
+    section = ""
+    for row in rows():
+        if row.section != section:
+            section = row.section
+            lines += ["", f"[{section}]"]
+        unit = f" [{row.unit}]" if row.unit else ""
+        choices = f" One of: {', '.join(row.choices)}." if row.choices else ""
+        lines.append(f"# {row.help}{unit}{choices}")
+        if row.is_secret:
+            lines.append(f"# Not here: {row.name}_file, or {row.environment} in the environment.")
+        else:
+            lines.append(f"#{row.name} = {as_toml(row.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def as_toml(value: Any) -> str:
+    """A value as the settings file writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(as_toml(item) for item in value) + "]"
+    if isinstance(value, int | float):
+        return str(value)
+    return '"' + ("" if value is None else str(value)).replace("\\", "\\\\").replace('"', '\\"') + '"'
