@@ -1,0 +1,1 @@
+"""Where everything that a device was told is safe lies."""
