@@ -1,0 +1,219 @@
+"""Calls: complete Segment events, and what store and sinks say to each other about them.
+
+An event is what Segment's Tracking API takes: `type`, `messageId`, `timestamp`, `context`, `integrations`, an ID of
+whom it is about, and the fields of its type. Rules that hold for all of them:
+
+- `anonymousId` and `context.device.id` are the device ID, and so is the first half of the Replay ID: Amplitude's
+  destination takes its `device_id` from there, and a replay is found by the two being equal.
+- `integrations["Actions Amplitude"].session_id` is an integer on every event, -1 without a session.
+- `[Amplitude] Session Replay ID` is on track, screen and page while the session is recorded, unless the event brings
+  its own. Event names beginning `[Amplitude] ` belong to Amplitude and are refused before they come here.
+- `messageId` is a hash of where the record stands, so that it is the same whenever and wherever the call is made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, Literal
+from urllib.parse import quote
+
+from ..sessions.ids import NO_SESSION, replay_id
+from ..wire.messages import Display, Hello
+
+CallType = Literal["track", "screen", "page", "identify", "group", "alias"]
+LIBRARY = "pixeltrail"
+REPLAY_PROPERTY = "[Amplitude] Session Replay ID"
+LINK_PROPERTY = "Replay Link"
+RESERVED_PREFIX = "[Amplitude] "
+REPLAY_TYPES = ("track", "screen", "page")
+MAX_EXACT = (1 << 53) - 1  # integers above it are rounded by JSON readers; they travel as text
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS = 253_402_300_799_999  # the end of year 9999
+_MAKERS = (
+    ("Raspberry Pi", ("raspberry", "pico", "rp2")),
+    ("Espressif", ("esp32", "esp8266", "espressif")),
+    ("LILYGO", ("lilygo", "t-display", "ttgo")),
+    ("M5Stack", ("m5stack", "m5stick", "cardputer")),
+    ("Adafruit", ("adafruit", "feather")),
+    ("Pimoroni", ("pimoroni", "tufty", "badger", "presto")),
+    ("Arduino", ("arduino", "nano", "portenta")),
+    ("STMicroelectronics", ("stm32", "nucleo", "pyboard", "pybv")),
+    ("Pixeltrail", ("sim",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One event for the sinks. `event` names it in lists; `payload` is what is sent, to the letter."""
+
+    message_id: str
+    device_id: str
+    session_id: int
+    type: CallType
+    event: str
+    payload: dict[str, Any]
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A call leased to a sink. `attempts` counts the deliveries tried before; `payload` is its JSON."""
+
+    id: int
+    device_id: str
+    message_id: str
+    type: str
+    payload: bytes
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a leased call: `next_try_ms` (host epoch) counts for "retry" alone."""
+
+    id: int
+    state: Literal["sent", "retry", "dead"]
+    status: int | None = None
+    answer: str = ""
+    next_try_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who sends, in which session, and what the bridge knows of the device: common to all events of a moment."""
+
+    device_id: str
+    hello: Hello | None = None
+    display: Display | None = None
+    name: str | None = None
+    user_id: str | None = None
+    session_id: int = NO_SESSION
+    session_start_ms: int = 0
+    is_recording: bool = False
+    is_estimated: bool = False
+    public_url: str | None = None
+    classic: bool = False  # also set integrations.Amplitude, for the classic destination in cloud mode
+
+
+def message_id(device_id: str, stream: bytes, seq: int, index: int) -> str:
+    """ID of the call that record `index` of a chunk makes."""
+    return _hash_id(b"record", device_id.encode(), stream, seq.to_bytes(4), index.to_bytes(2))
+
+
+def made_message_id(device_id: str, event: str, *place: int | bytes) -> str:
+    """ID of an event the bridge makes itself; `place` tells it from its like (session or stream, start or seq)."""
+    parts = [p if isinstance(p, bytes) else b"%d" % p for p in place]
+    return _hash_id(b"made", device_id.encode(), event.encode(), *parts)
+
+
+def iso_time(epoch_ms: int) -> str:
+    """ISO 8601 in UTC with milliseconds, as Segment's libraries write it."""
+    moment = _EPOCH + timedelta(milliseconds=min(max(epoch_ms, 0), _LAST_MS))
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def viewer_link(public_url: str, device_id: str, session_id: int, offset_ms: int) -> str:
+    """Address of a session in the viewer, at a moment given from the session's start."""
+    seconds = f"{max(0, offset_ms) / 1000:.3f}".rstrip("0").rstrip(".")
+    return f"{public_url.rstrip('/')}/sessions/{quote(device_id)}/{session_id}?t={seconds}"
+
+
+def build_call(
+    origin: Origin,
+    call_type: CallType,
+    call_id: str,
+    time_ms: int,
+    fields: Mapping[str, Any],
+    *,
+    event: str,
+    original_ms: int | None = None,
+) -> Call:
+    """A complete event: `fields` are those of its type, with `properties` or `traits` as the device gave them."""
+    payload: dict[str, Any] = {
+        "type": call_type,
+        "messageId": call_id,
+        "timestamp": iso_time(time_ms),
+        "anonymousId": origin.device_id,
+    }
+    if original_ms is not None:
+        payload["originalTimestamp"] = iso_time(original_ms)
+    if origin.user_id:
+        payload["userId"] = origin.user_id
+    payload |= {key: clean(value) for key, value in fields.items()}
+    if call_type in REPLAY_TYPES:
+        payload["properties"] = _replay_properties(origin, time_ms) | payload["properties"]
+    payload["context"] = build_context(origin)
+    payload["integrations"] = _integrations(origin)
+    return Call(call_id, origin.device_id, origin.session_id, call_type, event, payload, time_ms)
+
+
+def build_context(origin: Origin) -> dict[str, Any]:
+    """What every event says of its device; without a hello only the ID is known."""
+    hello, display = origin.hello, origin.display
+    device = {"id": origin.device_id, "type": "embedded", "name": origin.name or origin.device_id}
+    context: dict[str, Any] = {"device": device}
+    library_version = "unknown"
+    if hello is not None:
+        library_version = hello.library.rpartition(" ")[2] or "unknown"
+        device |= {"manufacturer": _maker(hello.board), "model": hello.board or "unknown"}
+        os_name, _, os_version = hello.os.partition(" ")
+        context["os"] = _named(os_name, os_version)
+        context["app"] = _named(hello.app, hello.app_version)
+    context["library"] = {"name": LIBRARY, "version": library_version}
+    if display is not None:
+        context["screen"] = {"width": display.width, "height": display.height}
+    if origin.is_estimated:
+        context["pixeltrail"] = {"time": "estimated"}
+    return context
+
+
+def clean(value: Any) -> Any:
+    """What CBOR can say and JSON cannot: NaN and infinity become null, an integer beyond 2^53 becomes text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if -MAX_EXACT <= value <= MAX_EXACT else str(value)
+    if isinstance(value, Mapping):
+        return {str(key): clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(item) for item in value]
+    return value
+
+
+def _replay_properties(origin: Origin, time_ms: int) -> dict[str, Any]:
+    replay = replay_id(origin.device_id, origin.session_id) if origin.is_recording else None
+    if replay is None:
+        return {}
+    properties = {REPLAY_PROPERTY: replay}
+    if origin.public_url:
+        offset_ms = time_ms - origin.session_start_ms
+        properties[LINK_PROPERTY] = viewer_link(
+            origin.public_url, origin.device_id, origin.session_id, offset_ms
+        )
+    return properties
+
+
+def _integrations(origin: Origin) -> dict[str, Any]:
+    session = {"session_id": origin.session_id}
+    return {"Actions Amplitude": session} | ({"Amplitude": dict(session)} if origin.classic else {})
+
+
+def _named(name: str, version: str) -> dict[str, Any]:
+    return {"name": name or "unknown"} | ({"version": version} if version else {})
+
+
+def _maker(board: str) -> str:
+    words = board.lower()
+    return next((maker for maker, marks in _MAKERS if any(mark in words for mark in marks)), "unknown")
+
+
+def _hash_id(*parts: bytes) -> str:
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        digest.update(len(part).to_bytes(4) + part)
+    return f"px-{digest.hexdigest()}"

@@ -1,0 +1,403 @@
+"""What a chunk means: its calls, sessions and gaps, and what the device must be told.
+
+`map_chunk` is called once for each chunk, in seq order within its stream, in the transaction that commits the chunk;
+it changes the two state structs it is given and nothing else. `map_sync` does the same for a sync.
+
+Privacy rules kept here: replay data at or after an opt-out is refused, and so is replay data that no session holds
+or that sampling did not choose. Refused means `is_kept` is False: the chunk counts as committed, its bytes are not
+stored, and the number of its records is in `discarded`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from ..sessions import ids
+from ..sessions.clock import JUMP_MS, TimeLine
+from ..sessions.state import DeviceState, GapRow, OpenSession, SessionRow, StreamState
+from ..wire import messages
+from ..wire.messages import Bad, Chunk, ClockQuality, Downlink, Record
+from . import calls
+from .calls import Call, Origin
+from .tracker import Tracker
+
+SESSION_STARTED = "Session Started"
+SESSION_ENDED = "Session Ended"
+DEVICE_CONNECTED = "Device Connected"
+REPLAY_GAP = "Replay Gap"
+EXTRA_EVENTS = frozenset({SESSION_STARTED, SESSION_ENDED, DEVICE_CONNECTED, REPLAY_GAP})
+
+_BOOT_REASONS = ("unknown", "power on", "reset", "watchdog", "deep sleep", "soft reset")
+
+
+@dataclass(frozen=True, slots=True)
+class MappingSettings:
+    sample_rate: float = 0.0  # for sessions whose device could not decide
+    extra_events: frozenset[str] = frozenset()  # of EXTRA_EVENTS: those the bridge makes itself
+    public_url: str | None = None
+    classic: bool = False
+
+
+@dataclass(slots=True)
+class Mapped:
+    """What a chunk came to. `host_ms` and `end_ms` are the host times of its first and last record."""
+
+    session_id: int = ids.NO_SESSION
+    host_ms: int = 0
+    end_ms: int = 0
+    is_kept: bool = True
+    is_estimated: bool = False
+    calls: list[Call] = field(default_factory=list)
+    sessions: list[SessionRow] = field(default_factory=list)
+    gaps: list[GapRow] = field(default_factory=list)
+    replies: list[Downlink] = field(default_factory=list)
+    discarded: Counter[str] = field(default_factory=Counter)
+    bad: list[Bad] = field(default_factory=list)
+
+
+def map_chunk(
+    device: DeviceState,
+    stream: StreamState,
+    line: TimeLine,
+    chunk: Chunk,
+    received_ms: int,
+    device_id: str,
+    settings: MappingSettings,
+) -> Mapped:
+    """Map the next chunk of a stream. Never raises for what a device sent: that ends in `bad` or `discarded`."""
+    if chunk.records:
+        line.estimate(chunk.records[-1].time_ms, received_ms)
+    one = _Pass(device, stream, line, chunk, received_ms, device_id, settings)
+    one.run()
+    return one.mapped
+
+
+def map_sync(
+    device: DeviceState, stream: StreamState, line: TimeLine, sync: messages.Sync, received_ms: int
+) -> list[Downlink]:
+    """Take in a sync; returns what a lost message may have failed to tell the device (the ack is not among it)."""
+    line.observe(sync.now_ms, received_ms)
+    quality = stream.hello.clock_quality if stream.hello else ClockQuality.NONE
+    if sync.epoch_ms is not None and ids.epoch_counts(sync.epoch_ms, quality, received_ms):
+        stream.epoch_offset_ms = sync.epoch_ms - sync.now_ms
+    replies: list[Downlink] = []
+    if device.opted_out:
+        replies.append(messages.OptOutOrder(True))
+    if stream.session_index is not None:
+        replies.append(messages.Session(sync.stream, stream.session_index, stream.session_id, stream.sampled))
+    if stream.midway and stream.hello is None:
+        replies.append(messages.NewStream(sync.stream))
+    return replies
+
+
+def session_replies(stream: StreamState, stream_id: bytes) -> list[Downlink]:
+    """Tells a device the ID of the session its stream is in, and whether it is recorded."""
+    if stream.session_index is None:
+        return []
+    return [messages.Session(stream_id, stream.session_index, stream.session_id, stream.sampled)]
+
+
+def stream_origin(
+    device_id: str,
+    device: DeviceState,
+    stream: StreamState,
+    settings: MappingSettings,
+    *,
+    session_id: int,
+    session_start_ms: int,
+    is_recording: bool,
+    is_estimated: bool = False,
+) -> Origin:
+    return Origin(
+        device_id=device_id,
+        hello=stream.hello,
+        display=stream.display,
+        name=device.name,
+        user_id=device.user_id,
+        session_id=session_id,
+        session_start_ms=session_start_ms,
+        is_recording=is_recording,
+        is_estimated=is_estimated,
+        public_url=settings.public_url,
+        classic=settings.classic,
+    )
+
+
+class _Pass:
+    """One chunk on its way through; `now_ms` is the host time of the record at hand."""
+
+    def __init__(
+        self,
+        device: DeviceState,
+        stream: StreamState,
+        line: TimeLine,
+        chunk: Chunk,
+        received_ms: int,
+        device_id: str,
+        settings: MappingSettings,
+    ) -> None:
+        self.device, self.stream, self.line, self.chunk = device, stream, line, chunk
+        self.received_ms, self.device_id, self.settings = received_ms, device_id, settings
+        self.mapped = Mapped(is_estimated=line.quality != ClockQuality.GOOD)
+        self.tracker = Tracker(device, stream, device_id, chunk.stream)
+        self.now_ms = 0
+        self.record = Record(0, 0, messages.Unknown(0))
+
+    def run(self) -> None:
+        mapped, stream = self.mapped, self.stream
+        if stream.midway is None:
+            stream.midway = self.chunk.seq > 0
+        for record in self.chunk.records:
+            self.record, self.now_ms = record, self._place(record.time_ms)
+            if record is self.chunk.records[0]:
+                mapped.host_ms = self.now_ms
+            self._note_session()
+            self._map(record)
+            self._note_session()
+        mapped.end_ms = self.now_ms
+        self.tracker.touch(self.now_ms)
+        mapped.sessions = self.tracker.rows
+        if stream.midway and stream.hello is None and self.chunk.seq % 64 == 0:
+            mapped.replies.append(messages.NewStream(self.chunk.stream))
+
+    def _note_session(self) -> None:
+        """A chunk belongs to the last session that it was in: one that it ends, or one that it starts."""
+        if self.stream.session_id != ids.NO_SESSION:
+            self.mapped.session_id = self.stream.session_id
+
+    def _place(self, stream_ms: int) -> int:
+        """Host time of a record: a better offset may not let time run backwards, a jump of a clock may."""
+        last_ms, now_ms = self.stream.last_host_ms, self.line.host_ms(stream_ms)
+        if last_ms - JUMP_MS <= now_ms < last_ms:
+            now_ms = last_ms
+        self.stream.last_host_ms = now_ms
+        return now_ms
+
+    def _map(self, record: Record) -> None:
+        body = record.body
+        if isinstance(body, messages.REPLAY_BODIES):
+            reason = self._refusal()
+            if reason:
+                self.mapped.is_kept = False
+                self.mapped.discarded[reason] += 1
+            return
+        handler = _HANDLERS.get(type(body))
+        if handler:
+            handler(self, body)
+
+    def _refusal(self) -> str | None:
+        """Why replay data may not be kept now."""
+        if self.stream.opted_out or self._device_opted_out():
+            return "opted_out"
+        if self.stream.session_id == ids.NO_SESSION:
+            return "no_session"
+        return None if self.stream.sampled else "unsampled"
+
+    def _device_opted_out(self) -> bool:
+        since_ms = self.device.opted_out_ms
+        return since_ms is not None and self.now_ms >= since_ms
+
+    # -- state
+
+    def _hello(self, body: messages.Hello) -> None:
+        self.stream.hello = body
+        place = (self.chunk.stream,)
+        self._extra(
+            DEVICE_CONNECTED,
+            place,
+            {
+                "boot": body.boot,
+                "boot_reason": _BOOT_REASONS[body.boot_reason]
+                if body.boot_reason < len(_BOOT_REASONS)
+                else "unknown",
+                "continues": body.previous is not None,
+            },
+        )
+
+    def _display(self, body: messages.Display) -> None:
+        self.stream.display = body
+
+    def _vitals(self, body: messages.Vitals) -> None:
+        names = messages.VITAL_NAMES
+        self.stream.vitals = {names.get(key, str(key)): value for key, value in body.values.items()}
+        self.stream.vitals_ms = self.now_ms
+
+    def _opt_out(self, body: messages.OptOut) -> None:
+        self.stream.opted_out = body.opted_out
+        if not body.opted_out:
+            self.device.opted_out_ms = None
+        elif self.device.opted_out_ms is None:
+            self.device.opted_out_ms = self.now_ms
+
+    def _gap(self, body: messages.Gap) -> None:
+        row = GapRow(
+            device_id=self.device_id,
+            session_id=self.stream.session_id,
+            stream=self.chunk.stream,
+            seq=self.chunk.seq,
+            index=self.record.index,
+            host_ms=self.now_ms,
+            **{name: getattr(body, name) for name in ("first", "end", "frames", "inputs", "calls", "reason")},
+        )
+        self.mapped.gaps.append(row)
+        self._extra(
+            REPLAY_GAP,
+            (self.chunk.stream, row.seq, row.index),
+            {
+                "chunks": row.end - row.first,
+                "frames": row.frames,
+                "inputs": row.inputs,
+                "calls": row.calls,
+                "reason": gap_reason(row.reason),
+            },
+        )
+
+    # -- sessions
+
+    def _session_start(self, body: messages.SessionStart) -> None:
+        if not self.tracker.resume(body):
+            self._close(self.tracker.end(None))
+            session = self.tracker.start(
+                body,
+                at_ms=self.now_ms,
+                stream_ms=self.record.time_ms,
+                received_ms=self.received_ms,
+                rate=self.settings.sample_rate,
+                estimated=self.mapped.is_estimated,
+            )
+            self._extra(SESSION_STARTED, (session.session_id,), {"sampled": session.sampled})
+        self.mapped.replies += session_replies(self.stream, self.chunk.stream)
+
+    def _session_end(self, body: messages.SessionEnd) -> None:
+        if self.stream.session_index != body.index:
+            self.mapped.discarded["end_of_unknown_session"] += 1
+            return
+        self._close(self.tracker.end(self.now_ms))
+        self.tracker.leave()
+
+    def _close(self, session: OpenSession | None) -> None:
+        if session is not None:
+            properties = {"duration_ms": session.last_ms - session.start_ms}
+            self._extra(SESSION_ENDED, (session.session_id,), properties, ended=session)
+
+    # -- calls
+
+    def _track(self, body: messages.Track) -> None:
+        if body.event.startswith(calls.RESERVED_PREFIX):
+            self._refuse(
+                body, f"event names beginning {calls.RESERVED_PREFIX!r} are Amplitude's own; use another"
+            )
+        elif not body.event:
+            self._refuse(body, "the event of a track call is empty; give it a name")
+        else:
+            self._call("track", body.event, {"event": body.event, "properties": body.properties})
+
+    def _screen(self, body: messages.Screen) -> None:
+        # Amplitude's destination reads only `name`, Segment's own tools the property
+        properties = {"name": body.name, **body.properties}
+        self._call("screen", body.name, {"name": body.name, "properties": properties})
+
+    def _identify(self, body: messages.Identify) -> None:
+        if body.user_id:
+            self._set_user(body.user_id)
+        self._call("identify", body.user_id or "", {"traits": body.traits})
+
+    def _group(self, body: messages.Group) -> None:
+        if not body.group_id:
+            self._refuse(body, "the group ID of a group call is empty; give it one")
+            return
+        self._call("group", body.group_id, {"groupId": body.group_id, "traits": body.traits})
+
+    def _alias(self, body: messages.Alias) -> None:
+        if not body.user_id:
+            self._refuse(body, "the user ID of an alias call is empty; give it one")
+            return
+        previous = body.previous_id or self.device.user_id or self.device_id
+        self._set_user(body.user_id)
+        self._call("alias", body.user_id, {"userId": body.user_id, "previousId": previous})
+
+    def _set_user(self, user_id: str) -> None:
+        if self.device.user_id != user_id:
+            self.device.user_id = user_id
+            if self.stream.session_id != ids.NO_SESSION:
+                self.tracker.put_row()
+
+    def _call(self, call_type: calls.CallType, event: str, fields: Mapping[str, Any]) -> None:
+        call_id = calls.message_id(self.device_id, self.chunk.stream, self.chunk.seq, self.record.index)
+        offset_ms = self.stream.epoch_offset_ms
+        original_ms = None if offset_ms is None else offset_ms + self.record.time_ms
+        origin = self._origin()
+        self.mapped.calls.append(
+            calls.build_call(
+                origin, call_type, call_id, self.now_ms, fields, event=event, original_ms=original_ms
+            )
+        )
+
+    def _extra(
+        self,
+        event: str,
+        place: tuple[int | bytes, ...],
+        properties: Mapping[str, Any],
+        ended: OpenSession | None = None,
+    ) -> None:
+        """An event that the bridge makes itself, where the settings name it; `ended`: at the end of that session."""
+        if event not in self.settings.extra_events:
+            return
+        call_id = calls.made_message_id(self.device_id, event, *place)
+        time_ms = ended.last_ms if ended else self.now_ms
+        fields = {"event": event, "properties": properties}
+        origin = self._origin(ended)
+        self.mapped.calls.append(calls.build_call(origin, "track", call_id, time_ms, fields, event=event))
+
+    def _origin(self, ended: OpenSession | None = None) -> Origin:
+        stream, session = self.stream, ended or self.device.session
+        opted_out = stream.opted_out or self._device_opted_out()
+        return stream_origin(
+            self.device_id,
+            self.device,
+            stream,
+            self.settings,
+            session_id=ended.session_id if ended else stream.session_id,
+            session_start_ms=session.start_ms if session else 0,
+            is_recording=(ended.sampled if ended else stream.sampled) and not opted_out,
+            is_estimated=self.mapped.is_estimated,
+        )
+
+    def _refuse(self, body: Any, reason: str) -> None:
+        raw = msgspec.json.encode({type(body).__name__: body})
+        self.mapped.bad.append(Bad(raw, reason))
+
+    def _bad(self, body: Bad) -> None:
+        self.mapped.bad.append(body)
+
+    def _unknown(self, body: messages.Unknown) -> None:
+        self.mapped.discarded["unknown_kind"] += 1
+
+
+def gap_reason(reason: int) -> str:
+    """A gap's reason in words."""
+    known = {int(r): r.name.lower().replace("_", " ") for r in messages.GapReason}
+    return known.get(reason, f"reason {reason}")
+
+
+_HANDLERS: Mapping[type, Callable[[_Pass, Any], None]] = {
+    messages.Hello: _Pass._hello,
+    messages.Display: _Pass._display,
+    messages.Vitals: _Pass._vitals,
+    messages.OptOut: _Pass._opt_out,
+    messages.Gap: _Pass._gap,
+    messages.SessionStart: _Pass._session_start,
+    messages.SessionEnd: _Pass._session_end,
+    messages.Track: _Pass._track,
+    messages.Screen: _Pass._screen,
+    messages.Identify: _Pass._identify,
+    messages.Group: _Pass._group,
+    messages.Alias: _Pass._alias,
+    messages.Bad: _Pass._bad,
+    messages.Unknown: _Pass._unknown,
+}

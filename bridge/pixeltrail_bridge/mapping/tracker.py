@@ -1,0 +1,123 @@
+"""Sessions of a device as its records tell them: start, continuation in a later stream, end.
+
+Changes the DeviceState and StreamState it is given; each change of a session is one SessionRow in `rows`.
+"""
+
+from __future__ import annotations
+
+from ..sessions import ids, sampling
+from ..sessions.state import DeviceState, OpenSession, SessionRow, StreamState
+from ..wire.messages import ClockQuality, SessionStart
+
+ROW_EVERY_MS = 10_000  # how stale a running session's row may be: a row a chunk would cost a write each
+
+
+class Tracker:
+    """`stream_id` is the stream whose records are being mapped; all times are host times unless said otherwise."""
+
+    def __init__(self, device: DeviceState, stream: StreamState, device_id: str, stream_id: bytes) -> None:
+        self.device, self.stream = device, stream
+        self.device_id, self.stream_id = device_id, stream_id
+        self.rows: list[SessionRow] = []
+
+    def resume(self, body: SessionStart) -> bool:
+        """Go on with the device's session when this start record repeats it: same boot, same index."""
+        session = self.device.session
+        if session is None or not self._is_same(session, body):
+            return False
+        session.stream = self.stream_id.hex()
+        if body.sampled is not None:
+            session.sampled = body.sampled
+        self._enter(session)
+        return True
+
+    def start(
+        self,
+        body: SessionStart,
+        *,
+        at_ms: int,
+        stream_ms: int,
+        received_ms: int,
+        rate: float,
+        estimated: bool,
+    ) -> OpenSession:
+        """Begin a session; one that the device left open must have been ended before."""
+        hello = self.stream.hello
+        quality = hello.clock_quality if hello else ClockQuality.NONE
+        if body.epoch_ms is not None and ids.epoch_counts(body.epoch_ms, quality, received_ms):
+            self.stream.epoch_offset_ms = body.epoch_ms - stream_ms
+        last_id = self.device.last_session_id
+        session_id = ids.choose_session_id(body.epoch_ms, quality, at_ms, received_ms, last_id)
+        sampled = sampling.is_sampled(session_id, rate) if body.sampled is None else body.sampled
+        session = OpenSession(
+            session_id=session_id,
+            index=body.index,
+            boot=hello.boot if hello else 0,
+            stream=self.stream_id.hex(),
+            start_ms=at_ms,
+            last_ms=at_ms,
+            sampled=sampled,
+            estimated=estimated,
+        )
+        self.device.session, self.device.last_session_id = session, session_id
+        self._enter(session)
+        return session
+
+    def end(self, at_ms: int | None) -> OpenSession | None:
+        """End the open session, now or (None) where it was last heard of; returns it."""
+        session = self.device.session
+        if session is None or session.ended:
+            return None
+        session.last_ms = session.last_ms if at_ms is None else max(at_ms, session.start_ms)
+        session.ended = True
+        self.put_row()
+        return session
+
+    def leave(self) -> None:
+        """The stream is in no session now."""
+        self.stream.session_index, self.stream.session_id = None, ids.NO_SESSION
+        self.stream.sampled = False
+
+    def touch(self, at_ms: int) -> None:
+        """Something of the session happened at `at_ms`."""
+        session = self.device.session
+        if session is None or session.ended or self.stream.session_id != session.session_id:
+            return
+        session.last_ms = max(session.last_ms, at_ms)
+        if session.last_ms - session.row_ms >= ROW_EVERY_MS:
+            self.put_row()
+
+    def put_row(self) -> None:
+        session = self.device.session
+        if session is None:
+            return
+        session.row_ms = session.last_ms
+        row = SessionRow(
+            device_id=self.device_id,
+            session_id=session.session_id,
+            index=session.index,
+            boot=session.boot,
+            stream=bytes.fromhex(session.stream),
+            start_ms=session.start_ms,
+            last_ms=session.last_ms,
+            end_ms=session.last_ms if session.ended else None,
+            sampled=session.sampled,
+            estimated=session.estimated,
+            user_id=self.device.user_id,
+        )
+        self.rows.append(row)
+
+    def _is_same(self, session: OpenSession, body: SessionStart) -> bool:
+        if session.ended or session.index != body.index:
+            return False
+        if session.stream == self.stream_id.hex():
+            return True
+        hello = self.stream.hello
+        if hello is None or hello.previous is None:
+            return False
+        return session.stream == hello.previous.hex() and session.boot == hello.boot
+
+    def _enter(self, session: OpenSession) -> None:
+        self.stream.session_index, self.stream.session_id = session.index, session.session_id
+        self.stream.sampled = session.sampled
+        self.put_row()
