@@ -1,0 +1,221 @@
+"""Framed messages over a serial line: a UART, a USB CDC interface, or the path of a terminal device.
+
+A message becomes one frame (framing.py) in a buffer of our own, so the caller's is free at once. Bytes of the host are
+gathered up to the next zero and decoded in place; what is no frame, or too long, is counted in `skipped` and reading
+goes on behind the next zero.
+
+A line cannot tell whether anyone listens at its other end: `needs_host_hello` leaves that to the link. `connected` only
+says that the line is open.
+"""
+
+import sys
+
+from .stream import POLLIN, POLLOUT, Readiness, kernels, write_part
+
+try:
+    from micropython import const
+except ImportError:
+
+    def const(value):
+        return value
+
+
+_RETRY_MS = const(1000)  # to open a path that is not there, or was pulled out
+_READ_BYTES = const(128)
+# A terminal that polls as writable takes this much without waiting, also where the port cannot open it non-blocking.
+_WRITE_BYTES = const(256)
+_PARTS_A_STEP = const(8)
+_FRAME_OVERHEAD = const(9)  # zeros, CRC-32, the first code byte and one for a last part of 254
+
+
+class Serial:
+    needs_host_hello = True
+    write_only = False
+
+    def __init__(self, stream_or_path, rx_bytes=512):
+        self._path = None
+        self._stream = None
+        if isinstance(stream_or_path, str):
+            self._path = stream_or_path
+        elif not hasattr(stream_or_path, "readinto") or not hasattr(stream_or_path, "write"):
+            raise ValueError("Serial needs a stream with readinto and write, or a path, got %r" % (stream_or_path,))
+        else:
+            self._use(stream_or_path)
+        self.rx = bytearray(rx_bytes + _FRAME_OVERHEAD + rx_bytes // 254)
+        self.generation = 1 if self._stream is not None else 0
+        self.errors = 0
+        self.skipped = 0
+        self._out = bytearray(0)
+        self._out_at = 0
+        self._out_end = 0
+        self._in = bytearray(_READ_BYTES)
+        self._in_at = 0
+        self._in_end = 0
+        self._gathered = 0  # bytes of an unfinished frame in rx, or more than fit
+        self._ready = 0
+        self._handed = False
+        self._now = 0
+        self._tried_at = -_RETRY_MS
+
+    @property
+    def connected(self):
+        return self._stream is not None
+
+    # --- the transport's contract ---
+
+    def attach(self, device_id, max_message=1024):
+        self._out = bytearray(max_message + _FRAME_OVERHEAD + max_message // 254)
+
+    def poll(self, now_ms):
+        if now_ms < self._now:
+            self._tried_at = now_ms
+        self._now = now_ms
+        try:
+            if self._stream is None:
+                self._open()
+            else:
+                self._write()
+                self._read()
+        except (OSError, MemoryError):
+            self._fail()
+
+    def can_send(self):
+        return self._out_at == self._out_end
+
+    def send(self, buf, start, length):
+        if self._stream is None or self._out_at < self._out_end:
+            return False
+        if length + _FRAME_OVERHEAD + length // 254 > len(self._out):
+            return False
+        self._out_end = kernels.encode_frame(buf, self._out, start, length, kernels.CRC_TABLE)
+        self._out_at = 0
+        try:
+            self._write()
+        except OSError:
+            self._fail()
+        return True
+
+    def receive(self):
+        if self._handed:
+            self._handed = False
+            self._ready = 0
+            self._deframe()
+        if self._ready:
+            self._handed = True
+        return self._ready
+
+    def close(self):
+        """Close a path that we opened; a stream that was handed to us stays open."""
+        if self._path is not None and self._stream is not None:
+            stream, self._stream = self._stream, None
+            try:
+                stream.close()
+            except OSError:
+                pass
+        self._forget()
+
+    # --- the line ---
+
+    def _use(self, stream):
+        self._readiness = Readiness(stream)
+        self._stream = stream
+
+    def _open(self):
+        if self._path is None or self._now - self._tried_at < _RETRY_MS:
+            return
+        self._tried_at = self._now
+        self._use(open_terminal(self._path))
+        self.generation += 1
+
+    def _fail(self):
+        """The line is broken: a path is opened again, a stream just goes on."""
+        self.errors += 1
+        self.close()
+
+    def _forget(self):
+        """Drop what was half sent or half received."""
+        self._out_at = self._out_end = 0
+        self._in_at = self._in_end = 0
+        self._gathered = 0
+        if not self._handed:
+            self._ready = 0
+
+    def _write(self):
+        for _ in range(_PARTS_A_STEP):
+            size = min(self._out_end - self._out_at, _WRITE_BYTES)
+            if size == 0 or not self._readiness.events() & POLLOUT:
+                return
+            count = write_part(self._stream, self._out, self._out_at, size)
+            if not count:
+                return
+            self._out_at += count
+
+    def _read(self):
+        if self._ready:
+            if not self._handed:
+                return  # the next frame would overwrite it
+            self._handed = False
+            self._ready = 0
+        if self._in_at == self._in_end:
+            events = self._readiness.events()
+            if not events & POLLIN:
+                if events & ~(POLLIN | POLLOUT) and self._path is not None:
+                    self._fail()  # hung up
+                return
+            count = self._stream.readinto(self._in)
+            if not count:
+                if count == 0 and self._path is not None:
+                    self._fail()
+                return
+            self._in_at = 0
+            self._in_end = count
+        self._deframe()
+
+    def _deframe(self):
+        """Gather bytes up to the next zero, until a message is complete or no byte is left."""
+        while self._in_at < self._in_end and not self._ready:
+            zero = kernels.find_zero(self._in, self._in_at, self._in_end)
+            count = zero - self._in_at
+            if self._gathered + count <= len(self.rx):
+                kernels.copy(self.rx, self._gathered, self._in, self._in_at, count)
+            self._gathered = min(self._gathered + count, len(self.rx) + 1)
+            self._in_at = zero
+            if zero < self._in_end:
+                self._in_at += 1
+                self._end_frame()
+
+    def _end_frame(self):
+        length, self._gathered = self._gathered, 0
+        if length == 0:  # between two frames
+            return
+        if length <= len(self.rx):
+            length = kernels.decode_frame(self.rx, length, kernels.CRC_TABLE)
+            if length > 0:
+                self._ready = length
+                return
+        self.skipped += 1
+
+
+def open_terminal(path):
+    """Open a terminal device for reading and writing: raw, unbuffered, and non-blocking where the port can."""
+    if sys.implementation.name == "micropython":
+        stream = open(path, "r+b", buffering=0)
+        try:
+            import termios
+
+            termios.setraw(stream.fileno())
+        except (ImportError, OSError):
+            pass  # not a terminal
+        return stream
+    import io
+    import os
+    import tty
+
+    fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        if os.isatty(fd):
+            tty.setraw(fd)
+        return io.FileIO(fd, "r+b")
+    except BaseException:
+        os.close(fd)
+        raise
