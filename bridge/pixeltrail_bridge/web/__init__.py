@@ -1,0 +1,1 @@
+"""The page with the live pictures, and the API behind it."""

@@ -1,0 +1,166 @@
+"""The page's addresses: static files, a JSON API that only reads, and the WebSocket with the live pictures.
+
+    /                              the page
+    /static/...                    its files
+    /api/devices                   all devices, newest state
+    /api/devices/ID/events         events with their deliveries; ?after=ID&limit=N (oldest first), or the newest N
+    /api/devices/ID/dead-letters   what was given up on, with the reason
+    /api/health                    the bridge's state; 503 when it is not well
+    /livez, /readyz                for a supervisor: the process answers; it can do its work
+    /live                          WebSocket, see live.py; ?device=ID for one device
+
+On the WebSocket the page says {"painted": N}, N counting the messages with pixels it has painted; everything else it
+says is ignored. The bridge sends pixels as binary messages and the rest as JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Mapping
+from contextlib import suppress
+from importlib import resources
+from typing import Any, Protocol
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from .guard import Guard
+from .live import Hub, Viewer
+
+Json = dict[str, Any]
+MOST_EVENTS = 500
+_TICK_S = 1.0  # how often rates and counts are looked at when no picture comes
+_MOST_VIEWERS = 64  # a page left open everywhere must not take the bridge's memory
+_TRY_AGAIN_LATER = 1013
+_STATIC = resources.files(__package__) / "static"
+
+
+class Backend(Protocol):
+    """What the page asks of the bridge. Awaited on the event loop; never blocks it."""
+
+    async def devices(self) -> list[Json]: ...
+
+    async def events(self, device_id: str, after: int | None, limit: int) -> list[Json]: ...
+
+    async def dead_letters(self, device_id: str, limit: int) -> list[Json]: ...
+
+    async def health(self) -> Json:
+        """With `ok`: the bridge can do its work."""
+
+
+def build(hub: Hub, backend: Backend, names: frozenset[str]) -> Guard:
+    """The whole application. `names` are the host names it answers to."""
+    pages = _Pages(hub, backend)
+    routes = [
+        Route("/", pages.index),
+        Route("/api/devices", pages.devices),
+        Route("/api/devices/{device_id}/events", pages.events),
+        Route("/api/devices/{device_id}/dead-letters", pages.dead_letters),
+        Route("/api/health", pages.health),
+        Route("/livez", pages.livez),
+        Route("/readyz", pages.readyz),
+        WebSocketRoute("/live", pages.live),
+        Mount("/static", StaticFiles(directory=str(_STATIC))),
+    ]
+    return Guard(Starlette(routes=routes), names)
+
+
+class _Pages:
+    def __init__(self, hub: Hub, backend: Backend) -> None:
+        self._hub = hub
+        self._backend = backend
+
+    async def index(self, request: Request) -> Response:
+        return FileResponse(str(_STATIC / "index.html"), headers={"cache-control": "no-cache"})
+
+    async def devices(self, request: Request) -> Response:
+        return _json({"devices": await self._backend.devices()})
+
+    async def events(self, request: Request) -> Response:
+        try:
+            after = _number(request.query_params, "after", None, 2**62)
+            limit = _number(request.query_params, "limit", 100, MOST_EVENTS) or 1
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+        events = await self._backend.events(request.path_params["device_id"], after, limit)
+        return _json({"events": events})
+
+    async def dead_letters(self, request: Request) -> Response:
+        letters = await self._backend.dead_letters(request.path_params["device_id"], MOST_EVENTS)
+        return _json({"dead_letters": letters})
+
+    async def health(self, request: Request) -> Response:
+        health = await self._backend.health()
+        return _json({**health, "viewers": self._hub.viewers}, 200 if health["ok"] else 503)
+
+    async def livez(self, request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(self, request: Request) -> Response:
+        health = await self._backend.health()
+        return PlainTextResponse("ok\n") if health["ok"] else PlainTextResponse("not ready\n", 503)
+
+    async def live(self, socket: WebSocket) -> None:
+        await socket.accept()
+        if self._hub.viewers >= _MOST_VIEWERS:
+            await socket.close(_TRY_AGAIN_LATER, f"{_MOST_VIEWERS} pages are looking on already")
+            return
+        viewer = Viewer(self._hub, asyncio.get_running_loop(), socket.query_params.get("device"))
+        self._hub.attach(viewer)
+        try:
+            await _until_first_ends(_send(socket, viewer), _listen(socket, viewer))
+        finally:
+            self._hub.detach(viewer)
+
+
+async def _send(socket: WebSocket, viewer: Viewer) -> None:
+    while True:
+        viewer.wake.clear()
+        for item in viewer.news():
+            await socket.send_text(json.dumps(item, separators=(",", ":")))
+        while (message := viewer.next_picture()) is not None:
+            await socket.send_bytes(message)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(viewer.wake.wait(), _TICK_S)
+
+
+async def _listen(socket: WebSocket, viewer: Viewer) -> None:
+    while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        with suppress(ValueError, TypeError, KeyError):
+            viewer.confirm(int(json.loads(message.get("text") or "")["painted"]))
+
+
+async def _until_first_ends(*jobs: Awaitable[None]) -> None:
+    """Run all until one ends; end the others. A viewer that left is no fault."""
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnect | OSError):
+                raise outcome
+
+
+def _json(content: Json, status: int = 200) -> JSONResponse:
+    return JSONResponse(content, status, {"cache-control": "no-store"})
+
+
+def _number(query: Mapping[str, str], name: str, default: int | None, highest: int) -> int | None:
+    text = query.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or int(text) > highest:
+        raise ValueError(f"{name}={text[:40]}: expected a whole number from 0 to {highest}")
+    return int(text)
+
+

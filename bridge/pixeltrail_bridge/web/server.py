@@ -1,0 +1,78 @@
+"""The page's HTTP server, run inside the bridge's event loop; signals stay with whoever owns the process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from ..errors import LocalError
+
+_START_LIMIT_S = 10
+_GRACE_S = 1  # a page with an open WebSocket would hold up the end for ever
+_LARGEST_MESSAGE = 4_096  # bytes a page may send: it only says how much it painted
+
+
+class WebServer:
+    """start() binds and serves; `port` is then the real one, also when 0 was asked for."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+        self._host = host
+        self.port = port
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws_max_size=_LARGEST_MESSAGE,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        self._server = _Server(config)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Raises LocalError when the address cannot be had."""
+        bound = _bind(self._host, self.port)
+        self.port = bound.getsockname()[1]
+        self._task = asyncio.create_task(self._server.serve([bound]), name="web")
+        async with asyncio.timeout(_START_LIMIT_S):
+            while not self._server.started:
+                if self._task.done():
+                    await self._task
+                    raise LocalError("web: the server ended while it started")
+                await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise LocalError(f"web.host = {host!r}: {error.strerror}. Use an address of this machine.") from None
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(128)
+    except OSError as error:
+        bound.close()
+        reason = error.strerror or "cannot be used"
+        raise LocalError(
+            f"web.port = {port} on {host}: {reason}. Choose another with --set web.port=N; 0 takes a free one."
+        ) from None
+    return bound
