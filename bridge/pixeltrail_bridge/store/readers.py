@@ -1,0 +1,252 @@
+"""Reads for delivery, projector, viewer and command line. Any thread, on a connection of its own."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from ..sessions.state import GapRow, SessionRow
+from .base import (
+    SEQ_SPAN,
+    DeadLetter,
+    DeliveryRow,
+    DeviceRow,
+    EventRow,
+    Keyframe,
+    Projection,
+    StoredChunk,
+    StreamRow,
+)
+
+_PAGE = 64  # chunks fetched at a time: a reader holds no statement open while its caller works
+
+_EVENTS = """
+SELECT e.id, e.message_id, d.device_id, e.session_id, e.type, e.event, e.time_ms, e.payload,
+       v.sink, v.state, v.attempts, v.status, v.answer, v.next_try_ms, v.settled_ms
+FROM (SELECT * FROM events WHERE id > ? AND {where} ORDER BY id LIMIT ?) e
+JOIN devices d ON d.no = e.device LEFT JOIN deliveries v ON v.event = e.id ORDER BY e.id, v.sink
+"""
+_DEVICES = """
+SELECT d.device_id, d.first_seen_ms, d.last_seen_ms, d.is_online, d.state, s.stream, s.state,
+       (SELECT count(*) FROM sessions WHERE device = d.no)
+FROM devices d LEFT JOIN streams s ON s.no = (SELECT max(no) FROM streams WHERE device = d.no)
+ORDER BY d.device_id
+"""
+_SESSIONS = """
+SELECT d.device_id, s.session_id, s.number, s.boot, s.stream, s.start_ms, s.last_ms, s.end_ms, s.sampled,
+       s.estimated, s.user_id
+FROM sessions s JOIN devices d ON d.no = s.device {where} ORDER BY s.start_ms, s.session_id
+"""
+_GAPS = """
+SELECT d.device_id, g.session_id, s.stream, g.seq, g.number, g.first, g.end, g.frames, g.inputs, g.calls, g.reason,
+       g.host_ms
+FROM gaps g JOIN devices d ON d.no = g.device JOIN streams s ON s.no = g.stream
+WHERE {where} ORDER BY g.stream, g.first, g.seq, g.number
+"""
+_LETTERS = """
+SELECT id, device_id, kind, stream, seq, reason, raw, first_ms, last_ms, count FROM dead_letters WHERE id > ?
+ORDER BY id LIMIT ?
+"""
+_DEAD_DELIVERIES = """
+SELECT e.id, d.device_id, v.sink, NULL, NULL, v.answer, e.payload, v.settled_ms, v.settled_ms, v.attempts
+FROM deliveries v JOIN events e ON e.id = v.event JOIN devices d ON d.no = v.device
+WHERE v.state = 'dead' AND e.id > ? ORDER BY e.id LIMIT ?
+"""
+
+
+class Readers:
+    """The reading half of a store: `_reader()` gives this thread's connection."""
+
+    def _reader(self) -> sqlite3.Connection:
+        raise NotImplementedError
+
+    def _all(self, query: str, *values: Any) -> list[Any]:
+        return self._reader().execute(query, values).fetchall()
+
+    def _number(self, stream: bytes) -> int | None:
+        rows = self._all("SELECT no FROM streams WHERE stream = ?", stream)
+        return rows[0][0] if rows else None
+
+    # ---- chunks -------------------------------------------------------------
+
+    def chunks(
+        self, device_id: str, stream: bytes, first_seq: int = 0, end_seq: int | None = None
+    ) -> Iterator[StoredChunk]:
+        """Chunks of a stream in seq order, also beyond a hole; without those that cannot be read."""
+        owner = self._all(
+            "SELECT s.no FROM streams s JOIN devices d ON d.no = s.device WHERE s.stream = ? AND d.device_id = ?",
+            stream,
+            device_id,
+        )
+        if owner:
+            yield from self._chunks(device_id, stream, owner[0][0], first_seq, end_seq)
+
+    def _chunks(
+        self, device_id: str, stream: bytes, number: int, first_seq: int, end_seq: int | None
+    ) -> Iterator[StoredChunk]:
+        key = number * SEQ_SPAN + first_seq
+        end = number * SEQ_SPAN + (SEQ_SPAN if end_seq is None else end_seq)
+        while True:
+            page = self._all(
+                "SELECT key, received_ms, session_id, host_ms, data FROM chunks"
+                " WHERE key >= ? AND key < ? AND fault IS NULL ORDER BY key LIMIT ?",
+                key,
+                end,
+                _PAGE,
+            )
+            for row in page:
+                yield StoredChunk(device_id, stream, row[0] % SEQ_SPAN, *row[1:])
+            if len(page) < _PAGE:
+                return
+            key = page[-1][0] + 1
+
+    def session_chunks(self, device_id: str, session_id: int) -> Iterator[StoredChunk]:
+        """Chunks of a session, stream after stream, each from the last display record before the session on.
+
+        What comes before the session's own chunks (`session_id` differs) is there for the decoder alone.
+        """
+        spans = self._all(
+            "SELECT p.stream, s.stream, p.first, p.last FROM spans p JOIN streams s ON s.no = p.stream"
+            " JOIN devices d ON d.no = p.device WHERE d.device_id = ? AND p.session_id = ? ORDER BY p.stream",
+            device_id,
+            session_id,
+        )
+        for number, stream, first, last in spans:
+            heads = self._all(
+                "SELECT max(seq) FROM heads WHERE stream = ? AND is_display AND seq <= ?", number, first
+            )
+            start = first if heads[0][0] is None else heads[0][0]
+            hello = self._all("SELECT max(seq) FROM heads WHERE stream = ? AND seq < ?", number, start)[0][0]
+            if hello is not None:
+                yield from self._chunks(device_id, stream, number, hello, hello + 1)
+            yield from self._chunks(device_id, stream, number, start, last + 1)
+
+    # ---- projector ----------------------------------------------------------
+
+    def projection(self, stream: bytes) -> int:
+        """The next seq that the projector has not seen."""
+        rows = self._all("SELECT cursor FROM projections WHERE stream = ?", self._number(stream))
+        return int(rows[0][0]) if rows else 0
+
+    def projection_state(self, stream: bytes) -> bytes | None:
+        rows = self._all("SELECT state FROM projections WHERE stream = ?", self._number(stream))
+        return bytes(rows[0][0]) if rows else None
+
+    def streams_to_project(self) -> list[Projection]:
+        """Streams whose committed chunks the projector has not all seen, oldest first."""
+        query = (
+            "SELECT d.device_id, s.stream, coalesce(p.cursor, 0), s.watermark FROM streams s"
+            " JOIN devices d ON d.no = s.device LEFT JOIN projections p ON p.stream = s.no"
+            " WHERE coalesce(p.cursor, 0) < s.watermark ORDER BY s.no"
+        )
+        return [Projection(*row) for row in self._all(query)]
+
+    def keyframes(self, device_id: str, session_id: int) -> list[Keyframe]:
+        """Keyframes within a session's chunks, in stream and seq order."""
+        query = (
+            "SELECT s.stream, k.seq, k.number, k.host_ms FROM spans p JOIN devices d ON d.no = p.device"
+            " JOIN streams s ON s.no = p.stream JOIN keyframes k ON k.stream = p.stream"
+            " AND k.seq BETWEEN p.first AND p.last"
+            " WHERE d.device_id = ? AND p.session_id = ? ORDER BY p.stream, k.seq, k.number"
+        )
+        return [Keyframe(*row) for row in self._all(query, device_id, session_id)]
+
+    # ---- lists --------------------------------------------------------------
+
+    def devices(self) -> list[DeviceRow]:
+        return [DeviceRow(*row) for row in self._all(_DEVICES)]
+
+    def streams(self, device_id: str) -> list[StreamRow]:
+        query = (
+            "SELECT s.no, d.device_id, s.stream, s.watermark, s.state, s.line FROM streams s"
+            " JOIN devices d ON d.no = s.device WHERE d.device_id = ? ORDER BY s.no"
+        )
+        return [StreamRow(*row) for row in self._all(query, device_id)]
+
+    def sessions(self, device_id: str | None = None) -> list[SessionRow]:
+        """All sessions, or those of one device, oldest first."""
+        if device_id is None:
+            rows = self._all(_SESSIONS.format(where=""))
+        else:
+            rows = self._all(_SESSIONS.format(where="WHERE d.device_id = ?"), device_id)
+        return [_session(row) for row in rows]
+
+    def gaps(self, device_id: str | None = None, session_id: int | None = None) -> list[GapRow]:
+        where, values = "1", list[Any]()
+        if device_id is not None:
+            where, values = where + " AND d.device_id = ?", [*values, device_id]
+        if session_id is not None:
+            where, values = where + " AND g.session_id = ?", [*values, session_id]
+        return [GapRow(*row) for row in self._all(_GAPS.format(where=where), *values)]
+
+    def holes(self, stream: bytes) -> list[tuple[int, int]]:
+        """Seqs that have not come, as (first, end), up to the highest one stored."""
+        number = self._number(stream)
+        query = "SELECT watermark FROM streams WHERE no = ?"
+        (watermark,) = self._all(query, number)[0] if number is not None else (0,)
+        holes, expected = [], int(watermark)
+        base = (number or 0) * SEQ_SPAN
+        rows = self._all(
+            "SELECT key - ? FROM chunks WHERE key >= ? AND key < ? ORDER BY key",
+            base,
+            base + expected,
+            base + SEQ_SPAN,
+        )
+        for (seq,) in rows:
+            if seq > expected:
+                holes.append((expected, seq))
+            expected = seq + 1
+        return holes
+
+    def events(
+        self,
+        device_id: str | None = None,
+        session_id: int | None = None,
+        after_id: int = 0,
+        limit: int = 100,
+    ) -> list[EventRow]:
+        """Events in the order they were made, with what each sink answered."""
+        where, values = "1", list[Any]()
+        if device_id is not None:
+            where += " AND device = (SELECT no FROM devices WHERE device_id = ?)"
+            values.append(device_id)
+        if session_id is not None:
+            where += " AND session_id = ?"
+            values.append(session_id)
+        rows = self._all(_EVENTS.format(where=where), after_id, *values, limit)
+        events = []
+        for head, group in groupby(rows, key=lambda row: row[:8]):
+            deliveries = tuple(DeliveryRow(*row[8:]) for row in group if row[8] is not None)
+            events.append(_event(head, deliveries))
+        return events
+
+    def dead_letters(self, limit: int = 100, after_id: int = 0) -> list[DeadLetter]:
+        """What devices sent and nobody could read, oldest first."""
+        return [DeadLetter(*row) for row in self._all(_LETTERS, after_id, limit)]
+
+    def dead_deliveries(self, limit: int = 100, after_id: int = 0) -> list[DeadLetter]:
+        """Events that a sink (`kind`) refused for good; `id` is the event's, `reason` the answer."""
+        return [DeadLetter(*row) for row in self._all(_DEAD_DELIVERIES, after_id, limit)]
+
+    def counters(self, device_id: str | None = None) -> dict[str, dict[str, int]]:
+        """Counts by name, by device ('' for what no device can be named for)."""
+        where, values = ("", []) if device_id is None else (" WHERE device_id = ?", [device_id])
+        found: dict[str, dict[str, int]] = {}
+        for owner, name, value in self._all("SELECT device_id, name, value FROM counters" + where, *values):
+            found.setdefault(owner, {})[name] = value
+        return found
+
+
+def _session(row: Any) -> SessionRow:
+    device_id, session_id, number, boot, stream, start_ms, last_ms, end_ms, sampled, estimated, user_id = row
+    times = (start_ms, last_ms, end_ms)
+    return SessionRow(
+        device_id, session_id, number, boot, stream, *times, bool(sampled), bool(estimated), user_id
+    )
+
+
+def _event(head: Any, deliveries: tuple[DeliveryRow, ...]) -> EventRow:
+    number, message_id, device_id, session_id, kind, event, time_ms, payload = head
+    return EventRow(number, message_id, device_id, session_id, kind, event, time_ms, payload, deliveries)
