@@ -1,0 +1,1 @@
+"""Turns frame records back into pictures. Needs no device, network, store or clock."""

@@ -1,0 +1,33 @@
+"""The checksum of a keyframe: FNV-1a of 32 bits over what was coded, row by row from the top (schema/wire.md)."""
+
+from .native import has_viper
+
+if has_viper:
+    from .kernels import fnv
+else:
+    from .plain import fnv
+
+_SEED = b"\xc5\x9d\x1c\x81"  # 0x811c9dc5, little-endian
+
+
+class Fnv:
+    """Four bytes of state, never an integer: half of the values would be heap objects on a 32-bit board."""
+
+    def __init__(self, buffer, pitch, strip_bytes):
+        self._buffer = buffer
+        self._pitch = pitch
+        self._strip_bytes = strip_bytes
+        self._state = bytearray(4)
+        self.reset()
+
+    def reset(self):
+        for i in range(4):
+            self._state[i] = _SEED[i]
+
+    def add(self, column, size, row, rows, edge, foot):
+        at = row * self._pitch + column * self._strip_bytes
+        fnv.add(self._buffer, 0, self._state, at, self._pitch, size, rows, edge, foot)
+
+    def write_into(self, out, start):
+        for i in range(4):
+            out[start + i] = self._state[i]

@@ -1,0 +1,189 @@
+"""Pixels of one rectangle as S-PX operations (schema/wire.md, "Payload S-PX"), in viper.
+
+`code` compresses, `raw` copies. Both index bytes only, so any address and pitch will do. Masks clear the bits of a byte
+that lie outside the picture: `edge` in the last byte of each row, `foot` in every byte of the last row; 255 keeps all.
+plain/px.py is the same text for ports without an emitter; tests/firmware/codec/make_kernels.py writes it.
+"""
+
+import micropython
+
+
+@micropython.viper
+def code(p: ptr8, k: int, out: ptr8, cache: ptr16, done: ptr16, at: int, pitch: int, width: int, rows: int, unit: int,
+         end: int, edge: int, foot: int) -> int:
+    """Code up to `rows` rows of `width` units of 1 or 2 bytes from p[at] on into out[k:end]; return the new k.
+
+    done[0] gets the rows that went in whole. Needs 24 bytes of room, else none. A row that does not fit is taken back:
+    the picture may be cut at any row, never inside one.
+    """
+    i = 0
+    while i < 64:
+        cache[i] = 0
+        i += 1
+    limit = end - 24  # one step writes at most 8 bytes, the last operation 5
+    last = 0
+    n = 0  # pixels of the operation under way; kind: what still explains all of them, 1 run, 2 above
+    kind = 3
+    lit = 0  # literals under way, their operation at out[head]
+    head = 0
+    v = 0
+    e = 0
+    j = 0
+    stop = 0
+    mask = 255
+    y = 0
+    k0 = 0
+    n0 = 0
+    kind0 = 0
+    lit0 = 0
+    head0 = 0
+    full = 0
+    if k > limit:
+        rows = 0
+    while y < rows:
+        k0 = k
+        n0 = n
+        kind0 = kind
+        lit0 = lit
+        head0 = head
+        i = at
+        stop = at + width * unit
+        mask = 255
+        if y == rows - 1:
+            mask = foot
+        while i < stop:
+            v = p[i]
+            e = 0
+            if unit == 2:
+                v |= p[i + 1] << 8
+                if y:
+                    if v == p[i - pitch] | p[i - pitch + 1] << 8:
+                        e = 2
+                i += 2
+            else:
+                if i == stop - 1:
+                    mask &= edge
+                v &= mask
+                if y:
+                    if i == stop - 1:
+                        if v == p[i - pitch] & edge:
+                            e = 2
+                    elif v == p[i - pitch]:
+                        e = 2
+                i += 1
+            if v == last:
+                e |= 1
+            if kind & e:
+                kind &= e
+                n += 1
+                last = v
+                continue
+            if k > limit:
+                full = 1
+                break
+            if n:
+                if n == 1 and lit and lit < 64 and unit == 1:
+                    out[k] = last  # cheaper than an operation that would end the literals
+                    k += 1
+                    lit += 1
+                    cache[(last ^ last >> 5) & 63] = last
+                else:
+                    if lit:
+                        out[head] = 0x80 | (lit - 1)
+                        lit = 0
+                    j = 0
+                    if not kind & 1:
+                        j = 0x40
+                    n -= 1
+                    if n < 63:
+                        out[k] = j | n
+                        k += 1
+                    else:
+                        out[k] = j | 63
+                        k += 1
+                        n -= 63
+                        while n > 127:
+                            out[k] = 128 | (n & 127)
+                            k += 1
+                            n >>= 7
+                        out[k] = n
+                        k += 1
+                n = 0
+                kind = 3
+            if e:
+                n = 1
+                kind = e
+            else:
+                j = (v ^ v >> 5 ^ v >> 9) & 63
+                if cache[j] == v and (unit == 2 or not lit):
+                    if lit:
+                        out[head] = 0x80 | (lit - 1)
+                        lit = 0
+                    out[k] = 0xC0 | j
+                    k += 1
+                else:
+                    if lit == 64:
+                        out[head] = 0xBF
+                        lit = 0
+                    if not lit:
+                        head = k
+                        k += 1
+                    cache[j] = v
+                    lit += 1
+                    out[k] = v & 255
+                    k += 1
+                    if unit == 2:
+                        out[k] = v >> 8
+                        k += 1
+            last = v
+        if full:
+            k = k0
+            n = n0
+            kind = kind0
+            lit = lit0
+            head = head0
+            break
+        at += pitch
+        y += 1
+    if lit:
+        out[head] = 0x80 | (lit - 1)
+    if n:
+        j = 0
+        if not kind & 1:
+            j = 0x40
+        n -= 1
+        if n < 63:
+            out[k] = j | n
+            k += 1
+        else:
+            out[k] = j | 63
+            k += 1
+            n -= 63
+            while n > 127:
+                out[k] = 128 | (n & 127)
+                k += 1
+                n >>= 7
+            out[k] = n
+            k += 1
+    done[0] = y
+    return k
+
+
+@micropython.viper
+def raw(p: ptr8, k: int, out: ptr8, at: int, pitch: int, size: int, rows: int, edge: int, foot: int) -> int:
+    """Copy `rows` rows of `size` bytes from p[at] on to out[k]; return the new k. The caller has checked the room."""
+    i = 0
+    stop = 0
+    while rows:
+        i = at
+        stop = at + size
+        while i < stop:
+            out[k] = p[i]
+            if rows == 1:
+                out[k] &= foot
+            k += 1
+            i += 1
+        out[k - 1] &= edge
+        at += pitch
+        rows -= 1
+    return k

@@ -1,0 +1,45 @@
+"""Strips of 8 words: 32 px of GS8, 16 px of RGB565; in viper. Written by tests/firmware/codec/make_kernels.py, which explains it."""
+
+import micropython
+
+K = 0x3aae48cb
+
+
+# The contract is that of anysize.py. Rows are taken in pairs: the last one of an odd number is hashed together with the
+# row above it, so there must be two.
+@micropython.viper
+def scan(p: ptr32, k: int, h: uint, s: ptr32, d: ptr8, c: int, cols: int, y: int, stop: int, rows: int, pitch: int,
+         step: int, last: int, size: int, end: int, store: int, mask: int) -> int:
+    base = int(p) + y * pitch
+    table = int(s)
+    height = (rows + 7) >> 3
+    n = 0
+    r = 0
+    tail = 0
+    while c < cols:
+        p = ptr32(base + (last if c == end else c * step))
+        s = ptr32(table + (c * rows + y) * 4)
+        tail = int(s) + (stop - y) * 4
+        while True:
+            while int(s) < tail - 4:
+                if ((h := (((((((((h := (((((((uint(p[0]) ^ k) * k + ptr16(p)[1]) * k + p[1]) * k + ptr16(p)[3]) * k + p[2]) * k + ptr16(p)[5]) * k + p[3])) >> 13 ^ h) * k + p[4]) * k + ptr16(p)[9]) * k + p[5]) * k + ptr16(p)[11]) * k + p[6]) * k + ptr16(p)[13]) * k + p[7])) ^ s[0]) & mask:
+                    if store:
+                        s[0] = int(h)
+                    r = stop - ((tail - int(s)) >> 2)
+                    d[c * height + (r >> 3)] |= 1 << (r & 7)
+                    n += 1
+                p = ptr32(int(p) + pitch)
+                if ((h := (((((((((h := (((((((uint(p[0]) ^ k) * k + ptr16(p)[1]) * k + p[1]) * k + ptr16(p)[3]) * k + p[2]) * k + ptr16(p)[5]) * k + p[3])) >> 13 ^ h) * k + p[4]) * k + ptr16(p)[9]) * k + p[5]) * k + ptr16(p)[11]) * k + p[6]) * k + ptr16(p)[13]) * k + p[7])) ^ s[1]) & mask:
+                    if store:
+                        s[1] = int(h)
+                    r = stop - ((tail - int(s)) >> 2) + 1
+                    d[c * height + (r >> 3)] |= 1 << (r & 7)
+                    n += 1
+                p = ptr32(int(p) + pitch)
+                s = ptr32(int(s) + 8)
+            if int(s) == tail:
+                break
+            p = ptr32(int(p) - pitch)
+            s = ptr32(int(s) - 4)
+        c += 1
+    return n

@@ -1,0 +1,1 @@
+"""The kernels without viper, for CPython and for MicroPython ports without a native emitter."""

@@ -1,0 +1,121 @@
+"""kernels/bits.py without viper. Written by tests/firmware/codec/make_kernels.py."""
+
+
+def find(d, i, rect, cols, height, block, start):
+    """The next rectangle at or below row `start`, a multiple of `block`; 0 when there is none, else 1.
+
+    rect gets its first column, columns, first row and rows. It begins at the topmost dirty block, leftmost first, spans
+    its run of dirty blocks, grows down while the whole run is dirty, and loses clean rows at its top and bottom.
+    """
+    ones = (1 << block) - 1
+    rows = height * 8
+    y = start
+    c = 0
+    e = 0
+    b = 0
+    found = 0
+    while y < rows:
+        c = 0
+        i = y >> 3
+        while c < cols:
+            if d[i] >> (y & 7) & ones:
+                found = 1
+                break
+            i += height
+            c += 1
+        if found:
+            break
+        y += block
+    if not found:
+        return 0
+    e = c
+    while e < cols:
+        if not d[i] >> (y & 7) & ones:
+            break
+        i += height
+        e += 1
+    b = y + block
+    while b < rows:
+        i = c * height + (b >> 3)
+        j = c
+        while j < e:
+            if not d[i] >> (b & 7) & ones:
+                break
+            i += height
+            j += 1
+        if j < e:
+            break
+        b += block
+    while True:
+        i = c * height + (y >> 3)
+        j = e - c
+        while j:
+            if d[i] >> (y & 7) & 1:
+                break
+            i += height
+            j -= 1
+        if j:
+            break
+        y += 1
+    while True:
+        i = c * height + ((b - 1) >> 3)
+        j = e - c
+        while j:
+            if d[i] >> ((b - 1) & 7) & 1:
+                break
+            i += height
+            j -= 1
+        if j:
+            break
+        b -= 1
+    rect[0] = c
+    rect[1] = e - c
+    rect[2] = y
+    rect[3] = b - y
+    return 1
+
+
+def clear(d, i, height, c, e, y, stop):
+    """Clear rows y to stop of columns c to e."""
+    r = 0
+    while c < e:
+        r = y
+        while r < stop:
+            i = c * height + (r >> 3)
+            if r & 7 == 0 and r + 8 <= stop:
+                d[i] = 0
+                r += 8
+            else:
+                d[i] &= 255 ^ (1 << (r & 7))
+                r += 1
+        c += 1
+
+
+def fill(d, i, height, cols, rows):
+    """Set every bit that stands for a strip."""
+    c = 0
+    r = 0
+    while c < cols:
+        i = c * height
+        r = rows
+        while r > 0:
+            if r < 8:
+                d[i] = (1 << r) - 1
+            else:
+                d[i] = 255
+            i += 1
+            r -= 8
+        c += 1
+
+
+def move(d, t, size):
+    """Add the bits of t to d and clear t; return how many bytes of t had any."""
+    i = 0
+    n = 0
+    while i < size:
+        if t[i]:
+            d[i] |= t[i]
+            t[i] = 0
+            n += 1
+        i += 1
+    return n

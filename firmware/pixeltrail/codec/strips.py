@@ -1,0 +1,109 @@
+"""One 32-bit hash for each strip of the display: tells what changed without a copy of the frame.
+
+A strip is a few pixels of one row (of one page of 8 rows in MONO_VLSB). Hashes lie column after column, so that one
+kernel call walks straight down. The last column overlaps its neighbour where the width is no multiple of a strip's:
+a change there marks both. Hashes never leave the device. Bits of a byte beyond the right edge are hashed too: if an app
+changes them, a strip is sent that looks the same.
+"""
+
+import sys
+from array import array
+
+from .native import has_viper
+
+_MASK = -1 if sys.maxsize <= 0x7FFFFFFF else (1 << 32) - 1
+
+
+def natural_strip_width(width, pages):
+    """Narrow strips pay on small displays, and on pages, which are 8 px high already."""
+    return 16 if pages or width <= 160 else 32
+
+
+class Strips:
+    """The hash table of one frame buffer. `map_bytes` is the size that a dirty map (rects.py) must have."""
+
+    def __init__(self, buffer, rows, pitch, row_bytes, strip_bytes):
+        self.rows = rows
+        self.cols = (row_bytes + strip_bytes - 1) // strip_bytes
+        self.map_bytes = self.cols * ((rows + 7) >> 3)
+        self._size = min(strip_bytes, row_bytes)
+        self._step = strip_bytes
+        self._last = row_bytes - self._size
+        self._pitch = pitch
+        self._buffer = buffer
+        self._table = array("I", bytes(4 * self.cols * rows))
+        self._scan, self._factor = self._kernel()
+
+    def refresh(self, dirty):
+        """Hash the whole frame into the table; set the dirty bits of changed strips; return how many changed."""
+        return self._run(dirty, 0, self.cols, 0, self.rows, 1)
+
+    def torn(self, marks, first, end, top, bottom):
+        """Set the bits of strips that no longer have the hash of the last refresh; return how many there are."""
+        if bottom - top < 2:  # kernels take rows in pairs
+            if top > 0:
+                top -= 1
+            elif bottom < self.rows:
+                bottom += 1
+        return self._run(marks, first, end, top, bottom, 0)
+
+    def _run(self, marks, first, end, top, bottom, store):
+        return self._scan(
+            self._buffer, self._factor, 0, self._table, marks, first, end, top, bottom, self.rows, self._pitch,
+            self._step, self._last, self._size, self.cols - 1, store, _MASK,
+        )  # fmt: skip
+
+    def _kernel(self):
+        if not has_viper:
+            from .plain import anysize as kernel
+
+            return kernel.scan, 0
+        name = _shape(self._size, self.rows, _address(self._buffer) | self._pitch | self._last)
+        kernel = _load(name)
+        return kernel.scan, kernel.K
+
+
+def _address(buffer):
+    """Only its lowest bits count. A port without uctypes gets the kernel that takes any address."""
+    try:
+        from uctypes import addressof
+    except ImportError:
+        return 1
+    return addressof(buffer) & 3
+
+
+def _shape(size, rows, offsets):
+    """The kernel for strips of `size` bytes whose addresses have the low bits `offsets`. ptr32 must be aligned."""
+    if rows > 1:
+        if not offsets & 3:
+            if size in (128, 64, 32, 16, 8):
+                return "words%d" % (size >> 2)
+        elif not offsets & 1:
+            if size in (64, 32):
+                return "halves%d" % (size >> 1)
+        elif size == 32:
+            return "bytes32"
+    return "anysize"
+
+
+def _load(name):
+    # Written out, so that a tool that freezes modules sees every one of them.
+    if name == "words32":
+        from .kernels import words32 as kernel
+    elif name == "words16":
+        from .kernels import words16 as kernel
+    elif name == "words8":
+        from .kernels import words8 as kernel
+    elif name == "words4":
+        from .kernels import words4 as kernel
+    elif name == "words2":
+        from .kernels import words2 as kernel
+    elif name == "halves32":
+        from .kernels import halves32 as kernel
+    elif name == "halves16":
+        from .kernels import halves16 as kernel
+    elif name == "bytes32":
+        from .kernels import bytes32 as kernel
+    else:
+        from .kernels import anysize as kernel
+    return kernel
