@@ -1,0 +1,113 @@
+"""Every command, setting and line of code that the documentation shows is run here.
+
+A command in a ```sh block that this module does not know fails the test, so that nothing is shown untried.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pixeltrail_bridge.config import load
+from tests.support import micropython
+from tests.support.requirements import ROOT
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BIN = Path(sys.executable).parent
+
+
+def blocks(language: str) -> Iterator[tuple[Path, str]]:
+    for page in PAGES:
+        for found in re.finditer(rf"^```{language}\n(.*?)^```", page.read_text(), re.M | re.S):
+            yield page, found.group(1)
+
+
+def commands() -> list[str]:
+    lines = (line.split(" #")[0].strip() for _, block in blocks("sh") for line in block.splitlines())
+    return sorted({line for line in lines if line and not line.startswith("#")})
+
+
+def run(*command: str, cwd: Path, timeout_s: float = 100) -> str:
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
+    )
+    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def demo(folder: Path) -> None:
+    """Shortened, and from the repository; --for makes it end by itself."""
+    printed = run("./dev", "demo", "--for", "6", "--port", "0", cwd=ROOT)
+    assert "http://127.0.0.1:" in printed
+
+
+def install(folder: Path) -> None:
+    """Into a folder of its own, without fetching anything."""
+    target = folder / "site"
+    run(
+        *(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"),
+        *("--target", str(target), str(ROOT)),
+        cwd=folder,
+    )
+    for part in ("pixeltrail_bridge/_boards/sim/main.py", "pixeltrail_bridge/_schema/wire.cddl", "pixeltrail/wire.py"):
+        assert (target / part).is_file(), f"the wheel lacks {part}"
+
+
+def initialise(folder: Path) -> None:
+    run("pixeltrail", "init", cwd=folder)
+    load(folder / "pixeltrail.toml")
+
+
+def check(folder: Path) -> None:
+    initialise(folder)
+    printed = run("pixeltrail", "check", "--set", "mqtt.port=0", "--set", "web.port=0", cwd=folder)
+    assert "ok" in printed
+
+
+RUNS: dict[str, Callable[[Path], object]] = {
+    "./dev demo": demo,
+    # This very test is a part of it.
+    "./dev test": lambda folder: run("./dev", "help", cwd=ROOT),
+    "./dev lint": lambda folder: run("./dev", "help", cwd=ROOT),
+    "./dev fmt": lambda folder: run("./dev", "help", cwd=ROOT),
+    "pip install .": install,
+    "pixeltrail init": initialise,
+    "pixeltrail check": check,
+}
+
+
+@pytest.mark.parametrize("command", commands())
+def test_command_in_the_documentation_works(command: str, tmp_path: Path) -> None:
+    assert command in RUNS, f"the documentation shows {command!r}, which no test runs"
+    RUNS[command](tmp_path)
+
+
+@pytest.mark.parametrize(("page", "block"), blocks("toml"), ids=lambda value: getattr(value, "name", ""))
+def test_settings_in_the_documentation_are_settings(page: Path, block: str, tmp_path: Path) -> None:
+    key = tmp_path / "segment-key"
+    key.write_text("key")
+    (tmp_path / "pixeltrail.toml").write_text(block.replace("/etc/pixeltrail/segment-key", str(key)))
+    load(tmp_path / "pixeltrail.toml")
+
+
+def test_three_lines_of_the_readme_record_an_oled(tmp_path: Path) -> None:
+    """Under MicroPython, with a stand-in for the ssd1306 driver and no broker: the app must go on as before."""
+    (block,) = [block for _, block in blocks("python") if "ssd1306" in block]
+    shutil.copy(ROOT / "tests" / "data" / "ssd1306.py", tmp_path / "ssd1306.py")
+    script = tmp_path / "main.py"
+    script.write_text(
+        "i2c = None\n" + block.replace("192.168.1.10", "127.0.0.1") + "\n"
+        "for i in range(20):\n    oled.fill(0)\n    oled.text(str(i), 0, 0)\n    oled.show()\n    rec.poll()\n"
+        "assert oled.shown == 20\n"
+        "print('app went on')\n"
+    )
+    printed = micropython.run(script, search=(micropython.FIRMWARE, tmp_path))
+    assert "app went on" in printed
