@@ -43,14 +43,14 @@ class MemoryBackend:
 
 
 def event(number: int, name: str, state: str = "sent", **payload: Any) -> dict[str, Any]:
-    status = {"sent": 200, "dead": 400, "retry": 503}.get(state)
+    status = {"sent": 200, "dead": 400, "waiting": 503}.get(state)
     delivery = {
         "sink": "segment",
         "state": state,
         "status": status,
         "answer": "",
         "attempts": int(status is not None),
-        "sent_ms": 1_760_000_000_000 if state == "sent" else None,
+        "settled_ms": 1_760_000_000_000 if state != "waiting" else None,
     }
     return {
         "id": number,
@@ -84,13 +84,13 @@ def noise(width: int, height: int, seed: int) -> NDArray[np.uint8]:
 
 
 @contextlib.contextmanager
-def serve(backend: MemoryBackend) -> Iterator[int]:
+def serve(backend: MemoryBackend, port: int = 0) -> Iterator[int]:
     """Serve until the block ends; gives the port."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     names = guard.allowed_names(LOOPBACK, "", [])
-    server = WebServer(routes.build(backend.hub, backend, names), LOOPBACK, 0)
+    server = WebServer(routes.build(backend.hub, backend, names), LOOPBACK, port)
     asyncio.run_coroutine_threadsafe(server.start(), loop).result(20)
     try:
         yield server.port

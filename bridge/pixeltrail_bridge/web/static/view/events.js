@@ -141,17 +141,17 @@ class Row {
   update(event) {
     this.isSettled = event.deliveries.every(({ state }) => state === "sent" || state === "dead");
     this.#chips.replaceChildren(
-      ...event.deliveries.map(({ sink, state, status }) =>
-        element("span", { class: "chip", data: { state } }, state === "sent" || !status ? `${sink} ${state}` : `${sink} ${state} ${status}`),
+      ...event.deliveries.map(({ sink, state, status, attempts }) =>
+        element("span", { class: "chip", data: { state: state === "waiting" && attempts ? "retry" : state } }, state === "sent" || !status ? `${sink} ${state}` : `${sink} ${state} ${status}`),
       ),
     );
     this.#answers.replaceChildren(
-      ...event.deliveries.map(({ sink, state, status, answer, attempts, sent_ms: sentMs }) =>
+      ...event.deliveries.map(({ sink, state, status, answer, attempts, settled_ms: settledMs }) =>
         element(
           "tr",
           {},
           ...[sink, state, [status, answer].filter(Boolean).join(" ") || "–", String(attempts),
-            sentMs ? time(sentMs) : "–"].map((text) => element("td", {}, text)),
+            settledMs ? time(settledMs) : "–"].map((text) => element("td", {}, text)),
         ),
       ),
     );

@@ -81,7 +81,6 @@ export class Stage {
       this.element.append(picture.element);
       this.#fit();
     }
-    this.element.firstElementChild.hidden = !picture.element.hidden;
   }
 
   close() {

@@ -1,0 +1,172 @@
+"""The page in a real browser: its canvas holds the device's picture pixel for pixel, and a slow page harms no one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pixeltrail_bridge.web.live import Hub
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from websockets.sync.client import connect
+
+from tests.support.requirements import require
+
+from .page import LOOPBACK, MemoryBackend, event, noise, paint, serve
+
+DEVICE = "sim-thermostat"
+SCRIPT = '<img src=x onerror="globalThis.wasRun=1"><script>globalThis.wasRun=1</script>'
+PIXELS = f"pixeltrail.pixels({DEVICE!r})"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(require("chromium")), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def backend() -> MemoryBackend:
+    return MemoryBackend(Hub())
+
+
+@pytest.fixture
+def port(backend: MemoryBackend) -> Iterator[int]:
+    with serve(backend) as port:
+        yield port
+
+
+@pytest.fixture
+def page(browser: Browser, port: int) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.goto(f"http://{LOOPBACK}:{port}/")
+    yield page
+    page.close()
+    assert faults == []
+
+
+def shown(page: Page) -> NDArray[np.uint8]:
+    found: dict[str, Any] = page.evaluate(PIXELS)
+    return np.array(found["data"], np.uint8).reshape(found["height"], found["width"], 4)
+
+
+def wait_until_shown(page: Page, picture: NDArray[np.uint8]) -> None:
+    """Until the last row has come, which the caller made unlike what was shown before."""
+    height, width = picture.shape[:2]
+    last = [int(value) for value in picture[-1, -1]]
+    page.wait_for_function(
+        f"""([width, height, last]) => {{
+            const shown = {PIXELS};
+            return shown && shown.width === width && shown.height === height
+                && last.every((value, at) => shown.data.at(at - 4) === value);
+        }}""",
+        arg=[width, height, last],
+    )
+
+
+def test_the_canvas_holds_the_picture_pixel_for_pixel(page: Page, backend: MemoryBackend) -> None:
+    picture = noise(61, 33, 1)
+    paint(backend.hub, DEVICE, picture)
+    wait_until_shown(page, picture)
+    assert np.array_equal(shown(page), picture)
+    for step in range(40):
+        x, y = step % 50, step % 25
+        picture[y : y + 8, x : x + 11] = noise(11, 8, step + 2)
+        picture[-1, -1, :3] = step
+        paint(backend.hub, DEVICE, picture, (x, y, 11, 8), (60, 32, 1, 1))
+    wait_until_shown(page, picture)
+    assert np.array_equal(shown(page), picture)
+    turned = noise(33, 61, 9)
+    paint(backend.hub, DEVICE, turned)
+    wait_until_shown(page, turned)
+    assert np.array_equal(shown(page), turned)
+
+
+def test_the_picture_has_a_whole_number_of_screen_pixels_for_each_of_its_own(
+    page: Page, backend: MemoryBackend
+) -> None:
+    paint(backend.hub, DEVICE, noise(128, 64, 1))
+    page.wait_for_function("() => document.querySelector('canvas.display').style.width")
+    box = page.locator("canvas.display").bounding_box()
+    assert box is not None
+    assert box["width"] % 128 == 0 and box["height"] % 64 == 0
+
+
+def test_a_device_page_lists_events_with_payload_and_answers(page: Page, backend: MemoryBackend) -> None:
+    paint(backend.hub, DEVICE, noise(16, 16, 1))
+    backend.lists[DEVICE] = [event(1, "Brew Started", cups=2), event(2, SCRIPT, "dead")]
+    backend.letters[DEVICE] = [{"id": 1, "time_ms": 1_760_000_000_000, "reason": SCRIPT, "content": "00 ff"}]
+    backend.hub.set_facts(DEVICE, {"board": SCRIPT, "app": "coffee", "online": True})
+    page.get_by_role("link", name=DEVICE).click()
+    expect(page.get_by_role("heading", name=DEVICE)).to_be_visible()
+    page.get_by_text("Brew Started").click()
+    expect(page.locator("pre").filter(has_text='"cups": 2')).to_be_visible()
+    expect(page.locator("tbody tr").first).to_contain_text("segment")
+    expect(page.locator(".chip[data-state=dead]")).to_have_text("segment dead 400")
+    expect(page.get_by_role("heading", name="Dead letters")).to_be_visible()
+    assert page.evaluate("globalThis.wasRun") is None
+    backend.lists[DEVICE].append(event(3, "Brew Ended"))
+    backend.hub.tell_committed(DEVICE)
+    expect(page.locator(".events .name").filter(has_text="Brew Ended")).to_be_visible()
+    page.get_by_role("link", name="All devices").click()
+    expect(page.get_by_role("list", name="Devices")).to_be_visible()
+    assert np.array_equal(shown(page), noise(16, 16, 1))
+
+
+def test_a_touch_is_shown(page: Page, backend: MemoryBackend) -> None:
+    paint(backend.hub, DEVICE, noise(16, 16, 1))
+    expect(page.locator("canvas.display")).to_be_visible()
+    backend.hub.touch(DEVICE, 8, 8, 0)
+    page.wait_for_selector(".ripple", state="attached")
+
+
+def test_the_page_works_by_keyboard_and_names_things(page: Page, backend: MemoryBackend) -> None:
+    paint(backend.hub, DEVICE, noise(16, 16, 1))
+    backend.lists[DEVICE] = [event(1, "Brew Started")]
+    expect(page.get_by_role("img", name=f"Live picture of {DEVICE}")).to_be_visible()
+    page.get_by_role("link", name=DEVICE).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("summary")).to_be_visible()
+    page.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("pre")).to_be_visible()
+
+
+def test_the_page_connects_again_after_the_bridge_restarted(browser: Browser, backend: MemoryBackend) -> None:
+    paint(backend.hub, "sim-other", noise(4, 4, 2))
+    paint(backend.hub, DEVICE, noise(8, 8, 1))
+    page = browser.new_page()
+    with serve(backend) as port:
+        page.goto(f"http://{LOOPBACK}:{port}/")
+        wait_until_shown(page, noise(8, 8, 1))
+    expect(page.locator("#link")).to_have_text("not connected")
+    again = MemoryBackend(Hub())
+    paint(again.hub, DEVICE, noise(8, 8, 3))
+    with serve(again, port):
+        wait_until_shown(page, noise(8, 8, 3))
+        assert np.array_equal(shown(page), noise(8, 8, 3))
+    page.close()
+
+
+def test_a_viewer_that_reads_nothing_holds_up_neither_the_feed_nor_other_pages(
+    page: Page, backend: MemoryBackend, port: int
+) -> None:
+    picture = noise(320, 240, 1)
+    with connect(f"ws://{LOOPBACK}:{port}/live", max_queue=1) as stares:  # never read from
+        page.wait_for_function("() => document.querySelector('#link').dataset.state === 'live'")
+        for step in range(100):
+            picture[:] = noise(320, 240, step)
+            paint(backend.hub, DEVICE, picture)
+        assert backend.hub.viewers == 2
+        wait_until_shown(page, picture)
+        assert np.array_equal(shown(page), picture)
+        stares.close_timeout = 0
