@@ -152,6 +152,8 @@ class _Pass:
         mapped, stream = self.mapped, self.stream
         if stream.midway is None:
             stream.midway = self.chunk.seq > 0
+            if stream.midway:
+                mapped.replies.append(messages.NewStream(self.chunk.stream))
         for record in self.chunk.records:
             self.record, self.now_ms = record, self._place(record.time_ms)
             if record is self.chunk.records[0]:
@@ -162,8 +164,6 @@ class _Pass:
         mapped.end_ms = self.now_ms
         self.tracker.touch(self.now_ms)
         mapped.sessions = self.tracker.rows
-        if stream.midway and stream.hello is None and self.chunk.seq % 64 == 0:
-            mapped.replies.append(messages.NewStream(self.chunk.stream))
 
     def _note_session(self) -> None:
         """A chunk belongs to the last session that it was in: one that it ends, or one that it starts."""

@@ -1,0 +1,84 @@
+"""A file with one event per line (JSON Lines), for data loggers and pipelines that read files.
+
+A line is durable (fsync) before its call is settled. After a crash a half line is cut off, and events among the last
+ones of the file are not written twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from ..mapping.calls import OutboxRow, Settled
+from .base import Clock, backoff_ms, host_clock
+
+TAIL_BYTES = 4 << 20  # more than one lease can hold, so every line that a crash may repeat is in it
+
+
+class _Id(msgspec.Struct):
+    messageId: str = ""
+
+
+class JsonLinesSink:
+    name = "jsonl"
+
+    def __init__(self, path: Path, *, now_ms: Clock = host_clock) -> None:
+        self.path = path
+        self.alarm: str | None = None
+        self.paused_until_ms = 0
+        self._now_ms = now_ms
+        self._file: int | None = None
+        self._recent: set[str] = set()  # IDs at the end of the file as it was found
+
+    async def deliver(self, rows: Sequence[OutboxRow]) -> list[Settled]:
+        try:
+            await asyncio.to_thread(self._append, rows)
+        except OSError as error:
+            return self._postpone(rows, error)
+        self.alarm = None
+        return [Settled(row.id, "sent") for row in rows]
+
+    async def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _append(self, rows: Sequence[OutboxRow]) -> None:
+        if self._file is None:
+            self._file = self._open()
+        lines = b"".join(row.payload + b"\n" for row in rows if row.message_id not in self._recent)
+        end = os.lseek(self._file, 0, os.SEEK_END)
+        try:
+            if os.write(self._file, lines) != len(lines):
+                raise OSError(f"{self.path} took only part of a line; is the disk full?")
+            os.fsync(self._file)
+        except OSError:
+            os.ftruncate(self._file, end)
+            raise
+
+    def _open(self) -> int:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        size = os.fstat(file).st_size
+        start = max(0, size - TAIL_BYTES)
+        tail = os.pread(file, size - start, start)
+        whole = tail.rfind(b"\n") + 1
+        os.ftruncate(file, start + whole)
+        self._recent = {_message_id(line) for line in tail[:whole].splitlines()}
+        return file
+
+    def _postpone(self, rows: Sequence[OutboxRow], error: OSError) -> list[Settled]:
+        self.alarm = f"cannot write {self.path}: {error.strerror or error}; check jsonl.path and the disk"
+        self.paused_until_ms = self._now_ms() + backoff_ms(max(row.attempts for row in rows))
+        return [Settled(row.id, "retry", None, str(error), self.paused_until_ms) for row in rows]
+
+
+def _message_id(line: bytes) -> str:
+    try:
+        return msgspec.json.decode(line, type=_Id).messageId
+    except msgspec.MsgspecError:
+        return ""
