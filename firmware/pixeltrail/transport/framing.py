@@ -8,8 +8,9 @@ message. `table` is CRC_TABLE, 16 words of the reflected polynomial, one for eac
 A word of it is a negative integer on a 32-bit board, hence the masks after every right shift.
 """
 
-import micropython
 import struct
+
+import micropython
 
 
 def _crc_table():

@@ -16,7 +16,7 @@ import select
 import socket
 from random import getrandbits
 
-from .stream import Readiness, kernels, write_part
+from .stream import FAULTS, Readiness, kernels, write_part
 
 try:
     from micropython import const
@@ -56,7 +56,9 @@ class MQTT:
     needs_host_hello = False
     write_only = False
 
-    def __init__(self, host, port=1883, user=None, password=None, keepalive_s=30, prefix="pt/v1", rx_bytes=512):
+    def __init__(
+        self, host, port=1883, user=None, password=None, keepalive_s=30, prefix="pt/v1", rx_bytes=512
+    ):
         if not _is_ipv4(host):
             raise ValueError("MQTT host must be an IPv4 address such as 192.168.1.10, got %r" % (host,))
         if not 0 < port < 65536:
@@ -136,7 +138,7 @@ class MQTT:
         self._now = now_ms
         try:
             self._step()
-        except (OSError, MemoryError):
+        except FAULTS:
             self._drop()
 
     def can_send(self):

@@ -10,7 +10,7 @@ says that the line is open.
 
 import sys
 
-from .stream import POLLIN, POLLOUT, Readiness, kernels, write_part
+from .stream import FAULTS, POLLIN, POLLOUT, Readiness, kernels, write_part
 
 try:
     from micropython import const
@@ -38,7 +38,9 @@ class Serial:
         if isinstance(stream_or_path, str):
             self._path = stream_or_path
         elif not hasattr(stream_or_path, "readinto") or not hasattr(stream_or_path, "write"):
-            raise ValueError("Serial needs a stream with readinto and write, or a path, got %r" % (stream_or_path,))
+            raise ValueError(
+                "Serial needs a stream with readinto and write, or a path, got %r" % (stream_or_path,)
+            )
         else:
             self._use(stream_or_path)
         self.rx = bytearray(rx_bytes + _FRAME_OVERHEAD + rx_bytes // 254)
@@ -76,7 +78,7 @@ class Serial:
             else:
                 self._write()
                 self._read()
-        except (OSError, MemoryError):
+        except FAULTS:
             self._fail()
 
     def can_send(self):
@@ -117,7 +119,9 @@ class Serial:
     # --- the line ---
 
     def _use(self, stream):
-        self._readiness = Readiness(stream)
+        self._readiness = Readiness(getattr(stream, "terminal", stream))
+        # MicroPython's readinto waits for a whole buffer unless the stream is non-blocking: ask a UART what is there
+        self._any = getattr(stream, "any", None)
         self._stream = stream
 
     def _open(self):
@@ -162,7 +166,10 @@ class Serial:
                 if events & ~(POLLIN | POLLOUT) and self._path is not None:
                     self._fail()  # hung up
                 return
-            count = self._stream.readinto(self._in)
+            if self._any is not None:
+                count = self._stream.readinto(self._in, min(self._any(), _READ_BYTES))
+            else:
+                count = self._stream.readinto(self._in)
             if not count:
                 if count == 0 and self._path is not None:
                     self._fail()
@@ -196,6 +203,26 @@ class Serial:
         self.skipped += 1
 
 
+class _BlockingTerminal:
+    """A file of the unix port, which cannot be made non-blocking: bytes are read singly, while there are some."""
+
+    def __init__(self, terminal):
+        self.terminal = terminal
+        self._readiness = Readiness(terminal)
+        self._byte = bytearray(1)
+        self.write = terminal.write
+        self.close = terminal.close
+
+    def readinto(self, buf):
+        for at in range(len(buf)):
+            if not self._readiness.events() & POLLIN:
+                return at
+            if not self.terminal.readinto(self._byte):
+                return at
+            buf[at] = self._byte[0]
+        return len(buf)
+
+
 def open_terminal(path):
     """Open a terminal device for reading and writing: raw, unbuffered, and non-blocking where the port can."""
     if sys.implementation.name == "micropython":
@@ -206,7 +233,7 @@ def open_terminal(path):
             termios.setraw(stream.fileno())
         except (ImportError, OSError):
             pass  # not a terminal
-        return stream
+        return _BlockingTerminal(stream)
     import io
     import os
     import tty

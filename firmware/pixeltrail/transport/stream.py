@@ -9,8 +9,10 @@ import sys
 try:
     from . import framing as kernels
 except (ImportError, SyntaxError):  # CPython has no `micropython`; some ports have no native code emitter
-    from . import framing_plain as kernels
+    from . import framing_plain as kernels  # noqa: F401
 
+# What contains a fault of the line. Made once: an `except (A, B)` would make the tuple when there may be no memory.
+FAULTS = (OSError, MemoryError)
 POLLIN = select.POLLIN
 POLLOUT = select.POLLOUT
 
@@ -34,6 +36,7 @@ class Readiness:
         poller.register(stream, POLLIN | POLLOUT)
         # MicroPython's poll() allocates its answer, ipoll() reuses one
         self._poll = getattr(poller, "ipoll", poller.poll)
+        self.events()  # the first call makes what the others use again
 
     def events(self):
         """POLLIN, POLLOUT and what the port reports about errors, or 0."""

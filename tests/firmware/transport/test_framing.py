@@ -16,7 +16,18 @@ from tests.support import micropython
 DEVICE = Path(__file__).parent / "device"
 
 # runs around 254 bytes, where a code byte ends without a zero
-_EDGES = [b"\0", b"\1", b"\0\0", b"a\0", b"\0a", b"a" * 249, b"a" * 250, b"a" * 254, b"a" * 255, b"a" * 254 + b"\0"]
+_EDGES = [
+    b"\0",
+    b"\1",
+    b"\0\0",
+    b"a\0",
+    b"\0a",
+    b"a" * 249,
+    b"a" * 250,
+    b"a" * 254,
+    b"a" * 255,
+    b"a" * 254 + b"\0",
+]
 messages = st.one_of(
     st.binary(min_size=1, max_size=700),
     st.lists(st.sampled_from([0, 1, 255]), min_size=1, max_size=800).map(bytes),

@@ -62,14 +62,18 @@ def test_a_name_is_refused_with_a_remedy(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"port": 0}, {"keepalive_s": 1}, {"password": "x"}], ids=lambda settings: next(iter(settings))
+    "settings",
+    [{"port": 0}, {"keepalive_s": 1}, {"password": "x"}],
+    ids=lambda settings: next(iter(settings)),
 )
 def test_a_bad_setting_is_named(settings: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         MQTT("127.0.0.1", **settings)
 
 
-@pytest.mark.parametrize("answer", [b"\x20\x02\0\x05", b"\xd0\0\x20\x02\0\x01"], ids=["credentials", "after noise"])
+@pytest.mark.parametrize(
+    "answer", [b"\x20\x02\0\x05", b"\xd0\0\x20\x02\0\x01"], ids=["credentials", "after noise"]
+)
 def test_a_refused_login_is_tried_again_later(rig: Rig, answer: bytes) -> None:
     peer = rig.accept()
     rig.packet()
@@ -339,7 +343,18 @@ def test_heap_stays_locked_over_frames_acks_and_pings_on_microcontrollers() -> N
         printed = micropython.run(DEVICE / "mqtt_steady.py", str(broker.port), "300", heap="256k")
         sent = listener.payloads("pt/v1/dev-00001/up")
         listener.wait_for("pt/v1/dev-00001/state", b"offline")
-    assert printed.split() == ["sent", "300", "received", "300", "wrong", "0", "errors", "0", "generation", "1"]
+    assert printed.split() == [
+        "sent",
+        "300",
+        "received",
+        "300",
+        "wrong",
+        "0",
+        "errors",
+        "0",
+        "generation",
+        "1",
+    ]
     assert [message[:2] for message in sent] == [number.to_bytes(2, "big") for number in range(300)]
     assert all(len(message) == 2 + number % 900 for number, message in enumerate(sent))
 

@@ -17,6 +17,10 @@ with open(sys.argv[1]) as cases:
             inner = bytearray(len(out))
             kernels.copy(inner, 0, out, 1, end - 1)
             length = kernels.decode_frame(inner, end - 1, kernels.CRC_TABLE)
-            print(hexlify(out[:size]).decode(), end == size - 1 and inner[:length] == data, sum(1 for byte in out[size:] if not byte))
+            print(
+                hexlify(out[:size]).decode(),
+                end == size - 1 and inner[:length] == data,
+                sum(1 for byte in out[size:] if not byte),
+            )
         else:
             print(kernels.decode_frame(data, len(data), kernels.CRC_TABLE))
