@@ -49,6 +49,9 @@ class ChunkWrites:
             (state, order, last_seen_ms, number),
         )
 
+    def order_opt_out(self, device_id: str, opted_out: bool) -> None:
+        self._db.execute("UPDATE devices SET opt_out_order = ? WHERE device_id = ?", (opted_out, device_id))
+
     def set_online(self, device_id: str, is_online: bool) -> None:
         self._db.execute("UPDATE devices SET is_online = ? WHERE device_id = ?", (is_online, device_id))
 
@@ -98,6 +101,10 @@ class ChunkWrites:
     def place_chunks(self, places: Iterable[tuple[int, int, int]]) -> None:
         """Session, host time and key of chunks stored earlier that have now passed in order."""
         self._db.executemany("UPDATE chunks SET session_id = ?, host_ms = ? WHERE key = ?", places)
+
+    def drop_chunks(self, keys: Iterable[int]) -> None:
+        """Remove chunks that were stored ahead and, once they passed, may not be kept."""
+        self._db.executemany("DELETE FROM chunks WHERE key = ?", [(key,) for key in keys])
 
     def put_skips(self, rows: Iterable[tuple[int, int, int]]) -> None:
         """Stream number, first and end of seqs that will not come."""

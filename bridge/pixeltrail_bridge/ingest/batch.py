@@ -1,0 +1,349 @@
+"""What messages do inside one transaction: store chunks in any order, pass them on in seq order, answer syncs.
+
+Rules kept here:
+
+- A chunk is mapped exactly once, when every seq below it has passed, been skipped by a gap record, or been freed.
+- The same key with the same bytes is a duplicate; with other bytes a conflict, and the device begins a new stream.
+- What cannot be read is a dead letter. If its head could be read it still takes its place in the stream, so that no
+  device resends it for ever.
+- A stream is one device's. The transport's word for who sent a message stands above the message's own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from ..errors import UnknownMessageError, WireError
+from ..mapping.calls import Call
+from ..sessions.ids import NO_SESSION
+from ..sessions.state import GapRow, SessionRow
+from ..sources.base import Arrival, Presence
+from ..store.base import SEQ_SPAN
+from ..store.chunks import NewChunk
+from ..store.sqlite import SqliteTransaction
+from ..wire import messages as m
+from ..wire.decode import decode_uplink
+from .known import Device, Known, Stream, encode_json
+from .settings import IngestSettings, MapChunk, Mapped, MapSync
+
+log = structlog.get_logger(__name__)
+
+Decoded = tuple[Arrival, m.Chunk | m.Sync | WireError]
+_HEADS = (m.Hello, m.Display)
+
+
+def decode(arrival: Arrival) -> Decoded:
+    try:
+        return arrival, decode_uplink(arrival.data)
+    except WireError as error:
+        return arrival, error
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What to tell the devices once the transaction has been committed."""
+
+    acks: dict[Stream, bool] = field(default_factory=dict)  # True: at once
+    replies: list[tuple[str, m.Downlink]] = field(default_factory=list)
+    routes: dict[str, Arrival] = field(default_factory=dict)  # the last arrival of each device
+    advanced: set[Stream] = field(default_factory=set)
+
+
+class Batch:
+    """One transaction's work. `identities` maps a serial channel's id() to the device that its sync named."""
+
+    def __init__(
+        self,
+        tx: SqliteTransaction,
+        known: Known,
+        settings: IngestSettings,
+        map_chunk: MapChunk,
+        map_sync: MapSync,
+        identities: dict[int, str],
+    ) -> None:
+        self._tx, self._known, self._settings = tx, known, settings
+        self._map_chunk, self._map_sync, self._identities = map_chunk, map_sync, identities
+        self.outcome = Outcome()
+        self._chunks: dict[int, NewChunk] = {}
+        self._places: list[tuple[int, int, int]] = []
+        self._dropped: list[int] = []
+        self._calls: list[Call] = []
+        self._sessions: dict[tuple[str, int], SessionRow] = {}
+        self._gaps: list[GapRow] = []
+        self._skips: list[tuple[int, int, int]] = []
+        self._heads: list[tuple[int, int, bool]] = []
+        self._spans: dict[tuple[int, int, int], tuple[int, int]] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._touched: dict[Stream, int] = {}  # and when it was last heard
+
+    def run(self, items: Sequence[Decoded | Presence]) -> Outcome:
+        for item in items:
+            if isinstance(item, Presence):
+                self._tx.set_online(item.device_id, item.is_online)
+                continue
+            arrival, message = item
+            if isinstance(message, m.Chunk):
+                self._take_chunk(arrival, message.stream, message.seq, message)
+            elif isinstance(message, m.Sync):
+                self._take_sync(arrival, message)
+            else:
+                self._take_unreadable(arrival, message)
+        self._write()
+        return self.outcome
+
+    # ---- who ------------------------------------------------------------------
+
+    def _device_of(self, arrival: Arrival) -> str | None:
+        return arrival.device_id or self._identities.get(id(arrival.channel))
+
+    def _stream_of(self, arrival: Arrival, stream_id: bytes) -> Stream | None:
+        """The stream that a message belongs to, new or known; None when it may not belong to its sender."""
+        claimed = self._device_of(arrival)
+        stream = self._known.stream(self._tx, stream_id)
+        if stream is None:
+            if claimed is None:
+                self._count("", "chunks_before_sync")
+                return None
+            device = self._known.device(self._tx, claimed, arrival.received_ms)
+            stream = self._known.add_stream(self._tx, device, stream_id, arrival.received_ms)
+        elif claimed is not None and claimed != stream.device.device_id:
+            owner = stream.device.device_id
+            reason = f"stream {stream_id.hex()} belongs to {owner}; two devices share an ID or a stream"
+            self._dead_letter(claimed, "mismatch", reason, arrival.data, arrival.received_ms, stream_id, None)
+            self._reply(arrival, claimed, m.NewStream(stream_id))
+            return None
+        self._touched[stream] = arrival.received_ms
+        self.outcome.routes[stream.device.device_id] = arrival
+        return stream
+
+    def _check_claim(self, stream: Stream, claimed: str, now_ms: int) -> None:
+        owner = stream.device.device_id
+        if claimed != owner:
+            reason = f"the device calls itself {claimed}, and its topic or line says {owner}, which stands"
+            self._dead_letter(owner, "mismatch", reason, claimed.encode(), now_ms, stream.id, None)
+
+    # ---- chunks ---------------------------------------------------------------
+
+    def _take_chunk(self, arrival: Arrival, stream_id: bytes, seq: int, chunk: m.Chunk | WireError) -> None:
+        stream = self._stream_of(arrival, stream_id)
+        if stream is None:
+            return
+        key = stream.number * SEQ_SPAN + seq
+        if seq < stream.watermark or seq in stream.ahead:
+            self._take_again(arrival, stream, seq, key)
+            return
+        new = self._chunks[key] = NewChunk(key, arrival.received_ms, arrival.data)
+        if isinstance(chunk, WireError):
+            new.fault = str(chunk)
+        else:
+            self._note_skips(stream, chunk)
+        if seq == stream.watermark:
+            self._pass(stream, seq, new, chunk if isinstance(chunk, m.Chunk) else None)
+        else:
+            stream.ahead.add(seq)
+        self._advance(stream)
+        self._ack(stream, at_once=bool(stream.ahead))
+
+    def _take_again(self, arrival: Arrival, stream: Stream, seq: int, key: int) -> None:
+        new = self._chunks.get(key)
+        stored = (new.data,) if new is not None else self._tx.chunk(key)
+        device_id = stream.device.device_id
+        if stored is None or stored[0] == arrival.data:
+            self._count(device_id, "duplicates")
+        else:
+            reason = f"stream {stream.id.hex()} seq {seq} came with other bytes before; the first are kept"
+            self._dead_letter(
+                device_id, "conflict", reason, arrival.data, arrival.received_ms, stream.id, seq
+            )
+            self._count(device_id, "conflicts")
+            log.error("conflict", device=device_id, stream=stream.id.hex(), seq=seq)
+            self._reply(arrival, device_id, m.NewStream(stream.id))
+        self._ack(stream, at_once=bool(stream.ahead))
+
+    def _take_unreadable(self, arrival: Arrival, error: WireError) -> None:
+        device_id = self._device_of(arrival) or ""
+        if isinstance(error, UnknownMessageError):
+            self._count(device_id, "unknown_messages")
+            return
+        self._dead_letter(
+            device_id, "undecodable", str(error), arrival.data, arrival.received_ms, error.stream, error.seq
+        )
+        if error.stream is not None and error.seq is not None:
+            self._take_chunk(arrival, error.stream, error.seq, error)
+
+    def _note_skips(self, stream: Stream, chunk: m.Chunk) -> None:
+        for record in chunk.records:
+            body = record.body
+            if type(body) is m.Gap and body.first < body.end and body.end > stream.watermark:
+                self._skip(stream, body.first, body.end)
+
+    def _skip(self, stream: Stream, first: int, end: int) -> None:
+        stream.skips.append((first, end))
+        self._skips.append((stream.number, first, end))
+
+    def _advance(self, stream: Stream) -> None:
+        """Pass every chunk that the watermark now reaches, over what will not come."""
+        while stream.ahead or stream.skips:
+            seq = stream.watermark
+            if seq in stream.ahead:
+                stream.ahead.discard(seq)
+                self._pass_stored(stream, seq)
+                continue
+            end = stream.skip_end()
+            if end is None:
+                return
+            stream.watermark = min((s for s in stream.ahead if seq < s < end), default=end)
+            stream.skips = [skip for skip in stream.skips if skip[1] > stream.watermark]
+            self.outcome.advanced.add(stream)
+
+    def _pass_stored(self, stream: Stream, seq: int) -> None:
+        key = stream.number * SEQ_SPAN + seq
+        new = self._chunks.get(key)
+        if new is None:
+            row = self._tx.chunk(key)
+            assert row is not None, "a seq above the watermark is stored"
+            new = NewChunk(key, row[2], row[0], fault=row[1])
+        chunk = decode_uplink(new.data) if new.fault is None else None
+        self._pass(stream, seq, new, chunk if isinstance(chunk, m.Chunk) else None)
+        if key not in self._chunks and new.session_id is not None and new.host_ms is not None:
+            self._places.append((new.session_id, new.host_ms, key))
+
+    def _pass(self, stream: Stream, seq: int, new: NewChunk, chunk: m.Chunk | None) -> None:
+        """The next chunk in order; None when it could not be read and only holds its place."""
+        stream.watermark = seq + 1
+        self.outcome.advanced.add(stream)
+        if chunk is None:
+            return
+        self._check_records(stream, chunk, new.received_ms)
+        device = stream.device
+        try:
+            mapped = self._map_chunk(
+                *(device.state, stream.state, stream.line, chunk),
+                *(new.received_ms, device.device_id, self._settings.mapping),
+            )
+        except Exception as error:  # noqa: BLE001 - our own fault may not stop the stream: kept and shown instead
+            log.exception("mapping failed", device=device.device_id, stream=stream.id.hex(), seq=seq)
+            reason = f"mapping failed: {error!r}; please report it"
+            self._dead_letter(device.device_id, "mapping", reason, new.data, new.received_ms, stream.id, seq)
+            return
+        new.session_id, new.host_ms = mapped.session_id, mapped.host_ms
+        self._collect(stream, seq, chunk, mapped)
+        if not mapped.is_kept and self._chunks.pop(new.key, None) is None:
+            self._dropped.append(new.key)
+
+    def _collect(self, stream: Stream, seq: int, chunk: m.Chunk, mapped: Mapped) -> None:
+        device = stream.device
+        self._calls += mapped.calls
+        self._gaps += mapped.gaps
+        for row in mapped.sessions:
+            self._sessions[row.device_id, row.session_id] = row
+        self.outcome.replies += ((device.device_id, reply) for reply in mapped.replies)
+        for name, count in mapped.discarded.items():
+            self._count(device.device_id, name, count)
+        if mapped.session_id != NO_SESSION and mapped.is_kept:
+            span = (device.number, mapped.session_id, stream.number)
+            first, _ = self._spans.get(span, (seq, seq))
+            self._spans[span] = (min(first, seq), seq)
+        if not chunk.is_replay and any(isinstance(record.body, _HEADS) for record in chunk.records):
+            is_display = any(isinstance(record.body, m.Display) for record in chunk.records)
+            self._heads.append((stream.number, seq, is_display))
+
+    def _check_records(self, stream: Stream, chunk: m.Chunk, now_ms: int) -> None:
+        device_id = stream.device.device_id
+        for record in chunk.records:
+            body = record.body
+            if type(body) is m.Bad:
+                self._dead_letter(device_id, "record", body.reason, body.raw, now_ms, chunk.stream, chunk.seq)
+            elif type(body) is m.Unknown:
+                self._count(device_id, "unknown_records")
+            elif type(body) is m.Hello:
+                self._check_claim(stream, body.device_id, now_ms)
+
+    # ---- syncs ----------------------------------------------------------------
+
+    def _take_sync(self, arrival: Arrival, sync: m.Sync) -> None:
+        if arrival.device_id is None:
+            self._identities[id(arrival.channel)] = sync.device_id
+        stream = self._stream_of(arrival, sync.stream)
+        if stream is None:
+            return
+        self._check_claim(stream, sync.device_id, arrival.received_ms)
+        device = stream.device
+        replies = list(self._map_sync(device.state, stream.state, stream.line, sync, arrival.received_ms))
+        if sync.oldest > stream.watermark:
+            self._free(stream, sync.oldest, arrival.received_ms)
+        if sync.next > stream.watermark:
+            # The device may have lifted the opt-out in a chunk that is still on its way: do not undo it.
+            replies = [reply for reply in replies if not isinstance(reply, m.OptOutOrder)]
+        replies += self._orders(device, replies)
+        if sync.epoch_ms is None:
+            replies.append(m.Time(arrival.received_ms))
+        self.outcome.replies += ((device.device_id, reply) for reply in replies)
+        self._ack(stream, at_once=True)
+
+    def _orders(self, device: Device, replies: Sequence[m.Downlink]) -> list[m.Downlink]:
+        """The host's opt-out order, again until the device confirms it by a record."""
+        order = device.opt_out_order
+        if order is None or order is device.state.opted_out:
+            device.opt_out_order = None
+            return []
+        return [] if m.OptOutOrder(order) in replies else [m.OptOutOrder(order)]
+
+    def _free(self, stream: Stream, oldest: int, now_ms: int) -> None:
+        """The device holds nothing below `oldest`: what is not here either is lost, and written down as such."""
+        for first, end in stream.missing(oldest):
+            place = (stream.device.device_id, stream.state.session_id, stream.id, first, -1)
+            self._gaps.append(GapRow(*place, first, end, 0, 0, 0, int(m.GapReason.FREED), now_ms))
+            self._count(stream.device.device_id, "freed", end - first)
+        self._skip(stream, stream.watermark, oldest)
+        self._advance(stream)
+
+    # ---- ends -----------------------------------------------------------------
+
+    def _count(self, device_id: str, name: str, by: int = 1) -> None:
+        self._counts[device_id, name] += by
+
+    def _dead_letter(
+        self,
+        device_id: str,
+        kind: str,
+        reason: str,
+        raw: bytes,
+        now_ms: int,
+        stream: bytes | None,
+        seq: int | None,
+    ) -> None:
+        self._tx.add_dead_letter(device_id, kind, reason, raw, now_ms, stream, seq)
+
+    def _reply(self, arrival: Arrival, device_id: str, message: m.Downlink) -> None:
+        self.outcome.routes[device_id] = arrival
+        if (device_id, message) not in self.outcome.replies:
+            self.outcome.replies.append((device_id, message))
+
+    def _ack(self, stream: Stream, at_once: bool) -> None:
+        self.outcome.acks[stream] = at_once or self.outcome.acks.get(stream, False)
+
+    def _write(self) -> None:
+        tx = self._tx
+        tx.put_chunks(self._chunks.values())
+        tx.place_chunks(self._places)
+        tx.drop_chunks(self._dropped)
+        tx.put_skips(self._skips)
+        tx.put_heads(self._heads)
+        tx.put_spans((*key, *bounds) for key, bounds in self._spans.items())
+        tx.put_sessions(self._sessions.values())
+        tx.put_gaps(self._gaps)
+        tx.enqueue_calls(self._calls)
+        for (device_id, name), count in self._counts.items():
+            tx.count(device_id, name, count)
+        devices: dict[Device, int] = {}
+        for stream, seen_ms in self._touched.items():
+            devices[stream.device] = seen_ms
+            states = (encode_json(stream.state), encode_json(stream.line))
+            tx.save_stream(stream.number, stream.watermark, *states, seen_ms)
+        for device, seen_ms in devices.items():
+            tx.save_device(device.number, encode_json(device.state), device.opt_out_order, seen_ms)

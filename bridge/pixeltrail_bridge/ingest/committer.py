@@ -1,0 +1,269 @@
+"""The queue, the committer thread, and what it tells the devices after each commit."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import structlog
+
+from ..errors import LocalError, StoreError
+from ..sources.base import Arrival, LinkState, Presence, StateEvent, TextLine
+from ..store.sqlite import SqliteStore, SqliteTransaction
+from ..wire import messages as m
+from ..wire.encode import encode_downlink
+from .acks import AckSchedule
+from .batch import Batch, Outcome, decode
+from .known import Known
+from .settings import IngestSettings, MapChunk, MapSync
+
+log = structlog.get_logger(__name__)
+
+_IDLE_S = 1.0  # how often an idle committer looks up
+_DISK_CHECK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A stream came further: every seq below `watermark` is durable and has been mapped."""
+
+    device_id: str
+    stream: bytes
+    watermark: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """For a person and for /readyz. `error` says what is wrong and what to do, None when all is well."""
+
+    state: str = "stopped"  # stopped, running, failing
+    error: str | None = None
+    queued_messages: int = 0
+    queued_bytes: int = 0
+    refused_messages: int = 0  # queue full: the devices resend them
+    commits: int = 0
+    messages: int = 0
+    last_commit_ms: int = 0
+    sources: dict[str, LinkState] = field(default_factory=dict)
+
+    @property
+    def is_ready(self) -> bool:
+        return self.state == "running"
+
+
+class Ingest:
+    """`receive`, `note` and `send` may be called from any thread; `on_commit` is called from the committer's."""
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        settings: IngestSettings,
+        *,
+        map_chunk: MapChunk,
+        map_sync: MapSync,
+        on_commit: Callable[[Committed], None] = lambda committed: None,
+        on_text: Callable[[TextLine], None] = lambda line: None,
+    ) -> None:
+        self._store, self._settings = store, settings
+        self._map_chunk, self._map_sync = map_chunk, map_sync
+        self._on_commit, self._on_text = on_commit, on_text
+        self._queue: deque[Arrival | Presence] = deque()
+        self._queued_bytes = 0
+        self._queue_lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._known = Known()
+        self._identities: dict[int, str] = {}
+        self._routes: dict[str, Arrival] = {}
+        self._acks = AckSchedule(settings.ack_interval_ms)
+        self._orders: dict[str, bool] = {}
+        self._checked_disk_s = float("-inf")
+        self._health = Health()
+
+    # ---- any thread -----------------------------------------------------------
+
+    def start(self) -> None:
+        self._health = replace(self._health, state="running", error=None)
+        self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Commit what is queued, ack it, and end. Stop the sources first."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self._health = replace(self._health, state="stopped")
+
+    def receive(self, arrival: Arrival) -> bool:
+        """Queue a message; False when the queue is full and the device will have to resend it."""
+        size = len(arrival.data)
+        with self._queue_lock:
+            if self._queued_bytes + size > self._settings.queue_bytes:
+                self._health = replace(self._health, refused_messages=self._health.refused_messages + 1)
+                return False
+            self._queued_bytes += size
+            self._queue.append(arrival)
+        if not self._wake.is_set():
+            self._wake.set()
+        return True
+
+    def note(self, event: StateEvent) -> None:
+        """What a source has to say besides messages."""
+        if isinstance(event, Presence):
+            self._queue.append(event)
+            self._wake.set()
+        elif isinstance(event, LinkState):
+            with self._queue_lock:
+                self._health = replace(self._health, sources=self._health.sources | {event.source: event})
+        else:
+            self._on_text(event)
+
+    def send(self, device_id: str, message: m.Downlink) -> bool:
+        """Send a message down now; False when the device has not been heard or its line is down."""
+        route = self._routes.get(device_id)
+        return route is not None and self._send(device_id, route, message)
+
+    def order_opt_out(self, device_id: str, opted_out: bool) -> None:
+        """Tell a device to opt out (or in again), and repeat it at each sync until the device confirms."""
+        self._orders[device_id] = opted_out
+        self._wake.set()
+        self.send(device_id, m.OptOutOrder(opted_out))
+
+    @property
+    def health(self) -> Health:
+        return replace(self._health, queued_messages=len(self._queue), queued_bytes=self._queued_bytes)
+
+    # ---- committer thread -------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            now_ms = time.monotonic() * 1000
+            wait_ms = self._acks.wait_ms(now_ms)
+            self._wake.wait(_IDLE_S if wait_ms is None else wait_ms / 1000)
+            # Cleared before the queue is read: what comes later sets it again, so nothing is left lying.
+            self._wake.clear()
+            if (
+                self._queue
+                and len(self._queue) < self._settings.batch_messages
+                and not self._stopping.is_set()
+            ):
+                time.sleep(self._settings.linger_ms / 1000)
+            self.commit_queued()
+            if self._stopping.is_set() and not self._queue:
+                self._send_acks(all_of_them=True)
+                return
+
+    def commit_queued(self) -> None:
+        """Commit all that is queued, and send what is due. On the committer's thread, or, without one, a test's."""
+        while self._queue or self._orders:
+            self._commit(self._drain())
+            self._send_acks()
+        self._send_acks()
+
+    def _drain(self) -> list[Arrival | Presence]:
+        batch: list[Arrival | Presence] = []
+        size = 0
+        while (
+            self._queue and len(batch) < self._settings.batch_messages and size < self._settings.batch_bytes
+        ):
+            item = self._queue.popleft()
+            batch.append(item)
+            if isinstance(item, Arrival):
+                size += len(item.data)
+        with self._queue_lock:
+            self._queued_bytes -= size
+        return batch
+
+    def _commit(self, items: Sequence[Arrival | Presence]) -> None:
+        """Write a batch, again and again until it is durable or the bridge stops."""
+        work = [decode(item) if isinstance(item, Arrival) else item for item in items]
+        orders = dict(self._orders)
+
+        def transaction(tx: SqliteTransaction) -> Outcome:
+            for device_id, opted_out in orders.items():
+                self._known.device(tx, device_id, time.time_ns() // 1_000_000).opt_out_order = opted_out
+                tx.order_opt_out(device_id, opted_out)
+            batch = Batch(tx, self._known, self._settings, self._map_chunk, self._map_sync, self._identities)
+            return batch.run(work)
+
+        attempt = 0
+        while True:
+            try:
+                self._check_disk()
+                outcome = self._store.commit_batch(transaction)
+                break
+            except StoreError as error:
+                self._known.forget()
+                self._fail(str(error))
+            except Exception as error:  # noqa: BLE001 - no fault of ours may end the thread that acks
+                log.exception("ingest failed")
+                self._known.forget()
+                self._fail(f"ingest: {error!r}; nothing is acked until this is mended, please report it")
+            if self._stopping.is_set():
+                return
+            delays = self._settings.retry_ms
+            self._stopping.wait(delays[min(attempt, len(delays) - 1)] / 1000)
+            attempt += 1
+        for device_id, opted_out in orders.items():
+            if self._orders.get(device_id) is opted_out:
+                del self._orders[device_id]
+        self._publish(outcome, len(items))
+
+    def _fail(self, error: str) -> None:
+        if self._health.error != error:
+            log.error("not accepting", error=error)
+        with self._queue_lock:
+            self._health = replace(self._health, state="failing", error=error)
+
+    def _check_disk(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._checked_disk_s < _DISK_CHECK_S and self._health.state == "running":
+            return
+        self._checked_disk_s = now_s
+        free = shutil.disk_usage(Path(self._store.path).absolute().parent).free
+        if free < self._settings.min_free_bytes:
+            raise StoreError(
+                f"only {free >> 20} MB are free beside {self._store.path};  {self._settings.min_free_bytes >> 20} "
+                "MB must stay so. Free some space, devices keep what is not acked"
+            )
+
+    def _publish(self, outcome: Outcome, count: int) -> None:
+        with self._queue_lock:
+            health = self._health
+            self._health = replace(
+                health,
+                state="running",
+                error=None,
+                commits=health.commits + 1,
+                messages=health.messages + count,
+                last_commit_ms=time.time_ns() // 1_000_000,
+            )
+        self._routes.update(outcome.routes)
+        for stream, at_once in outcome.acks.items():
+            self._acks.add(stream.device.device_id, stream.id, stream.watermark, at_once)
+        self._send_acks()
+        for device_id, reply in outcome.replies:
+            self.send(device_id, reply)
+        for stream in outcome.advanced:
+            self._on_commit(Committed(stream.device.device_id, stream.id, stream.watermark))
+        self._known.trim()
+
+    def _send_acks(self, all_of_them: bool = False) -> None:
+        now_ms = float("inf") if all_of_them else time.monotonic() * 1000
+        for device_id, stream, watermark in self._acks.take(now_ms):
+            self.send(device_id, m.Ack(stream, watermark, self._settings.window, self._store.bridge_id))
+
+    def _send(self, device_id: str, route: Arrival, message: m.Downlink) -> bool:
+        try:
+            return route.channel.send(device_id, encode_downlink(message))
+        except (LocalError, OSError) as error:
+            log.warning("not sent", device=device_id, message=type(message).__name__, error=str(error))
+            return False

@@ -1,0 +1,54 @@
+"""How ingest batches and what it defends, with the reason of each number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..mapping.calls import Call
+from ..sessions.clock import TimeLine
+from ..sessions.state import DeviceState, GapRow, SessionRow, StreamState
+from ..wire.messages import Chunk, Downlink, Sync
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSettings:
+    """`mapping` is handed through to `map_chunk`."""
+
+    mapping: Any = None
+    batch_messages: int = 500  # above 200 a batch gains nothing; 500 rides out a slow fsync
+    batch_bytes: int = 4 << 20
+    linger_ms: float = 3.0  # 2 to 5: fewer wake-ups and fsyncs, and invisible to a person
+    queue_bytes: int = 64 << 20  # what a stalled disk may cost in memory; beyond, devices resend
+    ack_interval_ms: int = 20
+    window: int = 16
+    min_free_bytes: int = 64 << 20  # stop before the disk is full: then even a delete fails
+    retry_ms: tuple[int, ...] = (100, 300, 1_000, 3_000, 10_000)
+
+
+class Mapped(Protocol):
+    """What map_chunk makes of a chunk; mapping/chunks.py has the class."""
+
+    @property
+    def calls(self) -> Sequence[Call]: ...
+    @property
+    def sessions(self) -> Sequence[SessionRow]: ...
+    @property
+    def gaps(self) -> Sequence[GapRow]: ...
+    @property
+    def replies(self) -> Sequence[Downlink]: ...
+    @property
+    def session_id(self) -> int: ...
+    @property
+    def host_ms(self) -> int: ...
+    @property
+    def is_kept(self) -> bool: ...
+    @property
+    def discarded(self) -> Mapping[str, int]: ...
+
+
+# device, stream, line, chunk, received_ms, device_id, settings.mapping
+MapChunk = Callable[[DeviceState, StreamState, TimeLine, Chunk, int, str, Any], Mapped]
+# device, stream, line, sync, received_ms
+MapSync = Callable[[DeviceState, StreamState, TimeLine, Sync, int], Sequence[Downlink]]

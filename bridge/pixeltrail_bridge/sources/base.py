@@ -1,0 +1,78 @@
+"""What a source is: it brings the bytes of messages in, and takes those of answers out.
+
+A source moves bytes and parses none of the messages. It runs threads of its own,
+calls back from them, and never raises there: trouble with a broker or a port is
+told as LinkState, and mended without help where that is possible.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Channel(Protocol):
+    """The way back to the device that a message came from."""
+
+    def send(self, device_id: str, data: bytes) -> bool:
+        """Send one message; False when it cannot go out now (the custody protocol makes up for it)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One message as it came. `device_id` is None where the transport does not tell (a serial line)."""
+
+    device_id: str | None
+    data: bytes
+    received_ms: int
+    channel: Channel
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """A source's own connection; `detail` tells a person what is wrong and what to do."""
+
+    source: str
+    is_up: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A device says that it is there, or its broker that it has gone."""
+
+    device_id: str
+    is_online: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line that a device printed between messages."""
+
+    source: str
+    text: str
+
+
+StateEvent = LinkState | Presence | TextLine
+Receive = Callable[[Arrival], None]
+State = Callable[[StateEvent], None]
+
+
+class Source(Channel, Protocol):
+    name: str
+
+    def start(self, receive: Receive, state: State) -> None:
+        """Begin; returns at once. Both callbacks are called from the source's threads."""
+        ...
+
+    def stop(self) -> None:
+        """End, and return when no callback will be called any more."""
+        ...
+
+
+def host_ms() -> int:
+    """The host's clock, in ms since 1970."""
+    return time.time_ns() // 1_000_000
