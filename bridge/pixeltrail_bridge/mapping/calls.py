@@ -34,17 +34,17 @@ MAX_EXACT = (1 << 53) - 1  # integers above it are rounded by JSON readers; they
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_999  # the end of year 9999
-_MAKERS = (
-    ("Raspberry Pi", ("raspberry", "pico", "rp2")),
-    ("Espressif", ("esp32", "esp8266", "espressif")),
+_MAKERS = (  # by words in a board's name; who made the chip counts only where nobody else is named
     ("LILYGO", ("lilygo", "t-display", "ttgo")),
     ("M5Stack", ("m5stack", "m5stick", "cardputer")),
     ("Adafruit", ("adafruit", "feather")),
     ("Pimoroni", ("pimoroni", "tufty", "badger", "presto")),
-    ("Arduino", ("arduino", "nano", "portenta")),
+    ("Arduino", ("arduino", "portenta")),
     ("STMicroelectronics", ("stm32", "nucleo", "pyboard", "pybv")),
-    ("Pixeltrail", ("sim",)),
+    ("Raspberry Pi", ("raspberry", "pico", "rp2")),
+    ("Espressif", ("esp32", "esp8266", "espressif")),
 )
+_SYSTEMS = {"micropython": "MicroPython", "cpython": "CPython", "circuitpython": "CircuitPython"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +159,10 @@ def build_context(origin: Origin) -> dict[str, Any]:
     context: dict[str, Any] = {"device": device}
     library_version = "unknown"
     if hello is not None:
-        library_version = hello.library.rpartition(" ")[2] or "unknown"
+        library_version = hello.library.replace("/", " ").rpartition(" ")[2] or "unknown"
         device |= {"manufacturer": _maker(hello.board), "model": hello.board or "unknown"}
         os_name, _, os_version = hello.os.partition(" ")
-        context["os"] = _named(os_name, os_version)
+        context["os"] = _named(_SYSTEMS.get(os_name, os_name), os_version)
         context["app"] = _named(hello.app, hello.app_version)
     context["library"] = {"name": LIBRARY, "version": library_version}
     if display is not None:
