@@ -1,0 +1,47 @@
+"""Pixeltrail: session replay for devices with a display."""
+
+import sys
+
+if sys.implementation.name != "micropython":  # the same source runs on CPython, which has no such module
+
+    def _no_emitter(name):
+        if name.startswith("__"):  # the import system asks for these
+            raise AttributeError(name)
+        raise ImportError("micropython.%s needs MicroPython" % name)
+
+    _micropython = sys.modules.setdefault("micropython", type(sys)("micropython"))
+    _micropython.__dict__.setdefault("const", lambda value: value)
+    _micropython.__dict__.setdefault("__getattr__", _no_emitter)
+
+from . import recorder as _recorder
+from .taps import framebuf as _framebuf
+from .wire import CANCEL, DOWN, MOVE, TURN, UP
+
+__all__ = ("CANCEL", "DOWN", "File", "MOVE", "MQTT", "Recorder", "Serial", "TURN", "UP", "tap")
+
+tap = _framebuf.Tap
+
+
+class Recorder(_recorder.Recorder):
+    """Records what a display shows: `Recorder(display, transport, **settings)`.
+
+    `display` is a display object of a known driver, or what `tap` made of any other.
+    """
+
+    def __init__(self, display, transport, **settings):
+        if not hasattr(display, "attach"):
+            display = _framebuf.find(display)
+        super().__init__(display, transport, **settings)
+
+
+def __getattr__(name):
+    """MQTT, Serial and File load on first use: a board carries only the transport that it names."""
+    if name == "MQTT":
+        from .transport.mqtt import MQTT as transport
+    elif name == "Serial":
+        from .transport.serial import Serial as transport
+    elif name == "File":
+        from .transport.file import File as transport
+    else:
+        raise AttributeError(name)
+    return transport

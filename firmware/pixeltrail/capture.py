@@ -1,0 +1,227 @@
+"""Frames: from a refresh of the display to records in the open chunk.
+
+Inside every refresh the encoder hashes the buffer and marks what changed; coding is spread over later steps, a part at
+a time, each part one record. What was not coded stays marked, so a frame that is skipped, refused or cut short needs no
+bookkeeping: a later one covers it, and still exactly.
+
+    rest --begin--> open --last part--> rest
+    open, delta --refresh that changes something--> closing --empty last part, mixed--> rest, waiting
+    open, key   --refresh that changes something--> open, mixed: a keyframe runs to its end
+
+`is_waiting`: a refresh changed something that no frame has taken up yet. `has_picture`: the hashes are those of what
+the display shows. Without it no frame may begin, because the buffer may hold what was never shown.
+"""
+
+from micropython import const
+
+from . import wire
+from .cbor import BYTES
+from .outbox import CALLS, FRAMES
+
+try:
+    from .kernels import copy
+except (ImportError, SyntaxError):  # CPython, or a port that cannot emit native code
+    from .kernels_plain import copy
+
+_HEAD = const(4)  # of a frame: three bytes of CBOR head, one of flags
+_UNBOUNDED_PX = const(1 << 24)
+_FIRST_BUDGET_PX = const(512)
+_LEAST_BUDGET_PX = const(64)
+_MOST_BUDGET_PX = const(1 << 20)
+
+
+class Capture:
+    def __init__(self, encoder, chunk, outbox, max_chunk):
+        self._encoder = encoder
+        self._chunk = chunk
+        self._outbox = outbox
+        self._max_chunk = max_chunk
+        self.has_picture = False
+        self.is_waiting = False
+        self.is_open = False
+        self.is_key = False
+        self.has_changed = False  # since the last keyframe began
+        self._is_closing = False
+        self._is_mixed = False
+        self._is_refused = False  # the waiting refresh was counted as refused
+        self._parts = 0
+        self._starved = 0  # times in a row that nothing fitted
+        self._refresh_ms = 0
+        self._frame_ms = 0
+        self._budget_px = _FIRST_BUDGET_PX
+        self.begin_counting()
+
+    def begin_counting(self):
+        self.frames = 0
+        self.skipped = 0
+        self.refused = 0
+        self.mixed = 0
+        self.faults = 0
+
+    # --- what the display does ---
+
+    def refreshed(self, stream_ms):
+        """The display was refreshed; its buffer holds what it shows."""
+        changed = self._encoder.refresh()
+        self.has_picture = True
+        if not changed and not self._encoder.dirty:
+            return
+        self._refresh_ms = stream_ms
+        self.has_changed = True
+        if self.is_open:
+            if not changed:
+                return
+            self._is_mixed = True
+            self._is_closing = not self.is_key
+        elif self.is_waiting:
+            self.skipped += 1
+        self.is_waiting = True
+        self._is_refused = False
+
+    def missed(self):
+        """The display was refreshed, and nobody looked."""
+        self.has_picture = False
+        self.is_waiting = False
+
+    def refuse(self):
+        """The outbox is too full for the frame that waits; returns True when that is news."""
+        if self._is_refused or not self.is_waiting:
+            return False
+        self._is_refused = True
+        self.refused += 1
+        return True
+
+    # --- a frame ---
+
+    def begin(self, is_key, stream_ms):
+        self._encoder.begin(is_key)
+        self._frame_ms = self._refresh_ms if self.is_waiting else stream_ms
+        self.is_open = True
+        self.is_key = is_key
+        self.is_waiting = False
+        self._is_closing = False
+        self._is_mixed = False
+        self._parts = 0
+        if is_key:
+            self.has_changed = False
+
+    def halt(self, stream_ms):
+        """End the frame under way. Returns True when the next one must be a keyframe."""
+        if not self.is_open:
+            return False
+        if not self.is_key:
+            self._close(stream_ms)
+        needs_key = self.is_open
+        self.give_up()
+        return needs_key
+
+    def give_up(self):
+        """Forget the frame under way; what it had coded is lost, so a keyframe must follow."""
+        self.is_waiting = self.is_waiting or (self.is_open and self.has_picture)
+        self.is_open = False
+        self._is_closing = False
+
+    def has_room(self):
+        """True when the outbox takes a whole chunk of frames."""
+        return self._outbox.room(FRAMES) >= self._max_chunk
+
+    def step(self, stream_ms, is_unbounded):
+        """Code one part. Returns True when another can follow at once."""
+        if self._is_closing:
+            return self._close(stream_ms)
+        chunk = self._chunk
+        if not chunk.is_open or not chunk.is_replay:
+            chunk.close()
+            if not self.has_room() or not chunk.open(True, FRAMES, stream_ms):
+                return False
+        is_fresh = chunk.records == 0
+        w = chunk.begin_record(self._frame_ms)
+        payload = w.at + _HEAD
+        end = w.end - wire.FRAME_CHECKSUM_BYTES if self.is_key else w.end
+        size = 0
+        if payload < end:
+            budget = _UNBOUNDED_PX if is_unbounded else self._budget_px
+            size = self._encoder.encode_into(w.buffer, payload, end, budget)
+        is_last = self._encoder.finished
+        if size == 0 and not is_last:
+            return self._does_not_fit(is_fresh)
+        if size == 0 and self._parts == 0 and not self.is_key:  # what had changed is as it was
+            chunk.drop_record()
+            self.is_open = False
+            return False
+        self._write_part(w, payload, size, is_last)
+        return self.is_open
+
+    def _does_not_fit(self, is_fresh):
+        """Go on in another chunk. The encoder may ask for more room once before it splits a row."""
+        chunk = self._chunk
+        chunk.drop_record()
+        self._starved += 1
+        if is_fresh and self._starved > 2:
+            self._starved = 0
+            self.faults += 1
+            self.give_up()
+            return False
+        chunk.close()
+        return True
+
+    def _write_part(self, w, payload, size, is_last):
+        self._starved = 0
+        flags = 0
+        if self.is_key:
+            flags |= wire.FRAME_KEY
+            if is_last:
+                self._encoder.checksum_into(w.buffer, payload + size)
+                size += wire.FRAME_CHECKSUM_BYTES
+        if is_last and (self._is_mixed or not self._encoder.exact):
+            flags |= wire.FRAME_MIXED
+        self._write_frame(w, payload, size, flags, is_last)
+
+    def _write_frame(self, w, payload, size, flags, is_last):
+        """Put head and flags before the payload; w.at is where the record's body begins."""
+        if self._parts == 0:
+            flags |= wire.FRAME_FIRST
+        if is_last:
+            flags |= wire.FRAME_LAST
+        flags |= self._encoder.payload_type << wire.FRAME_TYPE_SHIFT
+        w.head(BYTES, size + 1)
+        w.byte(flags)
+        if w.at < payload:  # the head is shorter than the room kept for it
+            copy(w.buffer, w.at, w.buffer, payload, size)
+        w.at += size
+        if w.at > w.end or not self._chunk.end_record():
+            raise RuntimeError("the encoder wrote %d bytes, more than it was given" % size)
+        self._parts += 1
+        if is_last:
+            self._end(flags & wire.FRAME_MIXED)
+
+    def _end(self, is_mixed):
+        self.is_open = False
+        self._is_closing = False
+        self.frames += 1
+        if is_mixed:
+            self.mixed += 1
+            self.has_changed = True
+
+    def _close(self, stream_ms):
+        """End a delta whose refresh is over, without payload."""
+        if self._parts == 0:
+            self.give_up()
+            return False
+        for _ in range(2):
+            if not self._chunk.open(True, CALLS, stream_ms):
+                return False
+            w = self._chunk.begin_record(self._frame_ms)
+            if w.at + _HEAD <= w.end:
+                self._write_frame(w, w.at + 2, 0, wire.FRAME_MIXED, True)
+                return False
+            self._chunk.drop_record()
+            self._chunk.close()
+        return False
+
+    def pace(self, step_us, target_us):
+        """Choose the next part's size so that it takes about the target."""
+        if step_us > target_us:
+            self._budget_px = max(self._budget_px >> 1, _LEAST_BUDGET_PX)
+        elif step_us < target_us >> 2:
+            self._budget_px = min(self._budget_px << 1, _MOST_BUDGET_PX)

@@ -1,0 +1,107 @@
+"""The chunk that is being filled: one at a time, in one buffer, copied into the outbox when it is closed.
+
+A chunk opens with its first record, carries replay data or everything else, and takes its sequence number then; since
+only a closed chunk exists for anyone else, one that is thrown away gives its number back. The outbox is asked for room
+at opening; until the chunk is closed its room can only grow.
+
+    if chunk.open(is_replay, level, now_ms):      False: no room, the record is refused
+        write = chunk.begin_record(now_ms)        the writer, behind the record's dt
+        ...                                       one record
+        chunk.end_record()                        False: it did not fit or was malformed, and is gone
+"""
+
+from micropython import const
+
+from . import message
+from .cbor import Writer
+
+_MAX_RECORDS = const(500)
+_SMALLEST = const(48)  # room below this is none: a chunk's head takes up to 23 bytes
+
+
+class Chunk:
+    def __init__(self, outbox, max_chunk):
+        self._outbox = outbox
+        self._max = max_chunk
+        self.writer = Writer(bytearray(max_chunk))
+        self.is_open = False
+        self.is_replay = False
+        self.is_writing = False  # a record is begun
+        self.records = 0
+        self.opened_ms = 0
+        self._last_ms = 0
+        self._record_at = 0
+        self._record_ms = 0
+        self._stream = b""
+        self._tag = 0
+        self.seq = 0  # of the open chunk, or of the next
+
+    def begin_stream(self, stream, tag):
+        """Number from 0 under another stream; no chunk may be open."""
+        self._stream = stream
+        self._tag = tag
+        self.seq = 0
+        self._last_ms = 0
+
+    def open(self, is_replay, level, now_ms):
+        """Make sure that a chunk of this class is open; closes one of the other class, or a full one."""
+        if self.is_open:
+            if self.is_replay == is_replay and self.records < _MAX_RECORDS:
+                return True
+            self.close()
+        room = self._outbox.room(level)
+        if room < _SMALLEST:
+            return False
+        if now_ms < self._last_ms:
+            now_ms = self._last_ms
+        w = self.writer
+        w.reset(0, min(room, self._max) - 1)  # one byte to close the array
+        message.begin_chunk(w, self._stream, self.seq, now_ms)
+        self.is_open = True
+        self.is_replay = is_replay
+        self.records = 0
+        self.opened_ms = self._last_ms = now_ms
+        return True
+
+    def begin_record(self, time_ms):
+        """Write the record's dt. A time before the last record's counts as that one's."""
+        if time_ms < self._last_ms:
+            time_ms = self._last_ms
+        w = self.writer
+        self._record_at = w.at
+        self._record_ms = time_ms
+        self.is_writing = True
+        w.uint(time_ms - self._last_ms)
+        return w
+
+    def end_record(self):
+        w = self.writer
+        if w.overflow or w.bad:
+            return False
+        self.is_writing = False
+        self._last_ms = self._record_ms
+        self.records += 1
+        return True
+
+    def drop_record(self):
+        """Forget the record begun last, and an open chunk that has no other."""
+        self.is_writing = False
+        self.writer.rewind(self._record_at)
+        if self.records == 0:
+            self.is_open = False
+
+    def discard(self):
+        """Throw the open chunk away; the next one takes its number."""
+        self.is_open = False
+
+    def close(self):
+        """Hand the open chunk to the outbox; returns its size, 0 when none was open."""
+        if not self.is_open:
+            return 0
+        self.is_open = False
+        w = self.writer
+        w.end += 1
+        w.close()
+        self._outbox.append(w.buffer, w.at, self.seq, self._tag, self.is_replay)
+        self.seq += 1
+        return w.at

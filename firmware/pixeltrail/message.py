@@ -1,0 +1,233 @@
+"""The messages of schema/wire.cddl, one function for each.
+
+Records are written by `function(writer, a, b, c)`, all with the same four arguments, so that the recorder can write any
+of them again into another chunk. They check nothing that the writer checks: after one of them the caller looks at
+`writer.overflow` and `writer.bad`.
+
+Downlink reads what a bridge sends, into its own fields; nothing here keeps state or knows what a message leads to.
+"""
+
+from micropython import const
+
+from . import cbor, wire
+
+_MOST_LEVEL = const(4)  # debug
+
+
+def begin_chunk(w, stream, seq, time_ms):
+    w.array_open()
+    w.uint(wire.VERSION)
+    w.blob(stream, 0, wire.STREAM_ID_BYTES)
+    w.uint(seq)
+    w.uint(time_ms)
+
+
+def sync(w, stream, oldest, next_seq, now_ms, epoch, boot, previous, device_id):
+    """`epoch` is eight bytes or None, `previous` a stream ID or None."""
+    w.array(10)
+    w.uint(wire.VERSION)
+    w.uint(wire.SYNC)
+    w.blob(stream, 0, wire.STREAM_ID_BYTES)
+    w.uint(oldest)
+    w.uint(next_seq)
+    w.uint(now_ms)
+    w.wide_uint(epoch)
+    w.uint(boot)
+    w.blob_or_null(previous)
+    w.text(device_id)
+
+
+def hello(w, device, clock_quality, previous):
+    """`device` has the attributes of config.Device."""
+    w.array(12)
+    w.uint(wire.HELLO)
+    w.text(device.device_id)
+    w.uint(device.boot)
+    w.uint(device.boot_reason)
+    w.name(device.board)
+    w.name(device.library)
+    w.name(device.app)
+    w.name(device.app_version)
+    w.uint(clock_quality)
+    w.blob_or_null(previous)
+    w.name(device.os)
+
+
+def display(w, tap, encoder, references):
+    w.array(9)
+    w.uint(wire.DISPLAY)
+    w.uint(tap.width)
+    w.uint(tap.height)
+    w.uint(tap.format)
+    w.uint(encoder.strip_width)
+    w.uint(encoder.strip_rows)
+    w.uint(references)
+    w.blob_or_null(tap.palette)
+    w.uint(tap.rotation)
+
+
+def session_start(w, index, sampled, epoch):
+    w.array(4)
+    w.uint(wire.SESSION_START)
+    w.uint(index)
+    w.boolean_or_null(sampled)
+    w.wide_uint(epoch)
+
+
+def session_end(w, index, _b, _c):
+    w.array(2)
+    w.uint(wire.SESSION_END)
+    w.uint(index)
+
+
+def touch(w, x, y, phase):
+    w.array(4)
+    w.uint(wire.TOUCH)
+    w.uint(x)
+    w.uint(y)
+    w.uint_to(phase, wire.CANCEL)
+
+
+def key(w, name, phase, amount):
+    w.array(4)
+    w.uint(wire.KEY)
+    w.name(name)
+    w.uint_to(phase, wire.TURN)
+    w.integer(amount if -wire.U30_LIMIT <= amount < wire.U30_LIMIT else None)
+
+
+def track(w, event, properties, _c):
+    w.array(3)
+    w.uint(wire.TRACK)
+    w.name(event)
+    w.properties(properties)
+
+
+def screen(w, name, properties, _c):
+    w.array(3)
+    w.uint(wire.SCREEN)
+    w.name(name)
+    w.properties(properties)
+
+
+def identify(w, user, traits, _c):
+    w.array(3)
+    w.uint(wire.IDENTIFY)
+    w.name_or_null(user)
+    w.properties(traits)
+
+
+def group(w, group_id, traits, _c):
+    w.array(3)
+    w.uint(wire.GROUP)
+    w.name(group_id)
+    w.properties(traits)
+
+
+def alias(w, user, previous, _c):
+    w.array(3)
+    w.uint(wire.ALIAS)
+    w.name(user)
+    w.name_or_null(previous)
+
+
+def gap(w, first, end, refused, reason):
+    """`refused` is frames, inputs and calls, as a sequence of three, or None for none."""
+    w.array(5)
+    w.uint(wire.GAP)
+    w.uint(first)
+    w.uint(end)
+    w.array(3)
+    for i in range(3):
+        w.uint(refused[i] if refused else 0)
+    w.uint(reason)
+
+
+def vitals(w, numbers, _b, _c):
+    """`numbers` is indexed by the keys of the vitals map; None stands for what is not known."""
+    w.array(2)
+    w.uint(wire.VITALS)
+    w.map_open()
+    for key in range(len(numbers)):
+        if numbers[key] is not None:
+            w.uint(key)
+            w.integer(numbers[key])
+    w.close()
+
+
+def log(w, level, text, _c):
+    w.array(3)
+    w.uint(wire.LOG)
+    w.uint_to(level, _MOST_LEVEL)
+    w.cut_text(text)
+
+
+def opt_out(w, is_out, _b, _c):
+    w.array(2)
+    w.uint(wire.OPT_OUT)
+    w.boolean(is_out)
+
+
+class Downlink:
+    """The message read last: `kind`, and the fields of that kind. `stream_at` is where its stream ID lies in `buffer`."""
+
+    def __init__(self):
+        self._reader = cbor.Reader()
+        self.buffer = None
+        self.kind = 0
+        self.stream_at = 0
+        self.next = 0
+        self.window = 0
+        self.bridge_at = 0
+        self.index = 0
+        self.session_id = bytearray(8)
+        self.sampled = False
+        self.is_out = False
+        self.speaks_our_version = False
+
+    def read(self, buffer, length):
+        """Read the message at buffer[0:length]; returns its kind, 0 when it cannot be read."""
+        r = self._reader
+        r.reset(buffer, length)
+        self.buffer = buffer
+        count = r.array()
+        version = r.uint()
+        kind = self.kind = r.uint()
+        if r.bad or count < 2 or version != wire.VERSION:
+            return 0
+        if kind == wire.ACK:
+            self.stream_at = r.blob(wire.STREAM_ID_BYTES)
+            self.next = r.uint()
+            self.window = r.uint()
+            self.bridge_at = r.blob(wire.BRIDGE_ID_BYTES)
+            return 0 if r.bad or count < 6 or not 0 < self.window < 256 else kind
+        if kind == wire.SESSION:
+            self.stream_at = r.blob(wire.STREAM_ID_BYTES)
+            self.index = r.uint()
+            r.wide_into(self.session_id)
+            self.sampled = r.boolean()
+            return 0 if r.bad or count < 6 else kind
+        needed = 3
+        if kind == wire.KEYFRAME_REQUEST or kind == wire.NEW_STREAM:
+            self.stream_at = r.blob(wire.STREAM_ID_BYTES)
+        elif kind == wire.OPT_OUT_ORDER:
+            self.is_out = r.boolean()
+        elif kind == wire.HOST_HELLO:
+            self.bridge_at = r.blob(wire.BRIDGE_ID_BYTES)
+            oldest = r.uint()
+            self.speaks_our_version = oldest <= wire.VERSION <= r.uint()
+            needed = 5
+        else:
+            needed = 2  # of no interest, or of a later version
+        return 0 if r.bad or count < needed else kind
+
+    def names_stream(self, stream):
+        return self.matches(self.stream_at, stream)
+
+    def matches(self, at, identifier):
+        """True when the eight bytes at `at` are `identifier`."""
+        buffer = self.buffer
+        for i in range(8):
+            if buffer[at + i] != identifier[i]:
+                return False
+        return True

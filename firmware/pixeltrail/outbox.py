@@ -1,0 +1,204 @@
+"""Chunks that wait for an ack: a ring of fixed size in one buffer, first in, first out.
+
+Nothing that was admitted is evicted; `purge` alone drops chunks, on opt-out. Every chunk lies in one piece, so that a
+transport can write it from where it is: one that does not fit behind the last goes to the start of the ring, and the
+bytes between are lost until the ring has passed them.
+
+Whether a chunk may come in depends on what it carries: frames up to FRAMES, calls and inputs up to CALLS, what the
+recorder itself must say (gap, session end, opt-out) up to the brim.
+
+A slot is a head of 8 bytes, then the chunk:  seq (4, little-endian)  size (2)  tag of its stream  class
+The send cursor divides the ring: `sent` chunks between the oldest and it were given to the transport.
+
+Written by the recorder (append, purge) and by the link (everything else), which run in turn; nothing here is safe to
+call from an interrupt.
+"""
+
+from micropython import const
+
+try:
+    from .kernels import copy
+except (ImportError, SyntaxError):  # CPython, or a port that cannot emit native code
+    from .kernels_plain import copy
+
+FRAMES = 0
+CALLS = 1
+CONTROL = 2
+
+_HEAD = const(8)
+_RESERVE = const(256)  # at least: a gap, a session end and an opt-out, each in a chunk of its own, about 70 bytes
+
+
+class Outbox:
+    def __init__(self, size):
+        self.buffer = bytearray(size)
+        self.size = size
+        calls = min(size * 97 // 100, size - _RESERVE)
+        self._limits = (min(size * 75 // 100, calls), calls, size)
+        self.clear()
+
+    def clear(self):
+        self._head = 0  # of the oldest slot
+        self._tail = 0  # behind the newest
+        self._wrap = self.size  # where the slots at the end of the ring stop; size when the ring has not turned
+        self._cursor = 0
+        self.used = 0  # bytes of the ring that cannot be written, lost ones counted
+        self.unsent = 0  # bytes of chunks behind the cursor
+        self.count = 0
+        self.sent = 0
+
+    # --- the recorder's side ---
+
+    def room(self, level):
+        """Bytes that a chunk of this level may have now; any smaller one fits as well."""
+        if self.count == 0:
+            self.clear()
+        left = self._limits[level] - self.used - _HEAD
+        if self.count and self._tail <= self._head:
+            room = self._head - self._tail - _HEAD
+            return max(0, min(room, left))
+        lost = self.size - self._tail
+        behind = min(lost - _HEAD, left)
+        before = min(self._head - _HEAD, left - lost)
+        return max(0, behind, before)
+
+    def append(self, data, length, seq, tag, is_replay):
+        """Copy data[0:length] in. The caller has asked `room` since the last append."""
+        need = _HEAD + length
+        if self.count == 0:
+            self.clear()
+        if self._tail >= self._head and self.size - self._tail < need:
+            self._turn()
+        at = self._tail
+        ring = self.buffer
+        ring[at] = seq & 0xFF
+        ring[at + 1] = seq >> 8 & 0xFF
+        ring[at + 2] = seq >> 16 & 0xFF
+        ring[at + 3] = seq >> 24
+        ring[at + 4] = length & 0xFF
+        ring[at + 5] = length >> 8
+        ring[at + 6] = tag
+        ring[at + 7] = 1 if is_replay else 0
+        copy(ring, at + _HEAD, data, 0, length)
+        self._tail = at + need
+        self.used += need
+        self.unsent += length
+        self.count += 1
+
+    def _turn(self):
+        """Go on at the start of the ring."""
+        self._wrap = self._tail
+        self.used += self.size - self._tail
+        if self._cursor == self._tail:
+            self._cursor = 0
+        self._tail = 0
+
+    def purge(self, dropped):
+        """Drop every chunk of replay data; dropped(tag, seq) is told of each. The rest moves together.
+
+        Not while a transport writes from the ring.
+        """
+        count, sent, at = self.count, self.sent, self._head
+        self.used = self.unsent = self.count = self.sent = 0
+        old_wrap = self._wrap
+        self._tail = self._cursor = self._head
+        self._wrap = self.size
+        ring = self.buffer
+        for i in range(count):
+            if at >= old_wrap:
+                at = 0
+            length = self.length(at)
+            if ring[at + 7]:
+                dropped(ring[at + 6], self.seq(at))
+            else:
+                self._move(at, _HEAD + length, length, i < sent)
+            at += _HEAD + length
+        if self.count == 0:
+            self.clear()
+
+    def _move(self, at, need, length, was_sent):
+        """Put the slot at `at` behind the tail of the ring that `purge` rebuilds; it never moves up."""
+        if self._tail >= self._head and self.size - self._tail < need:
+            if self.count:
+                self._turn()
+            else:
+                self._head = self._tail = self._cursor = 0
+        copy(self.buffer, self._tail, self.buffer, at, need)
+        self._tail += need
+        self.used += need
+        self.count += 1
+        if was_sent:
+            self.sent += 1
+            self._cursor = self._tail
+        else:
+            self.unsent += length
+
+    # --- a slot, by its position ---
+
+    def seq(self, at):
+        ring = self.buffer
+        return ring[at] | ring[at + 1] << 8 | ring[at + 2] << 16 | ring[at + 3] << 24
+
+    def length(self, at):
+        return self.buffer[at + 4] | self.buffer[at + 5] << 8
+
+    def tag(self, at):
+        return self.buffer[at + 6]
+
+    def start(self, at):
+        """Where the chunk's own bytes begin."""
+        return at + _HEAD
+
+    # --- the link's side ---
+
+    def oldest(self):
+        """Position of the oldest chunk, -1 when there is none."""
+        return self._head if self.count else -1
+
+    def next_to_send(self):
+        """Position of the chunk at the cursor, -1 when all were sent."""
+        if self.sent >= self.count:
+            return -1
+        if self._cursor >= self._wrap:
+            self._cursor = 0
+        return self._cursor
+
+    def mark_sent(self):
+        """The chunk at the cursor was given to the transport."""
+        at = self.next_to_send()
+        length = self.length(at)
+        self._cursor = at + _HEAD + length
+        self.unsent -= length
+        self.sent += 1
+
+    def go_back(self):
+        """Send everything again, from the oldest."""
+        at = self._head
+        for _ in range(self.sent):
+            if at >= self._wrap:
+                at = 0
+            length = self.length(at)
+            self.unsent += length
+            at += _HEAD + length
+        self._cursor = self._head
+        self.sent = 0
+
+    def free(self):
+        """Forget the oldest chunk."""
+        length = self.length(self._head)
+        if self.sent:
+            self.sent -= 1
+        else:
+            self.unsent -= length
+            self._cursor = self._head + _HEAD + length
+        self._head += _HEAD + length
+        self.used -= _HEAD + length
+        self.count -= 1
+        if self.count == 0:
+            self.clear()
+        elif self._head >= self._wrap:
+            self.used -= self.size - self._wrap
+            self._head = 0
+            if self._cursor >= self._wrap:
+                self._cursor = 0
+            self._wrap = self.size

@@ -1,0 +1,42 @@
+"""How the device and its recorder fare: the numbers of the vitals record, counted from the begin of the stream."""
+
+import gc
+
+from . import wire
+
+_KINDS = wire.VITAL_REFUSED_CALLS + 1
+
+
+class Vitals:
+    def __init__(self):
+        self.numbers = [None] * _KINDS  # by the keys of the wire's vitals map
+        self.begin_counting()
+
+    def begin_counting(self):
+        self.longest_step_us = 0
+        self.refused_calls = 0
+
+    def tell(self, rssi, battery_mv):
+        if isinstance(rssi, int):
+            self.numbers[wire.VITAL_RSSI] = rssi
+        if isinstance(battery_mv, int):
+            self.numbers[wire.VITAL_BATTERY_MV] = battery_mv
+
+    def note_step(self, step_us):
+        if step_us > self.longest_step_us:
+            self.longest_step_us = step_us
+
+    def collect(self, capture, link, errors):
+        n = self.numbers
+        if hasattr(gc, "mem_free"):
+            n[wire.VITAL_HEAP_FREE] = gc.mem_free()
+            n[wire.VITAL_HEAP_USED] = gc.mem_alloc()
+        n[wire.VITAL_FRAMES] = capture.frames
+        n[wire.VITAL_SKIPPED] = capture.skipped
+        n[wire.VITAL_REFUSED] = capture.refused
+        n[wire.VITAL_MIXED] = capture.mixed
+        n[wire.VITAL_BYTES] = link.bytes_sent
+        n[wire.VITAL_LONGEST_STEP_US] = self.longest_step_us
+        n[wire.VITAL_ERRORS] = errors
+        n[wire.VITAL_RESENT] = link.resent
+        n[wire.VITAL_REFUSED_CALLS] = self.refused_calls
