@@ -64,6 +64,10 @@ class BridgeSettings:
         "auto", "auto writes for people on a terminal, else JSON.", choices=("auto", "console", "json")
     )
 
+    @property
+    def database(self) -> Path:
+        return self.data_dir / "pixeltrail.db"
+
 
 @dataclass(frozen=True, slots=True)
 class MqttSettings:
@@ -78,7 +82,7 @@ class MqttSettings:
 
 @dataclass(frozen=True, slots=True)
 class SerialSettings:
-    ports: tuple[str, ...] = _setting((), "Serial ports with a device, such as /dev/ttyACM0.")
+    ports: tuple[str, ...] = _setting((), "Serial ports with a device: a path such as /dev/ttyACM0, or usb:2e8a:0005.")
     baud: int = _setting(
         115_200, "Speed of the ports; USB ignores it.", unit="bit/s", low=1_200, high=12_000_000
     )
@@ -87,17 +91,20 @@ class SerialSettings:
 @dataclass(frozen=True, slots=True)
 class SegmentSettings:
     write_key: Secret = _setting(
-        Secret(), "Write key of the Segment source. Without one, nothing is sent there."
+        Secret(), "Write key of the Segment source."
     )
     write_key_file: Path | None = _setting(None, "File that holds the write key, and nothing else.")
     zone: str = _setting("us", "Region of the Segment workspace.", choices=("us", "eu"))
     host: str = _setting("", "Address instead of the region's, for a proxy: https://...")
-    batch_events: int = _setting(100, "Events sent in one request.", unit="events", low=1, high=2_500)
+    amplitude_classic: bool = _setting(
+        False, "Also address Amplitude's classic destination, in cloud mode."
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class JsonlSettings:
-    path: Path | None = _setting(None, "Also append every event to this file, one JSON object a line.")
+    path: Path | None = _setting(None, "Append every event to this file, one JSON object a line. Without this and without a Segment key, "
+        "events go to events.jsonl in the data folder.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,7 @@ class EventsSettings:
         10, "Time one Display Changed event covers.", unit="s", low=1, high=3_600
     )
     session_events: bool = _setting(True, "Send Session Started and Session Ended.")
+    device_events: bool = _setting(False, "Send Device Connected when a device starts.")
     gap_events: bool = _setting(True, "Send Replay Gap when a part of a recording is missing.")
 
 

@@ -58,7 +58,9 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not self._is_ours(host):
-            await _refuse(scope, receive, send, "This page does not go by that host name; see web.allowed_hosts.")
+            await _refuse(
+                scope, receive, send, "This page does not go by that host name; see web.allowed_hosts."
+            )
         elif scope["type"] == "websocket" and not _is_same_origin(headers.get("origin"), host):
             await _refuse(scope, receive, send, "Another site's page may not connect here.")
         else:
@@ -107,7 +109,9 @@ def _with_headers(send: Send) -> Send:
         if message["type"] == "http.response.start":
             added = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
             if not any(name.lower() == b"cache-control" for name, _ in message["headers"]):
-                added.append((b"cache-control", b"no-cache"))  # a page of an older version asks for older files
+                added.append(
+                    (b"cache-control", b"no-cache")
+                )  # a page of an older version asks for older files
             message = {**message, "headers": [*message["headers"], *added]}
         await send(message)
 

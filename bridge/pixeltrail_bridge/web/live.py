@@ -35,7 +35,9 @@ HEAD = struct.Struct("<BBHHHd")
 BLOCK = struct.Struct("<HHHH")
 WINDOW = 4  # messages with pixels on the way to one viewer: hides a round trip of 100 ms at 30 frames/s
 MOST_RECTANGLES = 24  # of one device and viewer; beyond, their bounding box is cheaper than their heads
-MOST_NOTICES = 64  # touches a viewer has not been sent; beyond, the oldest are dropped: a late ripple tells nothing
+MOST_NOTICES = (
+    64  # touches a viewer has not been sent; beyond, the oldest are dropped: a late ripple tells nothing
+)
 DESCRIBE_S = 0.5  # between two looks at what changed in the devices' descriptions
 _RATE_SPAN_S = 2.0
 
@@ -116,7 +118,9 @@ class Hub:
                 device.picture = np.zeros((height, width, 4), np.uint8)
                 areas = [(0, 0, width, height)]
             for x, y, w, h in areas:
-                device.picture[y : y + h, x : x + w] = np.frombuffer(rgba(x, y, w, h), np.uint8).reshape(h, w, 4)
+                device.picture[y : y + h, x : x + w] = np.frombuffer(rgba(x, y, w, h), np.uint8).reshape(
+                    h, w, 4
+                )
             device.flags = (KEY if is_keyframe else 0) | (MIXED if is_mixed else 0)
             device.shown_ms = self._wall_ms()
             device.recent.append(self._monotonic())
@@ -154,7 +158,9 @@ class Hub:
     def tell_committed(self, device_id: str) -> None:
         """The device's list of events may have grown."""
         with self._lock:
-            self._notify({"type": "committed", "index": self._device(device_id).index})
+            index = self._device(device_id).index
+            for viewer in self._viewers:
+                viewer.committed(index)
 
     # --- from the page --------------------------------------------------------
 
@@ -221,6 +227,7 @@ class Viewer:
         self._lock = threading.Lock()
         self._dirty: dict[int, list[Rectangle] | None] = {}  # in the order to be sent
         self._notices: deque[dict[str, Any]] = deque(maxlen=MOST_NOTICES)
+        self._committed: set[int] = set()  # devices with new events; told as often as descriptions are
         self._told: dict[int, dict[str, Any]] = {}
         self._described_s = float("-inf")
         self._sent = 0
@@ -245,6 +252,10 @@ class Viewer:
             self._notices.append(notice)
         self._call()
 
+    def committed(self, index: int) -> None:
+        with self._lock:
+            self._committed.add(index)
+
     def confirm(self, painted: int) -> None:
         """The page has painted this many messages in all. A number never sent counts as all that were."""
         self._painted = max(self._painted, min(painted, self._sent))
@@ -252,19 +263,23 @@ class Viewer:
 
     def news(self) -> list[dict[str, Any]]:
         """What changed in the devices' descriptions, then notices, as JSON; sent without asking for room."""
-        changed = self._changed_devices()
+        now = self._hub.now()
         with self._lock:
-            notices = [notice for notice in self._notices if notice["index"] in self._told]
+            has_new = not self._told.keys() >= self._dirty.keys()
+        is_due = has_new or now - self._described_s >= DESCRIBE_S
+        changed: list[dict[str, Any]] = []
+        if is_due:
+            self._described_s = now
+            changed = self._changed_devices()
+        with self._lock:
+            committed = self._committed & self._told.keys() if is_due else set()
+            self._committed -= committed
+            notices = [{"type": "committed", "index": index} for index in sorted(committed)]
+            notices += [notice for notice in self._notices if notice["index"] in self._told]
             self._notices.clear()
         return ([{"type": "devices", "devices": changed}] if changed else []) + notices
 
     def _changed_devices(self) -> list[dict[str, Any]]:
-        with self._lock:
-            has_new = not self._told.keys() >= self._dirty.keys()
-        now = self._hub.now()
-        if now - self._described_s < DESCRIBE_S and not has_new:
-            return []
-        self._described_s = now
         changed = []
         for device in self._hub.devices():
             if self._only in (None, device["id"]) and self._told.get(device["index"]) != device:

@@ -162,5 +162,3 @@ def _number(query: Mapping[str, str], name: str, default: int | None, highest: i
     if not text.isascii() or not text.isdigit() or int(text) > highest:
         raise ValueError(f"{name}={text[:40]}: expected a whole number from 0 to {highest}")
     return int(text)
-
-

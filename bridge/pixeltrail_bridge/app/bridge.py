@@ -1,0 +1,257 @@
+"""Start and stop of all parts.
+
+    sources -> ingest -> store -> projector -> hub -> page
+                           |
+                           +-> delivery -> sinks
+
+Started from the store outwards and stopped in the opposite order, so that nothing is taken that cannot be kept. The
+event loop serves the page and sends to the sinks; sources, ingest and projector have threads of their own, and the
+database is never touched on the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+import structlog
+
+from ..config import Config
+from ..delivery import Delivery
+from ..ingest import Committed, Ingest, IngestSettings
+from ..mapping.chunks import map_chunk, map_sync
+from ..projector import Projector
+from ..sources.base import Source, TextLine
+from ..store.sqlite import SqliteStore
+from ..web import guard, routes
+from ..web.feed import Feed
+from ..web.live import Hub
+from ..web.queries import StoreQueries
+from ..web.server import WebServer
+from ..wire.messages import KeyframeRequest
+from . import parts
+from .links import Links
+
+_REFRESH_S = 1.0  # how old the page's facts about devices may be
+_DISPLAY_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+
+log = structlog.get_logger(__name__)
+
+
+class Bridge:
+    """`async with Bridge(config) as bridge:`, or start() and stop(). Raises PixeltrailError when it cannot start."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.hub = Hub()
+        self._stack = contextlib.AsyncExitStack()
+        self.store: SqliteStore
+        self.ingest: Ingest
+        self.projector: Projector
+        self.delivery: Delivery
+        self._links: Links
+        self._web: WebServer | None = None
+
+    # --- life -----------------------------------------------------------------
+
+    async def start(self) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            await self._start_core(stack)
+            await self._start_page(stack)
+            await self._start_links(stack)
+            self._stack = stack.pop_all()
+        log.info(
+            "bridge started", data=str(self.config.bridge.data_dir), bridge_id=self.store.bridge_id.hex()
+        )
+
+    async def stop(self) -> None:
+        """Take nothing more, finish what was taken, and end within seconds."""
+        await self._stack.aclose()
+        log.info("bridge stopped")
+
+    async def __aenter__(self) -> Bridge:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def run_until(self, ended: asyncio.Event) -> None:
+        await ended.wait()
+
+    async def _start_core(self, stack: contextlib.AsyncExitStack) -> None:
+        config = self.config
+        stack.enter_context(parts.sole_user(config.bridge.data_dir))
+        sinks = parts.make_sinks(config)
+        names = [sink.name for sink in sinks]
+        self.store = await asyncio.to_thread(SqliteStore, config.bridge.database, names)
+        stack.callback(self.store.close)
+        self.delivery = Delivery(self.store, sinks)
+        await self.delivery.start()
+        stack.push_async_callback(self.delivery.stop)
+        self.ingest = Ingest(
+            self.store,
+            IngestSettings(mapping=parts.mapping_settings(config)),
+            map_chunk=map_chunk,
+            map_sync=map_sync,
+            on_commit=self._on_commit,
+            on_text=_log_text,
+        )
+        self.projector = Projector(
+            self.store, parts.projector_settings(config), self._request_keyframe, self.delivery.wake
+        )
+        self.projector.subscribe(Feed(self.hub).take)
+        self.projector.start()
+        stack.push_async_callback(asyncio.to_thread, self.projector.stop)
+        self.ingest.start()
+        stack.push_async_callback(asyncio.to_thread, self.ingest.stop)
+
+    async def _start_page(self, stack: contextlib.AsyncExitStack) -> None:
+        web = self.config.web
+        if not web.enabled:
+            return
+        if not guard.is_loopback(web.host):
+            log.warning(
+                "the page has no login: whoever reaches this address sees every device", host=web.host
+            )
+        queries = StoreQueries(self.store, self.hub, self.health)
+        await queries.refresh()
+        names = guard.allowed_names(web.host, web.public_url, web.allowed_hosts)
+        self._web = WebServer(routes.build(self.hub, queries, names), web.host, web.port)
+        await self._web.start()
+        stack.push_async_callback(self._web.stop)
+        task = asyncio.create_task(self._keep_facts_fresh(queries), name="facts")
+        stack.push_async_callback(_cancel, task)
+
+    async def _start_links(self, stack: contextlib.AsyncExitStack) -> None:
+        self._links = Links(self.config, self.store.bridge_id)
+        stack.push_async_callback(asyncio.to_thread, self._links.stop)
+        await asyncio.to_thread(self._links.start, self.ingest)
+
+    # --- between the parts ------------------------------------------------------
+
+    def _request_keyframe(self, device_id: str, request: KeyframeRequest) -> None:
+        self.ingest.send(device_id, request)  # a device that is away sends a keyframe when it connects
+
+    def _on_commit(self, committed: Committed) -> None:
+        self.projector.notify(committed.device_id, committed.stream, committed.watermark)
+        self.delivery.wake()
+        self.hub.tell_committed(committed.device_id)
+
+    async def _keep_facts_fresh(self, queries: StoreQueries) -> None:
+        while True:
+            await asyncio.sleep(_REFRESH_S)
+            if self.hub.viewers:
+                try:
+                    await queries.refresh()
+                except Exception:  # noqa: BLE001 the page goes on with what it knew
+                    log.exception("facts about devices could not be read")
+
+    # --- for people and tests -----------------------------------------------------
+
+    @property
+    def web_port(self) -> int | None:
+        return self._web.port if self._web else None
+
+    @property
+    def mqtt_port(self) -> int | None:
+        """Port of the broker inside, None without one."""
+        return self._links.mqtt_port
+
+    @property
+    def sources(self) -> list[Source]:
+        return self._links.sources
+
+    def page_url(self) -> str | None:
+        if self._web is None:
+            return None
+        host = _DISPLAY_HOSTS.get(self.config.web.host, self.config.web.host)
+        return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{self._web.port}/"
+
+    def addresses(self) -> list[str]:
+        """Lines that tell a person where everything is."""
+        lines = [f"Page:     {self.page_url()}"] if self._web else []
+        lines += [f"Devices:  {where}" for where in self._links.addresses()]
+        return [
+            *lines,
+            f"Events:   {', '.join(self.delivery.health)}",
+            f"Data:     {self.config.bridge.data_dir}",
+        ]
+
+    async def health(self) -> dict[str, Any]:
+        """`ok` while messages are taken; `problems` also names what does not stop the bridge."""
+        ingest = self.ingest.health
+        problems = [ingest.error] if ingest.error else []
+        problems += [f"{link.source}: {link.detail}" for link in ingest.sources.values() if not link.is_up]
+        sinks = {}
+        for name, health in self.delivery.health.items():
+            pending = await asyncio.to_thread(self.store.pending, name)
+            sinks[name] = {
+                "state": health.state,
+                "pending": pending,
+                "sent": health.sent,
+                "dead": health.dead,
+                "alarm": health.alarm,
+            }
+            problems += [f"{name}: {health.alarm}"] if health.alarm else []
+        return {
+            "ok": ingest.is_ready,
+            "problems": problems,
+            "ingest": {
+                "state": ingest.state,
+                "messages": ingest.messages,
+                "queued": ingest.queued_messages,
+                "refused": ingest.refused_messages,
+            },
+            "sinks": sinks,
+        }
+
+
+@contextlib.contextmanager
+def until_signal() -> Iterator[asyncio.Event]:
+    """An event that SIGINT and SIGTERM set, in place of what they did."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, ended.set)
+    try:
+        yield ended
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+@contextlib.contextmanager
+def running(config: Config) -> Iterator[Bridge]:
+    """A bridge on an event loop in a thread of its own, for callers without one."""
+    bridge = Bridge(config)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="bridge", daemon=True)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(bridge.start(), loop).result()
+        try:
+            yield bridge
+        finally:
+            asyncio.run_coroutine_threadsafe(bridge.stop(), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+def _log_text(line: TextLine) -> None:
+    log.info("device says", source=line.source, text=line.text)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

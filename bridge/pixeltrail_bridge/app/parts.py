@@ -1,0 +1,81 @@
+"""From settings to parts: which sinks and sources there are, and what each is told."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..config import Config
+from ..errors import LocalError
+from ..mapping import chunks
+from ..mapping.chunks import MappingSettings
+from ..projector import ProjectorSettings
+from ..sinks.base import Sink
+from ..sinks.jsonl import JsonLinesSink
+from ..sinks.segment import SegmentSettings, SegmentSink
+
+
+def make_sinks(config: Config) -> list[Sink]:
+    sinks: list[Sink] = []
+    if config.segment.write_key:
+        sinks.append(SegmentSink(segment_settings(config)))
+    path = config.jsonl.path
+    if path is None and not sinks:
+        path = config.bridge.data_dir / "events.jsonl"  # events always end up somewhere a person can look
+    if path is not None:
+        sinks.append(JsonLinesSink(path))
+    return sinks
+
+
+def segment_settings(config: Config) -> SegmentSettings:
+    segment = config.segment
+    return SegmentSettings(segment.write_key.reveal(), segment.zone, segment.host or None)
+
+
+def mapping_settings(config: Config) -> MappingSettings:
+    events = config.events
+    chosen = {
+        chunks.SESSION_STARTED: events.session_events,
+        chunks.SESSION_ENDED: events.session_events,
+        chunks.DEVICE_CONNECTED: events.device_events,
+        chunks.REPLAY_GAP: events.gap_events,
+    }
+    return MappingSettings(
+        sample_rate=config.recording.sample_rate,
+        extra_events=frozenset(event for event, is_wanted in chosen.items() if is_wanted),
+        public_url=config.web.public_url or None,
+        classic=config.segment.amplitude_classic,
+    )
+
+
+def projector_settings(config: Config) -> ProjectorSettings:
+    events = config.events
+    return ProjectorSettings(
+        display_events=events.display_events == "summary",
+        window_ms=events.display_window_s * 1000,
+        public_url=config.web.public_url or None,
+        classic=config.segment.amplitude_classic,
+    )
+
+
+@contextmanager
+def sole_user(folder: Path) -> Iterator[None]:
+    """Make the folder and keep other bridges out of it; the system lets go of it when a process dies."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "bridge.lock").open("w")
+    except OSError as error:
+        raise LocalError(
+            f"bridge.data_dir = {folder}: {error.strerror}; name a folder that can be written"
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise LocalError(
+                f"another bridge is running in {folder}; stop it, or choose another folder with "
+                "--set bridge.data_dir=FOLDER"
+            ) from None
+        yield

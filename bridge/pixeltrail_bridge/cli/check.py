@@ -1,0 +1,172 @@
+"""`pixeltrail check`: would `up` work here?"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ConfigError
+from .options import ConfigOption, SetOption, load_config
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+_TIMEOUT_S = 5.0
+Finding = tuple[bool, str, str]
+"""Whether it is well, what was looked at, and what was found or is to be done."""
+
+
+def run(
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nothing outside of this machine.")] = False,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Check settings, folders, ports, broker and keys. Exit code 0 when `up` would work, else 1."""
+    settings = load_config(config, set_)
+    is_well = True
+    for ok, what, found in _findings(settings, offline):
+        is_well &= ok
+        print(f"{'ok' if ok else 'FAULT':5}  {what}: {found}")
+    raise typer.Exit(0 if is_well else 1)
+
+
+def _findings(settings: Config, offline: bool) -> Iterator[Finding]:
+    where = str(settings.file) if settings.file else "no file, defaults and environment"
+    yield True, "settings", where
+    yield _data_folder(settings.bridge.data_dir)
+    yield from _mqtt(settings, offline)
+    for port in settings.serial.ports:
+        yield _serial(port)
+    if not (settings.mqtt.enabled or settings.serial.ports):
+        yield False, "sources", "no device can reach the bridge; set mqtt.enabled or serial.ports"
+    yield from _segment(settings, offline)
+    if settings.jsonl.path is not None:
+        yield _writable("jsonl.path", settings.jsonl.path.parent, "jsonl.path")
+    if settings.web.enabled:
+        yield from _page(settings)
+
+
+def _data_folder(folder: Path) -> Finding:
+    return _writable("data", folder, "bridge.data_dir")
+
+
+def _writable(what: str, folder: Path, key: str) -> Finding:
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        return False, what, f"{existing} cannot be written; change its owner or set {key}"
+    return True, what, str(folder) if existing == folder else f"{folder} will be made"
+
+
+def _mqtt(settings: Config, offline: bool) -> Iterator[Finding]:
+    mqtt = settings.mqtt
+    if not mqtt.enabled:
+        return
+    if not mqtt.url:
+        yield _embedded_broker(mqtt.host, mqtt.port)
+    elif offline:
+        yield True, "broker", f"{mqtt.url} not asked (--offline)"
+    else:
+        yield _broker(mqtt.url)
+
+
+def _embedded_broker(host: str, port: int) -> Finding:
+    from ..sources.nats_server import find_program
+
+    try:
+        find_program()
+    except ConfigError as error:
+        return False, "broker inside", str(error)
+    return _free(host, port, "broker inside", "mqtt.port")
+
+
+def _broker(url: str) -> Finding:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
+        with socket.create_connection((parts.hostname or "", port), timeout=_TIMEOUT_S):
+            return True, "broker", f"{url} can be reached"
+    except (OSError, ValueError) as error:
+        return False, "broker", f"{url} cannot be reached ({error}); check mqtt.url and that the broker runs"
+
+
+def _free(host: str, port: int, what: str, key: str) -> Finding:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return False, what, f"{host}:{port}: {reason}; is a bridge running? Else set {key}"
+    return True, what, f"{host}:{port or 'any free port'} is free"
+
+
+def _serial(port: str) -> Finding:
+    if port.startswith("usb:"):
+        return True, "serial", f"{port} will be looked for while `up` runs"
+    try:
+        is_device = stat.S_ISCHR(os.stat(port).st_mode)
+    except OSError as error:
+        return False, "serial", f"{port}: {error.strerror}; is the device plugged in?"
+    if not is_device:
+        return False, "serial", f"{port} is no serial port; check serial.ports"
+    if not os.access(port, os.R_OK | os.W_OK):
+        return False, "serial", f"{port} may not be opened; join the group that owns it (often dialout)"
+    return True, "serial", port
+
+
+def _segment(settings: Config, offline: bool) -> Iterator[Finding]:
+    segment = settings.segment
+    if not segment.write_key:
+        yield True, "segment", "no write key, so nothing goes there; events go to a file of JSON lines"
+        return
+    file = segment.write_key_file
+    if file is not None and file.exists() and file.stat().st_mode & 0o077:
+        yield False, "segment", f"{file} can be read by others; run: chmod 600 {file}"
+    if offline:
+        yield True, "segment", "write key is set, not asked (--offline)"
+    else:
+        yield _ask_segment(settings)
+
+
+def _ask_segment(settings: Config) -> Finding:
+    """Send a batch without events: it says whether the key is refused and leaves nothing behind."""
+    import base64
+    import urllib.error
+    import urllib.request
+
+    from ..app.parts import segment_settings
+
+    url = segment_settings(settings).url()
+    key = base64.b64encode(f"{settings.segment.write_key.reveal()}:".encode()).decode()
+    headers = {"Authorization": f"Basic {key}", "Content-Type": "application/json"}
+    request = urllib.request.Request(url, b'{"batch":[]}', headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
+            status = int(answer.status)
+    except urllib.error.HTTPError as error:
+        status = error.code
+    except OSError as error:
+        return False, "segment", f"{url} cannot be reached ({error}); check the network and segment.host"
+    if status in (401, 403):
+        return False, "segment", f"{url} refused the write key ({status}); check it and segment.zone"
+    if status >= 404:
+        return False, "segment", f"{url} answered {status}; check segment.host"
+    return True, "segment", f"{url} did not refuse the write key ({status})"
+
+
+def _page(settings: Config) -> Iterator[Finding]:
+    from ..web.guard import is_loopback
+
+    web = settings.web
+    yield _free(web.host, web.port, "page", "web.port")
+    if not is_loopback(web.host):
+        yield True, "page", f"note: it has no login, so all who reach {web.host}:{web.port} see every device"

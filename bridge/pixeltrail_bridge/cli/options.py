@@ -1,0 +1,66 @@
+"""Options that several commands share, and what they lead to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import LocalError
+
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..store.sqlite import SqliteStore
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="Settings file; pixeltrail.toml of this folder unless given.",
+        show_default=False,
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="SECTION.NAME=VALUE", help="Change one setting; may be repeated.", show_default=False
+    ),
+]
+
+
+def load_config(file: Path | None, overrides: list[str] | None) -> Config:
+    """The settings of a command: from the named file, or from the usual one when it is there."""
+    from .. import config
+
+    named = file or os.environ.get(config.ENVIRONMENT_FILE)
+    path = Path(named) if named else Path(config.FILE_NAME)
+    return config.load(path, os.environ, overrides or (), must_exist=named is not None)
+
+
+@contextmanager
+def open_store(settings: Config) -> Iterator[SqliteStore]:
+    """The recordings of a bridge, which may be running meanwhile."""
+    from ..store.sqlite import SqliteStore
+
+    if not settings.bridge.database.exists():
+        raise LocalError(
+            f"there are no recordings in {settings.bridge.data_dir}. Start `pixeltrail up` there, or name another "
+            "folder with --set bridge.data_dir=FOLDER."
+        )
+    store = SqliteStore(settings.bridge.database)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def clock_time(epoch_ms: int | None) -> str:
+    """Local date and time, for people."""
+    from datetime import datetime
+
+    return "" if not epoch_ms else datetime.fromtimestamp(epoch_ms / 1000).strftime("%Y-%m-%d %H:%M:%S")

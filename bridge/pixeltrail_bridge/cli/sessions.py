@@ -1,0 +1,41 @@
+"""`pixeltrail sessions`: what was recorded."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .options import ConfigOption, SetOption, clock_time, load_config, open_store
+
+
+def run(
+    device: Annotated[
+        str | None, typer.Argument(help="Only those of this device.", show_default=False)
+    ] = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """List recorded sessions, oldest first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    with open_store(load_config(config, set_)) as store:
+        sessions = store.sessions(device)
+        gaps = [len(store.gaps(row.device_id, row.session_id)) for row in sessions]
+    if not sessions:
+        print("No session has been recorded yet.")
+        return
+    table = Table("Device", "Session", "Began", "Seconds", "Recorded", "Gaps", "User", box=None)
+    for row, lost in zip(sessions, gaps, strict=True):
+        seconds = ((row.end_ms or row.last_ms) - row.start_ms) / 1000
+        table.add_row(
+            row.device_id,
+            str(row.session_id),
+            clock_time(row.start_ms) + (" (estimated)" if row.estimated else ""),
+            f"{seconds:.1f}" + ("" if row.end_ms else " so far"),
+            "yes" if row.sampled else "no",
+            str(lost),
+            row.user_id or "",
+        )
+    Console(soft_wrap=True).print(table)

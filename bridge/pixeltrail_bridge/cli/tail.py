@@ -1,0 +1,55 @@
+"""`pixeltrail tail`: the last events, and those to come."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import ConfigOption, SetOption, clock_time, load_config, open_store
+
+if TYPE_CHECKING:
+    from ..store.base import EventRow
+
+_POLL_S = 0.5
+_PAGE = 200
+
+
+def run(
+    device: Annotated[
+        str | None, typer.Argument(help="Only events of this device.", show_default=False)
+    ] = None,
+    number: Annotated[int, typer.Option("-n", "--number", help="How many.", min=0)] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with those to come.")] = False,
+    payload: Annotated[bool, typer.Option("--json", help="The exact payload, one a line.")] = False,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Show events and what each sink answered."""
+    from ..store.overview import newest_events
+
+    with open_store(load_config(config, set_)) as store:
+        events = newest_events(store, device, max(number, 1))
+        last = events[-1].id if events else 0
+        for event in events if number else ():
+            print(_line(event, payload))
+        while follow:
+            for event in store.events(device, after_id=last, limit=_PAGE):
+                print(_line(event, payload), flush=True)
+                last = event.id
+            time.sleep(_POLL_S)
+
+
+def _line(event: EventRow, payload: bool) -> str:
+    if payload:
+        return event.payload.decode()
+    answers = ", ".join(
+        f"{delivery.sink} {delivery.state}" + (f" {delivery.status}" if delivery.status else "")
+        for delivery in event.deliveries
+    )
+    # What a device calls its events may hold anything, also a terminal's commands
+    name = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in event.event)
+    return f"{clock_time(event.time_ms)}  {event.device_id}  {event.type:8}  {name}" + (
+        f"  [{answers}]" if answers else ""
+    )

@@ -1,0 +1,69 @@
+"""Reads for people: the newest of a list, and how many of what there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .base import DeadLetter, EventRow
+from .readers import Readers
+
+_LETTERS = """
+SELECT * FROM (
+    SELECT id, device_id, kind, stream, seq, reason, raw, first_ms, last_ms, count FROM dead_letters
+    WHERE device_id = ? ORDER BY id DESC LIMIT ?
+) ORDER BY id
+"""
+_DEAD = """
+SELECT d.device_id, count(*) FROM deliveries v JOIN devices d ON d.no = v.device
+WHERE v.state = 'dead' GROUP BY v.device
+"""
+_GAPS = "SELECT d.device_id, count(*) FROM gaps g JOIN devices d ON d.no = g.device GROUP BY g.device"
+_DELIVERIES = """
+SELECT d.device_id, v.state, count(*) FROM deliveries v JOIN devices d ON d.no = v.device GROUP BY v.device, v.state
+"""
+
+
+def newest_events(store: Readers, device_id: str | None, limit: int) -> list[EventRow]:
+    """The last `limit` events of a device or of all, oldest first."""
+    if device_id is None:
+        ids = store._all("SELECT id FROM events ORDER BY id DESC LIMIT ?", limit)
+    else:
+        ids = store._all(
+            "SELECT id FROM events WHERE device = (SELECT no FROM devices WHERE device_id = ?)"
+            " ORDER BY id DESC LIMIT ?",
+            device_id,
+            limit,
+        )
+    return store.events(device_id, after_id=ids[-1][0] - 1, limit=limit) if ids else []
+
+
+def newest_dead_letters(store: Readers, device_id: str, limit: int) -> list[DeadLetter]:
+    """What a device sent and nobody could read: the last `limit`, oldest first."""
+    return [DeadLetter(*row) for row in store._all(_LETTERS, device_id, limit)]
+
+
+def dead_letter_counts(store: Readers) -> dict[str, int]:
+    """By device: messages nobody could read and events that a sink refused for good."""
+    counts: dict[str, int] = {}
+    letters = store._all("SELECT device_id, count(*) FROM dead_letters GROUP BY device_id")
+    for device_id, count in (*letters, *store._all(_DEAD)):
+        counts[device_id] = counts.get(device_id, 0) + count
+    return counts
+
+
+def gap_counts(store: Readers) -> dict[str, int]:
+    return dict(store._all(_GAPS))
+
+
+def delivery_counts(store: Readers) -> dict[str, dict[str, int]]:
+    """By device: how many deliveries wait, were sent, are dead. Looks at every delivery there is."""
+    counts: dict[str, dict[str, int]] = {}
+    for device_id, state, count in store._all(_DELIVERIES):
+        counts.setdefault(device_id, {})[state] = count
+    return counts
+
+
+def stored_bytes(store: Readers, streams: Iterable[int]) -> int:
+    """Bytes of the chunks of some streams, given by number."""
+    query = "SELECT coalesce(sum(length(data)), 0) FROM chunks WHERE key >= ? << 30 AND key < (? + 1) << 30"
+    return sum(store._all(query, number, number)[0][0] for number in streams)

@@ -1,0 +1,52 @@
+"""From the projector to the hub: what each moment of a stream means for the live picture. Runs on its thread."""
+
+from __future__ import annotations
+
+from ..replay.canvas import Canvas
+from ..replay.timeline import Moment
+from ..wire.messages import Gap, Touch
+from .live import Hub
+
+_OPAQUE = 255
+
+
+class Feed:
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._unsynced: set[str] = set()
+
+    def take(self, device_id: str, canvas: Canvas, moment: Moment) -> None:
+        """Called with each moment in order; the canvas stands at it and is read before this returns."""
+        body = moment.body
+        if moment.shown is not None:
+            self._unsynced.discard(device_id)
+            self._show(device_id, canvas, moment)
+        elif moment.error is not None:
+            self._unsynced.add(device_id)
+            self._hub.lose(device_id, is_error=True)
+        elif isinstance(body, Touch):
+            self._hub.touch(device_id, body.x, body.y, body.phase)
+        elif not canvas.synced and device_id not in self._unsynced or isinstance(body, Gap):
+            self._unsynced.add(device_id)
+            self._hub.lose(device_id, is_error=False)
+
+    def _show(self, device_id: str, canvas: Canvas, moment: Moment) -> None:
+        import numpy as np
+
+        assert moment.shown is not None
+        rgb = canvas.rgb()
+
+        def rgba(x: int, y: int, w: int, h: int) -> bytes:
+            part = rgb[y : y + h, x : x + w]
+            alpha = np.full((*part.shape[:2], 1), _OPAQUE, np.uint8)
+            return np.concatenate([part, alpha], axis=2).tobytes()
+
+        self._hub.show(
+            device_id,
+            rgb.shape[1],
+            rgb.shape[0],
+            moment.shown.rectangles,
+            rgba,
+            is_keyframe=moment.shown.is_keyframe,
+            is_mixed=moment.shown.is_mixed,
+        )
