@@ -34,7 +34,8 @@ MAX_BATCH_BYTES = 500_000
 MAX_BATCH_EVENTS = 2_500
 MAX_RETRY_AFTER_MS = 300_000
 PAUSE_MS = 60_000
-TIMEOUT_S = 15
+TIMEOUT_S = 15.0
+MAX_ANSWER_BYTES = 65_536
 _ENVELOPE_BYTES = 400  # braces, sentAt and the key
 
 Verdict = Literal["sent", "retry", "split", "pause"]
@@ -159,7 +160,7 @@ class SegmentSink:
             async with self._open_session().post(
                 self.url, data=body, headers=headers, allow_redirects=False
             ) as response:
-                text = (await response.content.read(4096)).decode(errors="replace")
+                text = await _read_text(response)
                 return self._judge(response.status, text, response.headers.get("Retry-After"))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return _Answer(None, f"{type(error).__name__}: {error}"[:300], "retry")
@@ -186,6 +187,17 @@ class SegmentSink:
             return _Answer(status, answer, verdict, PAUSE_MS)
         wait_ms = parse_retry_after(retry_after, self._now_ms()) if verdict == "retry" else None
         return _Answer(status, answer, verdict, wait_ms)
+
+
+async def _read_text(response: aiohttp.ClientResponse) -> str:
+    """The answer, up to a bound; to its end, because one that breaks off may come from a proxy that took nothing."""
+    text = b""
+    while len(text) < MAX_ANSWER_BYTES:
+        more = await response.content.read(MAX_ANSWER_BYTES)
+        if not more:
+            break
+        text += more
+    return text.decode(errors="replace")
 
 
 def judge_status(status: int, text: str) -> Verdict:

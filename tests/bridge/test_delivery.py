@@ -1,0 +1,219 @@
+import asyncio
+import random
+from dataclasses import dataclass, field
+
+import pytest
+from pixeltrail_bridge.delivery import Delivery
+from pixeltrail_bridge.errors import StoreError
+from pixeltrail_bridge.mapping.calls import Settled
+from pixeltrail_bridge.sinks.base import FIRST_WAIT_MS, MAX_WAIT_MS, backoff_ms
+from pixeltrail_bridge.sinks.segment import SegmentSettings, SegmentSink
+
+from tests.bridge.sinks.rows import NOW_MS, MemoryOutbox, row
+from tests.support.segment_server import Fault, SegmentServer
+
+
+class Time:
+    """A clock that only a test turns."""
+
+    now_ms = NOW_MS
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+@dataclass
+class ListSink:
+    """Takes what it is given; `answers` may hold something else to do first."""
+
+    name: str = "list"
+    alarm: str | None = None
+    paused_until_ms: int = 0
+    answers: list = field(default_factory=list)
+    taken: list = field(default_factory=list)
+    is_closed: bool = False
+
+    async def deliver(self, rows):
+        if self.answers:
+            answer = self.answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return [Settled(one.id, "retry", answer, "later", NOW_MS + 1_000) for one in rows]
+        self.taken += [one.id for one in rows]
+        return [Settled(one.id, "sent", 200) for one in rows]
+
+    async def close(self):
+        self.is_closed = True
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+def deliver(outbox, sink, until_, *, clock=None, before=None):
+    clock = clock or Time()
+
+    async def run():
+        delivery = Delivery(outbox, [sink], now_ms=clock)
+        await delivery.start()
+        try:
+            if before:
+                await before(delivery)
+            await until(until_)
+        finally:
+            await delivery.stop()
+        return delivery.health[sink.name]
+
+    return asyncio.run(run())
+
+
+def test_delivers_what_waits_and_stops_clean():
+    outbox, sink = MemoryOutbox(row(n) for n in range(1_200)), ListSink()
+    health = deliver(outbox, sink, lambda: not outbox.waiting)
+    assert sink.taken == list(range(1_200))
+    assert (health.sent, health.state, sink.is_closed) == (1_200, "stopped", True)
+
+
+def test_new_calls_wake_it():
+    outbox, sink = MemoryOutbox(), ListSink()
+
+    async def before(delivery):
+        await until(lambda: delivery.health["list"].state == "idle")
+        outbox.add(row(1))
+        delivery.wake()
+
+    deliver(outbox, sink, lambda: not outbox.waiting, before=before)
+    assert sink.taken == [1]
+
+
+def test_a_retry_waits_and_holds_up_only_its_device():
+    clock, outbox = Time(), MemoryOutbox([row(1, "dev-a")])
+    sink = ListSink(answers=[503])
+
+    async def before(delivery):
+        await until(lambda: delivery.health["list"].retried == 1)
+        outbox.add(row(2, "dev-a"), row(3, "dev-b"))
+        delivery.wake()
+        await until(lambda: sink.taken == [3])
+        clock.now_ms += 1_000
+        delivery.wake()
+
+    deliver(outbox, sink, lambda: not outbox.waiting, clock=clock, before=before)
+    assert sink.taken == [3, 1, 2]
+
+
+def test_a_paused_sink_is_left_alone_until_its_time():
+    clock, outbox = Time(), MemoryOutbox([row(1)])
+    sink = ListSink(paused_until_ms=NOW_MS + 20, alarm="check segment.write_key")
+
+    async def before(delivery):
+        await until(lambda: delivery.health["list"].state == "waiting")
+        assert sink.taken == []
+        clock.now_ms += 20
+
+    deliver(outbox, sink, lambda: not outbox.waiting, clock=clock, before=before)
+    assert sink.taken == [1]
+
+
+def test_a_fault_in_a_sink_strands_nothing():
+    clock, outbox, sink = Time(), MemoryOutbox([row(1)]), ListSink(answers=[ValueError("a bug")])
+
+    async def before(delivery):
+        await until(lambda: delivery.health["list"].alarm is not None)
+        assert "a bug" in delivery.health["list"].alarm
+        clock.now_ms += MAX_WAIT_MS * 2
+        sink.alarm = None
+
+    health = deliver(outbox, sink, lambda: not outbox.waiting, clock=clock, before=before)
+    assert (health.sent, health.retried, health.alarm) == (1, 1, None)
+
+
+def test_a_database_that_fails_is_tried_again():
+    class Failing(MemoryOutbox):
+        failures = 2
+
+        def lease(self, *arguments):
+            if self.failures:
+                self.failures -= 1
+                raise StoreError("disk is full")
+            return super().lease(*arguments)
+
+    outbox, sink = Failing([row(1)]), ListSink()
+
+    async def before(delivery):
+        await until(lambda: delivery.health["list"].alarm is not None)
+        assert "disk is full" in delivery.health["list"].alarm
+        while outbox.waiting:
+            delivery.wake()
+            await asyncio.sleep(0.002)
+
+    assert deliver(outbox, sink, lambda: not outbox.waiting, before=before).alarm is None
+
+
+def test_a_crash_between_sending_and_settling_sends_the_same_id_again():
+    server, outbox = SegmentServer(write_key="k"), MemoryOutbox([row(1), row(2)])
+
+    async def run():
+        runner = await server.start()
+        first = SegmentSink(SegmentSettings("k", host=server.url))
+        await first.deliver(outbox.lease("segment", 10, NOW_MS, 300_000))  # and never settles
+        await first.close()
+        delivery = Delivery(outbox, [SegmentSink(SegmentSettings("k", host=server.url))])
+        await delivery.start()
+        await until(lambda: not outbox.waiting)
+        await delivery.stop()
+        await runner.cleanup()
+
+    asyncio.run(run())
+    assert [event["messageId"] for event in server.events] == ["px-kitchen-01-1", "px-kitchen-01-2"]
+    assert server.duplicates == 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_event_ends_sent_or_dead_whatever_the_server_does(seed):
+    """Delivery law: each event arrives, in its device's order, or is a dead letter with a reason."""
+    dice = random.Random(seed)
+    kinds = ["status", "close", "half", "wrong_json", "page"]
+    faults = [Fault(dice.choice(kinds), dice.choice([400, 401, 413, 429, 500, 503])) for _ in range(30)]
+    rows = [row(n, f"dev-{n % 5}", padding=dice.choice([0, 100, 33_000])) for n in range(300)]
+    server = SegmentServer(write_key="k", refuse_ids={rows[17].message_id, rows[180].message_id})
+    server.faults.extend(faults)
+    clock, outbox = Time(), MemoryOutbox()
+
+    async def run():
+        runner = await server.start()
+        sink = SegmentSink(SegmentSettings("k", host=server.url), now_ms=clock)
+        delivery = Delivery(outbox, [sink], now_ms=clock)
+        await delivery.start()
+        for at in range(0, 300, 60):
+            outbox.add(*rows[at : at + 60])
+        async with asyncio.timeout(30):
+            while outbox.waiting:
+                clock.now_ms += 20_000
+                delivery.wake()
+                await asyncio.sleep(0.002)
+        await delivery.stop()
+        await runner.cleanup()
+
+    asyncio.run(run())
+    dead = {n for n, one in outbox.settled.items() if one.state == "dead"}
+    assert {n for n, one in enumerate(rows) if len(one.payload) > 32 << 10} | {17, 180} <= dead
+    assert all(outbox.settled[n].answer for n in dead)
+    for device in range(5):
+        arrived = [e["messageId"] for e in server.events if e["anonymousId"] == f"dev-{device}"]
+        assert arrived == [one.message_id for one in rows[device::5] if one.message_id in arrived]
+        sent = {one.message_id for one in rows[device::5] if one.id not in dead}
+        assert sent <= set(arrived)
+
+
+def test_backoff_doubles_to_a_minute_with_jitter():
+    assert [backoff_ms(n, lambda: 0.0) for n in (0, 1, 2, 7, 50)] == [
+        500,
+        1_000,
+        2_000,
+        MAX_WAIT_MS,
+        MAX_WAIT_MS,
+    ]
+    assert backoff_ms(0, lambda: 1.0) == FIRST_WAIT_MS * 1.1
