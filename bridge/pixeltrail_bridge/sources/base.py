@@ -57,7 +57,7 @@ class TextLine:
 
 
 StateEvent = LinkState | Presence | TextLine
-Receive = Callable[[Arrival], None]
+Receive = Callable[[Arrival], bool]  # False: the queue is full, and the device will resend
 State = Callable[[StateEvent], None]
 
 

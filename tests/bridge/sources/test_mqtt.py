@@ -1,0 +1,142 @@
+"""The MQTT source against a real Mosquitto."""
+
+from __future__ import annotations
+
+import queue
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+from pixeltrail_bridge.errors import ConfigError
+from pixeltrail_bridge.sources.base import Presence
+from pixeltrail_bridge.sources.mqtt import MqttSource
+from pixeltrail_bridge.wire.decode import decode_downlink
+from pixeltrail_bridge.wire.messages import HostHello
+
+from tests.bridge.sources.kit import WAIT_S, Collector
+from tests.support.services import free_port, mosquitto
+
+ID = b"bridge-1"
+
+
+@pytest.fixture(scope="module")
+def broker():
+    with mosquitto() as broker:
+        yield broker
+
+
+class Peer:
+    """Any other client of the broker; `got` holds (topic, payload, retained)."""
+
+    def __init__(self, port: int, *topics: str) -> None:
+        self.got: queue.Queue[tuple[str, bytes, bool]] = queue.Queue()
+        ready = queue.Queue()
+        self.client = paho.Client(CallbackAPIVersion.VERSION2)
+        self.client.on_message = lambda c, d, m: self.got.put((m.topic, m.payload, bool(m.retain)))
+        self.client.on_subscribe = lambda *_: ready.put(True)
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+        if topics:
+            self.client.subscribe([(topic, 0) for topic in topics])
+            ready.get(timeout=WAIT_S)
+
+    def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
+        self.client.publish(topic, payload, retain=retain).wait_for_publish(WAIT_S)
+
+    def get(self) -> tuple[str, bytes, bool]:
+        return self.got.get(timeout=WAIT_S)
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.fixture
+def serving(broker):
+    collector, source = Collector(), MqttSource(f"mqtt://127.0.0.1:{broker.port}", ID)
+    source.start(collector.receive, collector.state)
+    collector.wait_up()
+    yield source, collector
+    source.stop()
+
+
+def test_messages_both_ways(broker, serving) -> None:
+    source, collector = serving
+    peer = Peer(broker.port, "pt/v1/device-1/down")
+    # SUBACK order is the broker's: this round trip shows that the source's own subscriptions are in place
+    peer.publish("pt/v1/device-1/up", b"hello")
+    collector.wait(lambda: collector.arrivals)
+    arrival = collector.arrivals[0]
+    assert (arrival.device_id, arrival.data) == ("device-1", b"hello") and arrival.received_ms > 1.6e12
+    assert arrival.channel.send("device-1", b"answer")
+    assert peer.get() == ("pt/v1/device-1/down", b"answer", False)
+    peer.publish("pt/v1/device-1/up", bytes(10_000))
+    collector.wait(lambda: len(collector.arrivals) == 2)
+    assert len(collector.arrivals[1].data) == 4097
+    peer.close()
+
+
+def test_presence_and_bad_topics(broker, serving) -> None:
+    source, collector = serving
+    peer = Peer(broker.port)
+    for topic in ("pt/v1/a/up", "pt/v1/-dash-/up", "pt/v1/d\u00e9vice/up", "pt/v1/with space/up"):
+        peer.publish(topic, b"x")
+    peer.publish("pt/v1/device-1/state", b"online")
+    collector.wait(lambda: Presence("device-1", True) in collector.events)
+    assert source.bad_topics == 4 and not collector.arrivals
+    peer.close()
+
+
+def test_it_announces_itself_and_takes_it_back(broker) -> None:
+    collector, source = Collector(), MqttSource(f"mqtt://127.0.0.1:{broker.port}", ID)
+    peer = Peer(broker.port, "pt/v1/_bridge/+")
+    source.start(collector.receive, collector.state)
+    topic, payload, _ = peer.get()
+    assert topic == f"pt/v1/_bridge/{ID.hex()}" and decode_downlink(payload) == HostHello(ID, 1, 1)
+    source.stop()
+    assert peer.get()[1] == b""
+    peer.close()
+
+
+def test_a_second_bridge_refuses(broker, serving) -> None:
+    collector, second = Collector(), MqttSource(f"mqtt://127.0.0.1:{broker.port}", b"bridge-2")
+    second.start(collector.receive, collector.state)
+    peer = Peer(broker.port)
+    while (
+        not collector.links
+    ):  # the sign of life that the first repeats every 10 s; it counts once the second listens
+        peer.publish(f"pt/v1/_bridge/{ID.hex()}", b"alive")
+    collector.wait_down("another database")
+    peer.publish("pt/v1/device-1/up", b"for the first")
+    serving[1].wait(lambda: serving[1].arrivals)
+    assert not collector.arrivals
+    second.stop()
+    peer.close()
+
+
+def test_a_lost_broker_is_found_again() -> None:
+    with mosquitto() as broker:
+        collector, source = Collector(), MqttSource(f"mqtt://127.0.0.1:{broker.port}", ID)
+        source.start(collector.receive, collector.state)
+        collector.wait_up()
+        broker.restart()
+        collector.wait_down()
+        collector.wait_up()
+        source.stop()
+
+
+def test_an_unreachable_broker_is_said() -> None:
+    collector, source = Collector(), MqttSource(f"mqtt://127.0.0.1:{free_port()}", ID)
+    source.start(collector.receive, collector.state)
+    collector.wait_down("check mqtt.url")
+    assert not source.send("device-1", b"x")
+    source.stop()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://host", "mqtt://", "broker:1883", "mqtt://host:port", "mqtt://u:secret@:1"]
+)
+def test_wrong_urls(url: str) -> None:
+    with pytest.raises(ConfigError, match="mqtt.url") as error:
+        MqttSource(url, ID)
+    assert "secret" not in str(error.value)
