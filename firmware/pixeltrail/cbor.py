@@ -13,7 +13,9 @@ read as eight bytes.
 
 import struct
 
-from .wire import MAX_DEPTH, MAX_NAME, MAX_TEXT, U30_LIMIT
+from micropython import const
+
+from .wire import MAX_DEPTH, MAX_NAME, MAX_TEXT
 
 try:
     from .kernels import copy, text_bytes
@@ -35,8 +37,14 @@ NULL = 0xF6
 BREAK = 0xFF
 
 _MAX_ITEMS = 256  # of one properties map, nested ones counted: under the contract's 2,048 for a message
+_U30_MAX = const((1 << 30) - 1)  # the largest integer that is no heap object on a 32-bit board
+_I30_LEAST = const(-(1 << 30))
+# Written once: to negate one of these, or to name two types, allocates.
 _INFINITY = float("inf")
-_I64_LIMIT = 1 << 63
+_MINUS_INFINITY = -_INFINITY
+_I64_MAX = (1 << 63) - 1
+_I64_LEAST = -(1 << 63)
+_SEQUENCES = (list, tuple)
 # Most boards have 32-bit floats, which a shorter item holds exactly.
 _IS_SINGLE = 1.0 + 1e-9 == 1.0
 _FLOAT_HEAD = 0xFA if _IS_SINGLE else 0xFB
@@ -90,7 +98,7 @@ class Writer:
 
     def head(self, major, value):
         """The head of an item: `major` is one of UINT to TAG, `value` an integer below 2^30."""
-        if not 0 <= value < U30_LIMIT:
+        if not 0 <= value <= _U30_MAX:
             self.bad = True
             return
         if value < 24:
@@ -125,12 +133,19 @@ class Writer:
             self.bad = True
 
     def integer(self, value):
-        if 0 <= value < U30_LIMIT:
+        if 0 <= value <= _U30_MAX:
             self.head(UINT, value)
-        elif -U30_LIMIT <= value < 0:
+        elif _I30_LEAST <= value < 0:
             self.head(NEGATIVE, -1 - value)
-        elif -_I64_LIMIT <= value < _I64_LIMIT:
+        elif _I64_LEAST <= value <= _I64_MAX:
             self._wide(value)
+        else:
+            self.bad = True
+
+    def small_integer(self, value):
+        """An integer that the contract keeps within 30 bits and a sign."""
+        if _I30_LEAST <= value <= _U30_MAX:
+            self.integer(value)
         else:
             self.bad = True
 
@@ -158,7 +173,7 @@ class Writer:
 
     def real(self, value):
         """A float; what is not finite becomes null, as in JSON."""
-        if not -_INFINITY < value < _INFINITY:
+        if not _MINUS_INFINITY < value < _INFINITY:
             self.byte(NULL)
         elif self._fits(1 + _FLOAT_BYTES):
             self.buffer[self.at] = _FLOAT_HEAD
@@ -299,7 +314,7 @@ class Writer:
             self.real(value)
         elif isinstance(value, dict):
             self._dict(value, depth)
-        elif isinstance(value, (list, tuple)):
+        elif isinstance(value, _SEQUENCES):
             self._list(value, depth)
         else:
             self.bad = True

@@ -16,7 +16,7 @@ from micropython import const
 
 from . import message, wire
 from .cbor import Writer
-from .clock import elapsed
+from .clock import STREAM_LIMIT_MS, elapsed
 
 # orders of the bridge
 ORDER_KEYFRAME = const(1)
@@ -142,7 +142,7 @@ class Link:
         """The clock of the active stream: it went on when newer ones began."""
         for i in range(len(self.streams) - 1):
             stream_ms += self.streams[i].ended_ms
-        return min(stream_ms, wire.U30_LIMIT - 1)
+        return min(stream_ms, STREAM_LIMIT_MS)
 
     def _oldest_of(self, stream):
         """The lowest seq that the bridge may still expect. In the newest stream gap records explain every hole."""

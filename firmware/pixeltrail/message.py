@@ -93,7 +93,7 @@ def key(w, name, phase, amount):
     w.uint(wire.KEY)
     w.name(name)
     w.uint_to(phase, wire.TURN)
-    w.integer(amount if -wire.U30_LIMIT <= amount < wire.U30_LIMIT else None)
+    w.small_integer(amount)
 
 
 def track(w, event, properties, _c):

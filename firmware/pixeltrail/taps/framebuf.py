@@ -95,9 +95,9 @@ class Tap:
 
             return do_refresh
         if hasattr(self._display, "pages") or hasattr(self._display, "lut"):
-            # drivers known to take no arguments by name: `**` would allocate at every refresh
+            # drivers known to take no arguments by name: `**`, and passing on `*`, would allocate at every refresh
             def show(*args):
-                answer = original(*args)
+                answer = original(*args) if args else original()
                 refreshed()
                 return answer
 
