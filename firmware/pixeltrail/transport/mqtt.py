@@ -16,15 +16,9 @@ import select
 import socket
 from random import getrandbits
 
+from micropython import const
+
 from .stream import FAULTS, Readiness, kernels, write_part
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 _WAIT = const(0)
 _DIAL = const(1)

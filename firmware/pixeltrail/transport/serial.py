@@ -10,15 +10,9 @@ says that the line is open.
 
 import sys
 
+from micropython import const
+
 from .stream import FAULTS, POLLIN, POLLOUT, Readiness, kernels, write_part
-
-try:
-    from micropython import const
-except ImportError:
-
-    def const(value):
-        return value
-
 
 _RETRY_MS = const(1000)  # to open a path that is not there, or was pulled out
 _READ_BYTES = const(128)
