@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,8 +59,11 @@ def _data_folder(folder: Path) -> Finding:
 
 def _writable(what: str, folder: Path, key: str) -> Finding:
     existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        return False, what, f"{existing} cannot be written; change its owner or set {key}"
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        return False, what, f"{existing} cannot be written ({error.strerror}); change its owner or set {key}"
     return True, what, str(folder) if existing == folder else f"{folder} will be made"
 
 

@@ -85,7 +85,7 @@ async def _demo(folder: Path, seconds: float | None, sequence: Path | None, port
         async with Bridge(settings) as bridge:
             boards = _spawn(stack, bridge, line.device_path, folder, sequence)
             _greet(bridge, folder, seconds)
-            await _wait(ended, boards, seconds)
+            await _wait(ended, boards, seconds, folder)
             for board in boards:
                 board.stop()
             await _settle(bridge, ended)
@@ -122,7 +122,9 @@ def _greet(bridge: Bridge, folder: Path, seconds: float | None) -> None:
     print(f"\nTwo simulated devices, live: {bridge.page_url()}\n\n{end} Recordings: {folder}\n", flush=True)
 
 
-async def _wait(ended: asyncio.Event, boards: list[SimulatedBoard], seconds: float | None) -> None:
+async def _wait(
+    ended: asyncio.Event, boards: list[SimulatedBoard], seconds: float | None, folder: Path
+) -> None:
     """Until a signal comes, the time is over or a board has ended."""
     import asyncio
     from time import monotonic
@@ -139,6 +141,11 @@ async def _wait(ended: asyncio.Event, boards: list[SimulatedBoard], seconds: flo
         except TimeoutError:
             continue
     ended.clear()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
 
 
 async def _settle(bridge: Bridge, ended: asyncio.Event) -> None:

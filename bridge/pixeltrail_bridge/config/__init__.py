@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..errors import ConfigError
 from .load import ENVIRONMENT_FILE, load
 from .table import (
+    DATABASE_NAME,
     ENVIRONMENT_PREFIX,
     FILE_NAME,
     BridgeSettings,
@@ -23,6 +24,7 @@ from .table import (
 )
 
 __all__ = [
+    "DATABASE_NAME",
     "ENVIRONMENT_FILE",
     "ENVIRONMENT_PREFIX",
     "FILE_NAME",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 FILE_NAME = "pixeltrail.toml"
+DATABASE_NAME = "pixeltrail.db"
 ENVIRONMENT_PREFIX = "PIXELTRAIL_"
 
 
@@ -66,7 +67,7 @@ class BridgeSettings:
 
     @property
     def database(self) -> Path:
-        return self.data_dir / "pixeltrail.db"
+        return self.data_dir / DATABASE_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,9 @@ class MqttSettings:
 
 @dataclass(frozen=True, slots=True)
 class SerialSettings:
-    ports: tuple[str, ...] = _setting((), "Serial ports with a device: a path such as /dev/ttyACM0, or usb:2e8a:0005.")
+    ports: tuple[str, ...] = _setting(
+        (), "Serial ports with a device: a path such as /dev/ttyACM0, or usb:2e8a:0005."
+    )
     baud: int = _setting(
         115_200, "Speed of the ports; USB ignores it.", unit="bit/s", low=1_200, high=12_000_000
     )
@@ -90,21 +93,19 @@ class SerialSettings:
 
 @dataclass(frozen=True, slots=True)
 class SegmentSettings:
-    write_key: Secret = _setting(
-        Secret(), "Write key of the Segment source."
-    )
+    write_key: Secret = _setting(Secret(), "Write key of the Segment source.")
     write_key_file: Path | None = _setting(None, "File that holds the write key, and nothing else.")
     zone: str = _setting("us", "Region of the Segment workspace.", choices=("us", "eu"))
     host: str = _setting("", "Address instead of the region's, for a proxy: https://...")
-    amplitude_classic: bool = _setting(
-        False, "Also address Amplitude's classic destination, in cloud mode."
-    )
+    amplitude_classic: bool = _setting(False, "Also address Amplitude's classic destination, in cloud mode.")
 
 
 @dataclass(frozen=True, slots=True)
 class JsonlSettings:
-    path: Path | None = _setting(None, "Append every event to this file, one JSON object a line. Without this and without a Segment key, "
-        "events go to events.jsonl in the data folder.")
+    path: Path | None = _setting(
+        None,
+        "File that gets every event, one JSON object a line; without a Segment key, events.jsonl in the data folder.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
