@@ -39,7 +39,7 @@ def sync(w, stream, oldest, next_seq, now_ms, epoch, boot, previous, device_id):
 
 def hello(w, device, clock_quality, previous):
     """`device` has the attributes of config.Device."""
-    w.array(12)
+    w.array(11)
     w.uint(wire.HELLO)
     w.text(device.device_id)
     w.uint(device.boot)
