@@ -45,7 +45,10 @@ class MappingSettings:
 
 @dataclass(slots=True)
 class Mapped:
-    """What a chunk came to. `host_ms` and `end_ms` are the host times of its first and last record."""
+    """What a chunk came to. `host_ms` and `end_ms` are the host times of its first and last record.
+
+    `bad`: calls that no sink may see, for the dead letters. Records that the decoder refused are not among them.
+    """
 
     session_id: int = ids.NO_SESSION
     host_ms: int = 0
@@ -371,12 +374,7 @@ class _Pass:
     def _refuse(self, body: Any, reason: str) -> None:
         raw = msgspec.json.encode({type(body).__name__: body})
         self.mapped.bad.append(Bad(raw, reason))
-
-    def _bad(self, body: Bad) -> None:
-        self.mapped.bad.append(body)
-
-    def _unknown(self, body: messages.Unknown) -> None:
-        self.mapped.discarded["unknown_kind"] += 1
+        self.mapped.discarded["refused_calls"] += 1
 
 
 def gap_reason(reason: int) -> str:
@@ -398,6 +396,4 @@ _HANDLERS: Mapping[type, Callable[[_Pass, Any], None]] = {
     messages.Identify: _Pass._identify,
     messages.Group: _Pass._group,
     messages.Alias: _Pass._alias,
-    messages.Bad: _Pass._bad,
-    messages.Unknown: _Pass._unknown,
 }
