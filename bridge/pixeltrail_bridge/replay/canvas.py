@@ -38,7 +38,7 @@ class Shown:
 class Canvas:
     """`picture` is in the display's own format, without gaps between rows; black until the first keyframe.
 
-    discarded: frames that were begun and never ended. ignored: parts that came while there was nothing to apply them to.
+    discarded: frames begun and never ended. ignored: parts that came while there was nothing to apply them to.
     """
 
     def __init__(self, display: Display, use_numba: bool = True) -> None:
@@ -68,6 +68,10 @@ class Canvas:
         """Something is missing: wait for the next keyframe. For a gap, another stream, a display record."""
         self._drop_open()
         self.synced = False
+
+    def interrupt(self) -> None:
+        """The frame under way, if there is one, will not go on. Without one the picture stays as good as it was."""
+        self._drop_open()
 
     def rgb(self) -> NDArray[np.uint8]:
         """(height, width, 3) of R, G, B."""

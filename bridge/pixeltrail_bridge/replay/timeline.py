@@ -59,6 +59,8 @@ class Timeline:
             return None if self.canvas is None else self.canvas.apply(body)
         if isinstance(body, Display):
             self._set_display(body)
+        elif isinstance(body, Gap) and body.first == body.end and self.canvas is not None:
+            self.canvas.interrupt()  # what was refused never began: the next frame fits what is shown
         elif isinstance(body, (Hello, Gap)) and self.canvas is not None:
             self.canvas.discard()
         return None
