@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -23,13 +25,12 @@ class FakeDevice:
     def __init__(self, client: paho.Client, device_id: str) -> None:
         self.device_id = device_id
         self.picture = bytearray(WIDTH * HEIGHT // 8)
-        self.downs: list[bytes] = []
         self._heard = threading.Event()
         self._client = client
         self._seq = 0
         self._now_ms = 0
         self._encoder = Encoder(self.picture, WIDTH, HEIGHT, m.PixelFormat.MONO_VLSB)
-        client.on_message = self._on_message
+        client.on_message = lambda *_: self._heard.set()
 
     def begin(self) -> None:
         """Sync, hello, display and the start of a recorded session."""
@@ -65,16 +66,25 @@ class FakeDevice:
             flags, end = flags | m.FrameFlag.KEY, end + 4
         self.send(m.Frame(int(flags), bytes(out[:end])))
 
-    def wait_for_answer(self) -> None:
-        assert self._heard.wait(_WAIT_S), "the bridge did not answer"
-        self._heard.clear()
+    def find_bridge(self) -> None:
+        """A bridge takes a moment to see that it is alone on a broker, so a sync is repeated, as devices do."""
+        for _ in range(100):
+            self.sync()
+            if self._heard.wait(0.2):
+                return
+        raise AssertionError("the bridge did not answer")
 
     def _publish(self, data: bytes) -> None:
         self._client.publish(f"pt/v1/{self.device_id}/up", data).wait_for_publish(_WAIT_S)
 
-    def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
-        self.downs.append(bytes(message.payload))
-        self._heard.set()
+
+def wait_for(condition: Callable[[], Any], what: str) -> Any:
+    """Until `condition()` is true, which it returns."""
+    deadline = time.monotonic() + _WAIT_S
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.02)
+    return found
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import LocalError
+from .options import print_table
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,6 +26,10 @@ _MQTT_BOARD, _MQTT_DEVICE = "sim", "demo-thermostat"
 _SERIAL_BOARD, _SERIAL_DEVICE = "sim-oled", "demo-oled"
 _SETTLE_S = 10.0  # for what is on its way when the boards have ended
 _WATCH_S = 0.25
+_COUNTS = (
+    *("Frames", "Keyframes", "Mixed", "Skipped", "Refused", "Bytes"),
+    *("Events delivered", "Waiting", "Gaps", "Dead letters"),
+)
 
 Seconds = Annotated[
     float | None,
@@ -162,20 +167,12 @@ async def _settle(bridge: Bridge, ended: asyncio.Event) -> None:
 
 
 def _summarize(bridge: Bridge) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from ..store import overview
     from ..web.queries import device_facts
 
     live = {device["id"]: device for device in bridge.hub.devices()}
     deliveries = overview.delivery_counts(bridge.store)
-    table = Table("Device", box=None)
-    for head in (
-        *("Frames", "Keyframes", "Mixed", "Skipped", "Refused", "Bytes"),
-        *("Events delivered", "Waiting", "Gaps", "Dead letters"),
-    ):
-        table.add_column(head, justify="right")
+    rows = []
     for facts in device_facts(bridge.store):
         device_id = facts["device_id"]
         shown, sent, vitals = live.get(device_id, {}), deliveries.get(device_id, {}), facts["vitals"]
@@ -189,5 +186,5 @@ def _summarize(bridge: Bridge) -> None:
             facts["gaps"],
             facts["dead_letters"],
         )
-        table.add_row(device_id, *(f"{count:,}" for count in counts))
-    Console(soft_wrap=True).print(table)
+        rows.append([device_id, *(f"{count:,}" for count in counts)])
+    print_table(("Device", *_COUNTS), rows, numbers=_COUNTS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +15,8 @@ from ..errors import LocalError
 if TYPE_CHECKING:
     from ..config import Config
     from ..store.sqlite import SqliteStore
+
+_FILE_COLUMNS = 200  # of a table that goes into a file or a pipe
 
 ConfigOption = Annotated[
     Path | None,
@@ -64,3 +66,17 @@ def clock_time(epoch_ms: int | None) -> str:
     from datetime import datetime
 
     return "" if not epoch_ms else datetime.fromtimestamp(epoch_ms / 1000).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def print_table(heads: Iterable[str], rows: Iterable[Iterable[str]], numbers: Container[str] = ()) -> None:
+    """A table as wide as the terminal, or as it likes where there is none. Columns named in `numbers` end flush."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None)
+    for head in heads:
+        table.add_column(head, justify="right" if head in numbers else "left")
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    (console if console.is_terminal else Console(width=_FILE_COLUMNS)).print(table)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import ConfigOption, SetOption, clock_time, load_config, open_store
+from .options import ConfigOption, SetOption, clock_time, load_config, open_store, print_table
+
+if TYPE_CHECKING:
+    from ..sessions.state import SessionRow
+
+_HEADS = ("Device", "Session", "Began", "Seconds", "Recorded", "Gaps", "User")
 
 
 def run(
@@ -17,25 +22,23 @@ def run(
     set_: SetOption = None,
 ) -> None:
     """List recorded sessions, oldest first."""
-    from rich.console import Console
-    from rich.table import Table
-
     with open_store(load_config(config, set_)) as store:
         sessions = store.sessions(device)
         gaps = [len(store.gaps(row.device_id, row.session_id)) for row in sessions]
     if not sessions:
         print("No session has been recorded yet.")
         return
-    table = Table("Device", "Session", "Began", "Seconds", "Recorded", "Gaps", "User", box=None)
-    for row, lost in zip(sessions, gaps, strict=True):
-        seconds = ((row.end_ms or row.last_ms) - row.start_ms) / 1000
-        table.add_row(
-            row.device_id,
-            str(row.session_id),
-            clock_time(row.start_ms) + (" (estimated)" if row.estimated else ""),
-            f"{seconds:.1f}" + ("" if row.end_ms else " so far"),
-            "yes" if row.sampled else "no",
-            str(lost),
-            row.user_id or "",
-        )
-    Console(soft_wrap=True).print(table)
+    print_table(_HEADS, map(_cells, sessions, gaps), numbers={"Seconds", "Gaps"})
+
+
+def _cells(row: SessionRow, gaps: int) -> list[str]:
+    seconds = ((row.end_ms or row.last_ms) - row.start_ms) / 1000
+    return [
+        row.device_id,
+        str(row.session_id),
+        clock_time(row.start_ms) + (" (estimated)" if row.estimated else ""),
+        f"{seconds:.1f}" + ("" if row.end_ms else " so far"),
+        "yes" if row.sampled else "no",
+        str(gaps),
+        row.user_id or "",
+    ]
