@@ -7,6 +7,7 @@ import json
 import msgspec
 import pytest
 from pixeltrail.codec.encoder import Encoder
+from pixeltrail_bridge import projector
 from pixeltrail_bridge.errors import StoreError
 from pixeltrail_bridge.follower import FollowerState
 from pixeltrail_bridge.ingest import Arrival, Ingest, IngestSettings
@@ -186,18 +187,24 @@ def test_keyframes_are_indexed_where_they_begin(bench):
     ]
 
 
+@pytest.mark.parametrize("commit_every_ms", [1_000, 7_000])
 @pytest.mark.parametrize("crash_at", range(11))
-def test_a_crash_anywhere_changes_and_doubles_no_summary(bench, tmp_path, crash_at):
+def test_a_crash_anywhere_changes_and_doubles_no_summary(
+    bench, tmp_path, monkeypatch, crash_at, commit_every_ms
+):
     calm = Bench(tmp_path / "calm.db")
+    monkeypatch.setattr(projector, "COMMIT_EVERY_MS", commit_every_ms)
     for at_ms, chunks in story(Display()):
         calm.feed(*chunks, at_ms=at_ms)
-    calm.later(1_000)
     for number, (at_ms, chunks) in enumerate(story(Display())):
         bench.feed(*chunks, at_ms=at_ms)
         if number == crash_at:
             bench.restart()
-    bench.later(1_000)
+    calm.projector.commit()
+    bench.projector.commit()
+    assert len(calm.summaries()) == 3
     assert bench.summaries() == calm.summaries()
+    assert bench.store.keyframes(DEVICE, SESSION) == calm.store.keyframes(DEVICE, SESSION)
     calm.store.close()
 
 

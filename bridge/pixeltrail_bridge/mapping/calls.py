@@ -17,6 +17,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Literal
 from urllib.parse import quote
@@ -113,8 +114,8 @@ def made_message_id(device_id: str, event: str, *place: int | bytes) -> str:
 
 def iso_time(epoch_ms: int) -> str:
     """ISO 8601 in UTC with milliseconds, as Segment's libraries write it."""
-    moment = _EPOCH + timedelta(milliseconds=min(max(epoch_ms, 0), _LAST_MS))
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    seconds, ms = divmod(min(max(epoch_ms, 0), _LAST_MS), 1000)
+    return f"{_iso_second(seconds)}.{ms:03d}Z"
 
 
 def viewer_link(public_url: str, device_id: str, session_id: int, offset_ms: int) -> str:
@@ -153,9 +154,15 @@ def build_call(
 
 
 def build_context(origin: Origin) -> dict[str, Any]:
-    """What every event says of its device; without a hello only the ID is known."""
-    hello, display = origin.hello, origin.display
-    device = {"id": origin.device_id, "type": "embedded", "name": origin.name or origin.device_id}
+    """What every event says of its device; without a hello only the ID is known. Shared by events: do not change it."""
+    return _context(origin.device_id, origin.name, origin.hello, origin.display, origin.is_estimated)
+
+
+@lru_cache(256)
+def _context(
+    device_id: str, name: str | None, hello: Hello | None, display: Display | None, is_estimated: bool
+) -> dict[str, Any]:
+    device = {"id": device_id, "type": "embedded", "name": name or device_id}
     context: dict[str, Any] = {"device": device}
     library_version = "unknown"
     if hello is not None:
@@ -167,7 +174,7 @@ def build_context(origin: Origin) -> dict[str, Any]:
     context["library"] = {"name": LIBRARY, "version": library_version}
     if display is not None:
         context["screen"] = {"width": display.width, "height": display.height}
-    if origin.is_estimated:
+    if is_estimated:
         context["pixeltrail"] = {"time": "estimated"}
     return context
 
@@ -201,6 +208,11 @@ def _replay_properties(origin: Origin, time_ms: int) -> dict[str, Any]:
 def _integrations(origin: Origin) -> dict[str, Any]:
     session = {"session_id": origin.session_id}
     return {"Actions Amplitude": session} | ({"Amplitude": dict(session)} if origin.classic else {})
+
+
+@lru_cache(1024)
+def _iso_second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _named(name: str, version: str) -> dict[str, Any]:

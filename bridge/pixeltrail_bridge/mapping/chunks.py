@@ -105,32 +105,6 @@ def session_replies(stream: StreamState, stream_id: bytes) -> list[Downlink]:
     return [messages.Session(stream_id, stream.session_index, stream.session_id, stream.sampled)]
 
 
-def stream_origin(
-    device_id: str,
-    device: DeviceState,
-    stream: StreamState,
-    settings: MappingSettings,
-    *,
-    session_id: int,
-    session_start_ms: int,
-    is_recording: bool,
-    is_estimated: bool = False,
-) -> Origin:
-    return Origin(
-        device_id=device_id,
-        hello=stream.hello,
-        display=stream.display,
-        name=device.name,
-        user_id=device.user_id,
-        session_id=session_id,
-        session_start_ms=session_start_ms,
-        is_recording=is_recording,
-        is_estimated=is_estimated,
-        public_url=settings.public_url,
-        classic=settings.classic,
-    )
-
-
 class _Pass:
     """One chunk on its way through; `now_ms` is the host time of the record at hand."""
 
@@ -152,21 +126,40 @@ class _Pass:
         self.record = Record(0, 0, messages.Unknown(0))
 
     def run(self) -> None:
-        mapped, stream = self.mapped, self.stream
-        if stream.midway is None:
-            stream.midway = self.chunk.seq > 0
-            if stream.midway:
-                mapped.replies.append(messages.NewStream(self.chunk.stream))
+        if self.stream.midway is None:
+            self.stream.midway = self.chunk.seq > 0
+            if self.stream.midway:
+                self.mapped.replies.append(messages.NewStream(self.chunk.stream))
+        if self.chunk.is_replay and not self.device.opted_out and self._is_all_replay():
+            self._run_replay()
+        else:
+            self._run_each()
+        self.mapped.end_ms = self.now_ms
+        self._note_session()
+        self.tracker.touch(self.now_ms)
+        self.mapped.sessions = self.tracker.rows
+
+    def _is_all_replay(self) -> bool:
+        return all(isinstance(record.body, messages.REPLAY_BODIES) for record in self.chunk.records)
+
+    def _run_replay(self) -> None:
+        """The same as `_run_each` for what most chunks are: every record has the same fate."""
+        records = self.chunk.records
+        self.mapped.host_ms = self._place(records[0].time_ms)
+        self.now_ms = self._place(records[-1].time_ms)
+        reason = self._refusal()
+        if reason:
+            self.mapped.is_kept = False
+            self.mapped.discarded[reason] += len(records)
+
+    def _run_each(self) -> None:
         for record in self.chunk.records:
             self.record, self.now_ms = record, self._place(record.time_ms)
-            if record is self.chunk.records[0]:
-                mapped.host_ms = self.now_ms
+            if record.index == 0:
+                self.mapped.host_ms = self.now_ms
             self._note_session()
             self._map(record)
             self._note_session()
-        mapped.end_ms = self.now_ms
-        self.tracker.touch(self.now_ms)
-        mapped.sessions = self.tracker.rows
 
     def _note_session(self) -> None:
         """A chunk belongs to the last session that it was in: one that it ends, or one that it starts."""
@@ -209,18 +202,9 @@ class _Pass:
 
     def _hello(self, body: messages.Hello) -> None:
         self.stream.hello = body
-        place = (self.chunk.stream,)
-        self._extra(
-            DEVICE_CONNECTED,
-            place,
-            {
-                "boot": body.boot,
-                "boot_reason": _BOOT_REASONS[body.boot_reason]
-                if body.boot_reason < len(_BOOT_REASONS)
-                else "unknown",
-                "continues": body.previous is not None,
-            },
-        )
+        why = _BOOT_REASONS[body.boot_reason] if body.boot_reason < len(_BOOT_REASONS) else "unknown"
+        properties = {"boot": body.boot, "boot_reason": why, "continues": body.previous is not None}
+        self._extra(DEVICE_CONNECTED, (self.chunk.stream,), properties)
 
     def _display(self, body: messages.Display) -> None:
         self.stream.display = body
@@ -238,27 +222,22 @@ class _Pass:
             self.device.opted_out_ms = self.now_ms
 
     def _gap(self, body: messages.Gap) -> None:
+        counts = {"frames": body.frames, "inputs": body.inputs, "calls": body.calls}
         row = GapRow(
             device_id=self.device_id,
             session_id=self.stream.session_id,
             stream=self.chunk.stream,
             seq=self.chunk.seq,
             index=self.record.index,
+            first=body.first,
+            end=body.end,
+            reason=body.reason,
             host_ms=self.now_ms,
-            **{name: getattr(body, name) for name in ("first", "end", "frames", "inputs", "calls", "reason")},
+            **counts,
         )
         self.mapped.gaps.append(row)
-        self._extra(
-            REPLAY_GAP,
-            (self.chunk.stream, row.seq, row.index),
-            {
-                "chunks": row.end - row.first,
-                "frames": row.frames,
-                "inputs": row.inputs,
-                "calls": row.calls,
-                "reason": gap_reason(row.reason),
-            },
-        )
+        properties = {"chunks": body.end - body.first, **counts, "reason": gap_reason(body.reason)}
+        self._extra(REPLAY_GAP, (self.chunk.stream, row.seq, row.index), properties)
 
     # -- sessions
 
@@ -360,15 +339,18 @@ class _Pass:
     def _origin(self, ended: OpenSession | None = None) -> Origin:
         stream, session = self.stream, ended or self.device.session
         opted_out = stream.opted_out or self._device_opted_out()
-        return stream_origin(
-            self.device_id,
-            self.device,
-            stream,
-            self.settings,
+        return Origin(
+            device_id=self.device_id,
+            hello=stream.hello,
+            display=stream.display,
+            name=self.device.name,
+            user_id=self.device.user_id,
             session_id=ended.session_id if ended else stream.session_id,
             session_start_ms=session.start_ms if session else 0,
             is_recording=(ended.sampled if ended else stream.sampled) and not opted_out,
             is_estimated=self.mapped.is_estimated,
+            public_url=self.settings.public_url,
+            classic=self.settings.classic,
         )
 
     def _refuse(self, body: Any, reason: str) -> None:

@@ -29,6 +29,7 @@ class TimeLine(msgspec.Struct):
     minutes: list[tuple[int, int]] = []  # (host minute, smallest offset seen in it) of the current segment
     doubt: tuple[int, int] | None = None  # (stream ms, offset) of a jump forward that wants a second witness
     estimate_ms: int | None = None  # offset by arrival of chunks; unused once there was a sync
+    offset_ms: int = 0  # host time at which the stream began, by the current segment
 
     def observe(self, now_ms: int, received_ms: int) -> None:
         """Take in a sync: the stream's clock showed `now_ms` when it was received at `received_ms`."""
@@ -45,15 +46,8 @@ class TimeLine(msgspec.Struct):
     def estimate(self, now_ms: int, received_ms: int) -> None:
         """Take in a chunk whose last record is from `now_ms`; counts only while there was no sync."""
         offset = received_ms - now_ms
-        if self.estimate_ms is None or offset < self.estimate_ms:
-            self.estimate_ms = offset
-
-    @property
-    def offset_ms(self) -> int:
-        """Host time at which the stream began, by the current segment."""
-        if self.minutes:
-            return min(offset for _, offset in self.minutes)
-        return self.estimate_ms or 0
+        if not self.minutes and (self.estimate_ms is None or offset < self.estimate_ms):
+            self.estimate_ms = self.offset_ms = offset
 
     @property
     def quality(self) -> ClockQuality:
@@ -78,6 +72,7 @@ class TimeLine(msgspec.Struct):
         else:
             kept.append((minute, offset))
         self.minutes = kept
+        self.offset_ms = min(offset for _, offset in kept)
 
     def _begin_segment(self, first_ms: int, offset: int, received_ms: int) -> None:
         self.segments = [*self.segments, (self.first_ms, self.offset_ms)][-MAX_SEGMENTS:]

@@ -35,6 +35,7 @@ MAX_BATCH_EVENTS = 2_500
 MAX_RETRY_AFTER_MS = 300_000
 PAUSE_MS = 60_000
 TIMEOUT_S = 15.0
+LONG_ATTEMPTS = 5  # half a minute of failures is worth a word
 MAX_ANSWER_BYTES = 65_536
 _ENVELOPE_BYTES = 400  # braces, sentAt and the key
 
@@ -130,16 +131,17 @@ class SegmentSink:
         until_ms = self._now_ms() + wait_ms
         if answer.verdict == "pause" or answer.wait_ms is not None or answer.status is None:
             self.paused_until_ms = until_ms
-        self.alarm = self._explain(answer)
+        self.alarm = self._explain(answer, max(row.attempts for row in batch))
         return [Settled(row.id, "retry", answer.status, answer.text, until_ms) for row in batch]
 
-    def _explain(self, answer: _Answer) -> str | None:
+    def _explain(self, answer: _Answer, attempts: int) -> str | None:
         if answer.status is None:
             return (
                 f"Segment cannot be reached at {self.url} ({answer.text}); check the network or segment.host"
             )
         if answer.verdict == "retry":
-            return None
+            trouble = f"Segment has answered {answer.status} since {attempts} attempts; events are kept and sent later"
+            return trouble if attempts >= LONG_ATTEMPTS else None
         if answer.status in (401, 403):
             return f"Segment answered {answer.status}: check segment.write_key; events are kept until it is right"
         return (
