@@ -60,6 +60,9 @@ def _unknown(kind: object) -> WireError:
 class _Unreadable:
     """Stands for an item that is well-formed CBOR but no value, such as text that is not UTF-8."""
 
+    def __init__(self, error: cbor2.CBORDecodeError) -> None:
+        self.reason = f"record must be made of valid values: {error}"
+
 
 def _load(data: bytes) -> tuple[list[Any], list[int]]:
     """The items of a message, and where each begins (then where the last one ends)."""
@@ -82,8 +85,8 @@ def _load(data: bytes) -> tuple[list[Any], list[int]]:
 def _load_item(raw: bytes) -> Any:
     try:
         return cbor2.loads(raw)
-    except cbor2.CBORDecodeError:
-        return _Unreadable()
+    except cbor2.CBORDecodeError as error:
+        return _Unreadable(error)
 
 
 def _peek(data: bytes) -> tuple[bytes | None, int | None]:
@@ -118,7 +121,8 @@ def _chunk(data: bytes, items: list[Any], offsets: list[int]) -> m.Chunk:
             try:
                 body = parse_record(item)
             except Wrong as error:
-                body = m.Bad(data[offsets[position] : offsets[position + 1]], str(error))
+                reason = item.reason if isinstance(item, _Unreadable) else str(error)
+                body = m.Bad(data[offsets[position] : offsets[position + 1]], reason)
         records.append(m.Record((position - 5) // 2, now, body))
     return m.Chunk(stream, seq, time_ms, _of_one_class(records, data, offsets))
 
