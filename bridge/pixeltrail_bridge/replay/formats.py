@@ -7,7 +7,7 @@ every row in whole bytes. Names and layouts are those of MicroPython's framebuf.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..wire.messages import PixelFormat
 
@@ -113,7 +113,7 @@ def to_values(picture: bytes | bytearray, format: PixelFormat, width: int, heigh
     return pixels.reshape(height, -1)[:, :width].astype(np.uint16)
 
 
-def _scale(values: NDArray[np.uint16], top: int) -> NDArray[np.uint8]:
+def _scale(values: NDArray[np.integer[Any]], top: int) -> NDArray[np.uint8]:
     import numpy as np
 
     return ((values.astype(np.uint32) * 255 + top // 2) // top).astype(np.uint8)

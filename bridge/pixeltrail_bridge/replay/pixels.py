@@ -169,7 +169,8 @@ def paint(
                 if operation == 1:
                     last = picture[at - row_bytes]
                     if unit == 2:
-                        last |= picture[at - row_bytes + 1] * 256  # a shift would be unsigned, which numba mixes with int badly
+                        # not a shift: numba makes that unsigned, and unsigned with signed a float
+                        last |= picture[at - row_bytes + 1] * 256
                 elif operation == 2:
                     last = payload[k]
                     if unit == 2:

@@ -149,6 +149,11 @@ class Encoder:
         rows = min(rows, max(1, budget_px // (columns * strip_px)))
         after = self._code(out, k, end, column, columns, row, rows)
         if after == k and is_first and self._may_split(end - k):
+            if not self._is_key:
+                # Begin at a dirty strip, or what was coded before would come again, without end.
+                columns += column
+                column = self._dirty.first_in_row(column, row)
+                columns -= column
             columns = min(columns, self._coder.columns_that_fit(end - k))
             if columns:
                 rows = 1 if self._is_key else min(rows, max(1, budget_px // (columns * strip_px)))

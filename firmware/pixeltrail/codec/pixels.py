@@ -69,7 +69,7 @@ class PixelCoder:
 
 
 def _header_into(out, k, end, column, columns, row, rows):
-    """Write columns, first row and `rows` (which _set_rows may lower); return where the pixels begin, 0 without room."""
+    """Write columns, first row and `rows` (_set_rows may lower it); return where the pixels begin, 0 without room."""
     if k + HEADER_BYTES > end:
         return 0
     out[k] = column

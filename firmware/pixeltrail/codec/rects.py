@@ -47,6 +47,13 @@ class DirtyMap:
     def rows(self):
         return self._rect[3]
 
+    def first_in_row(self, column, row):
+        """The leftmost dirty column of a row from `column` on. There must be one."""
+        i = column * self._height + (row >> 3)
+        while not self.bits[i] >> (row & 7) & 1:
+            i += self._height
+        return i // self._height
+
     def clear(self, column, columns, row, rows):
         bits.clear(self.bits, 0, self._height, column, column + columns, row, row + rows)
 

@@ -1,4 +1,4 @@
-"""Writes the generated files of firmware/pixeltrail/codec: run it after a change here or in kernels/px.py, kernels/bits.py.
+"""Writes the generated files of firmware/pixeltrail/codec. Run it after a change here, in kernels/px.py or bits.py:
 
     python tests/firmware/codec/make_kernels.py
 
@@ -37,6 +37,7 @@ SHAPES = {
 }
 
 HEADER = '''"""Strips of {title}; in viper. Written by tests/firmware/codec/make_kernels.py, which explains it."""
+# ruff: noqa: E501 - one expression per strip, see there
 
 import micropython
 

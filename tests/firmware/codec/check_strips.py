@@ -1,0 +1,70 @@
+"""Flips bits all over frames of many shapes and checks which strips are found. Runs under MicroPython and CPython."""
+
+from pixeltrail.codec import strips
+
+# row bytes, rows, pitch, strip bytes, kernel
+SHAPES = (
+    (256, 3, 256, 128, "words32"),
+    (480, 5, 480, 64, "words16"),
+    (128, 4, 128, 64, "words16"),
+    (240, 3, 240, 32, "words8"),
+    (128, 8, 128, 16, "words4"),
+    (64, 3, 64, 8, "words2"),
+    (270, 5, 270, 64, "halves32"),
+    (270, 4, 270, 32, "halves16"),
+    (99, 3, 99, 32, "bytes32"),
+    (37, 6, 37, 4, "anysize"),
+    (10, 3, 12, 32, "anysize"),
+    (128, 1, 128, 16, "anysize"),
+)
+
+
+def expected(byte, row_bytes, strip_bytes, cols):
+    """The columns that hold a byte of a row."""
+    size = min(strip_bytes, row_bytes)
+    found = []
+    for c in range(cols):
+        start = row_bytes - size if c == cols - 1 else c * strip_bytes
+        if start <= byte < start + size:
+            found.append(c)
+    return found
+
+
+def check(row_bytes, rows, pitch, strip_bytes, kernel):
+    buffer = bytearray(pitch * rows)
+    for i in range(len(buffer)):
+        buffer[i] = (i * i * 7 + i) & 255
+    table = strips.Strips(buffer, rows, pitch, row_bytes, strip_bytes)
+    if strips.has_viper:
+        size = min(strip_bytes, row_bytes)
+        offsets = strips._address(buffer) | pitch | row_bytes - size
+        if strips._shape(size, rows, offsets) != kernel:
+            raise ValueError("%s: not chosen for %d x %d" % (kernel, row_bytes, rows))
+    marks = bytearray(table.map_bytes)
+    height = (rows + 7) >> 3
+    table.refresh(marks)
+    for i in range(0, len(buffer), 3):
+        if i % pitch >= row_bytes:
+            continue
+        buffer[i] ^= 0x80
+        for store in (False, True):
+            for j in range(len(marks)):
+                marks[j] = 0
+            if store:
+                count = table.refresh(marks)
+            else:
+                count = table.torn(marks, 0, table.cols, 0, rows)
+            columns = expected(i % pitch, row_bytes, strip_bytes, table.cols)
+            wanted = bytearray(table.map_bytes)
+            for c in columns:
+                row = i // pitch
+                wanted[c * height + (row >> 3)] |= 1 << (row & 7)
+            if marks != wanted or count < len(columns):
+                raise ValueError("%s: byte %d of %d x %d" % (kernel, i, row_bytes, rows))
+    if table.refresh(marks):
+        raise ValueError("%s: not clean" % kernel)
+
+
+for shape in SHAPES:
+    check(*shape)
+print("shapes", len(SHAPES), "ok")
