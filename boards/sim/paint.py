@@ -197,4 +197,6 @@ class Ring:
     def place(self, degrees):
         """Where the ring's middle line is at so many degrees."""
         angle = math.radians(degrees + 135)
-        return round(self._x + self._radius * math.cos(angle)), round(self._y + self._radius * math.sin(angle))
+        return round(self._x + self._radius * math.cos(angle)), round(
+            self._y + self._radius * math.sin(angle)
+        )

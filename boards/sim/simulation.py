@@ -31,7 +31,9 @@ class Options:
     def __init__(self, argv=None):
         words = list(sys.argv[1:] if argv is None else argv)
         if not words:
-            raise SystemExit("usage: main.py mqtt://HOST:PORT | serial:///PATH | file:///PATH [--device-id ID] ...")
+            raise SystemExit(
+                "usage: main.py mqtt://HOST:PORT | serial:///PATH | file:///PATH [--device-id ID] ..."
+            )
         self.url = words.pop(0)
         self._values = {}
         while words:

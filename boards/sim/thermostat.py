@@ -66,7 +66,12 @@ class App:
         self.brightness = 70
         self.on_page = on_page
         self.on_event = on_event
-        self._pages = {"Home": Home(self), "Menu": Menu(self), "History": History(self), "Settings": Settings(self)}
+        self._pages = {
+            "Home": Home(self),
+            "Menu": Menu(self),
+            "History": History(self),
+            "Settings": Settings(self),
+        }
         self._page = None
         self._minute = 0
         self.is_changed = False
@@ -165,7 +170,9 @@ class Home:
         before = room.target
         room.target = min(WARMEST, max(COLDEST, before + step))
         if room.target != before:
-            self.app.on_event("Setpoint Changed", {"from": before, "to": room.target, "room": round(room.warmth, 1)})
+            self.app.on_event(
+                "Setpoint Changed", {"from": before, "to": room.target, "room": round(room.warmth, 1)}
+            )
 
     def _draw_head(self):
         app = self.app
@@ -182,13 +189,17 @@ class Home:
         x, y = self._ring.place(degrees)
         app.display.ellipse(x, y, 11, 11, NIGHT, True)
         paint.disc(x, y, 8, TEXT, NIGHT)
-        whole, _, part = app.degrees(self._shown if abs(room.target - self._shown) > 0.3 else room.target).partition(".")
+        whole, _, part = app.degrees(
+            self._shown if abs(room.target - self._shown) > 0.3 else room.target
+        ).partition(".")
         left = 120 - (paint.width(whole, 52) + paint.width("." + part, 24)) // 2 - 2
         after = paint.text(whole, left, 87, 52, TEXT, NIGHT)
         paint.text("\xb0", after, 85, 28, color, NIGHT)
         paint.text("." + part, after - 2, 111, 24, TEXT, NIGHT)
         paint.centered("now %s\xb0" % app.degrees(room.warmth), 120, 147, 14, FAINT, NIGHT)
-        paint.centered("Away" if app.is_away else "Heating" if room.is_heating else "Idle", 120, 66, 12, color, NIGHT)
+        paint.centered(
+            "Away" if app.is_away else "Heating" if room.is_heating else "Idle", 120, 66, 12, color, NIGHT
+        )
 
     def _draw_button(self, button, color):
         sign, x, y, _ = button
