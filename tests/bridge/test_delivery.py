@@ -8,8 +8,9 @@ from pixeltrail_bridge.errors import StoreError
 from pixeltrail_bridge.mapping.calls import Settled
 from pixeltrail_bridge.sinks.base import FIRST_WAIT_MS, MAX_WAIT_MS, backoff_ms
 from pixeltrail_bridge.sinks.segment import SegmentSettings, SegmentSink
+from pixeltrail_bridge.store.sqlite import SqliteStore
 
-from tests.bridge.sinks.rows import NOW_MS, MemoryOutbox, row
+from tests.bridge.sinks.rows import NOW_MS, MemoryOutbox, call, row
 from tests.support.segment_server import Fault, SegmentServer
 
 
@@ -217,3 +218,41 @@ def test_backoff_doubles_to_a_minute_with_jitter():
         MAX_WAIT_MS,
     ]
     assert backoff_ms(0, lambda: 1.0) == FIRST_WAIT_MS * 1.1
+
+
+def test_with_the_real_store_nothing_is_lost_doubled_or_out_of_order_over_restarts(tmp_path):
+    dice = random.Random(5)
+    store = SqliteStore(tmp_path / "pixeltrail.db", ["segment"])
+    server = SegmentServer(write_key="k", refuse_ids={"px-dev-01-7"})
+    server.faults.extend(Fault(dice.choice(["status", "close", "half"]), 503) for _ in range(12))
+    calls = [call(n, f"dev-0{n % 3}", padding=33_000 if n == 20 else 0) for n in range(120)]
+    clock = Time()
+
+    def put(tx):
+        for device in range(3):
+            tx.add_device(f"dev-0{device}", b"{}", NOW_MS)
+        tx.enqueue_calls(calls)
+
+    async def run():
+        runner = await server.start()
+        async with asyncio.timeout(30):
+            while store.pending("segment"):
+                sink = SegmentSink(SegmentSettings("k", host=server.url, batch_events=20), now_ms=clock)
+                delivery = Delivery(store, [sink], now_ms=clock)
+                await delivery.start()
+                await asyncio.sleep(dice.random() / 50)
+                clock.now_ms += 20_000
+                await delivery.stop(grace_s=0)  # wherever it is: between sending and settling, too
+        await runner.cleanup()
+
+    store.commit_batch(put)
+    asyncio.run(run())
+    events = {row.message_id: row.deliveries[0] for row in store.events(limit=1_000)}
+    dead = {message_id: one.answer for message_id, one in events.items() if one.state == "dead"}
+    assert set(dead) == {"px-dev-01-7", "px-dev-02-20"}
+    assert "32,768" in dead["px-dev-02-20"]
+    assert {one.state for one in events.values()} == {"sent", "dead"}
+    for device in range(3):
+        arrived = [e["messageId"] for e in server.events if e["anonymousId"] == f"dev-0{device}"]
+        assert arrived == [one.message_id for one in calls[device::3] if one.message_id not in dead]
+    store.close()

@@ -48,6 +48,9 @@ class JsonLinesSink:
             self._file = None
 
     def _append(self, rows: Sequence[OutboxRow]) -> None:
+        if self._file is not None and not self._is_in_place(self._file):
+            os.close(self._file)  # moved away or deleted, as log rotation does: go on in a new one
+            self._file = None
         if self._file is None:
             self._file = self._open()
         lines = b"".join(row.payload + b"\n" for row in rows if row.message_id not in self._recent)
@@ -59,6 +62,12 @@ class JsonLinesSink:
         except OSError:
             os.ftruncate(self._file, end)
             raise
+
+    def _is_in_place(self, file: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(file), self.path.stat())
+        except FileNotFoundError:
+            return False
 
     def _open(self) -> int:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,17 +6,23 @@ import threading
 from collections.abc import Iterable
 
 import msgspec
-from pixeltrail_bridge.mapping.calls import Origin, OutboxRow, Settled, build_call
+from pixeltrail_bridge.mapping.calls import Call, Origin, OutboxRow, Settled, build_call
 
 NOW_MS = 1_767_323_045_678
 
 
-def row(number: int, device_id: str = "kitchen-01", attempts: int = 0, padding: int = 0) -> OutboxRow:
-    """A track call as the store gives it out; `padding` makes its JSON larger by so many bytes."""
+def call(number: int, device_id: str = "kitchen-01", padding: int = 0) -> Call:
+    """A track call; `padding` makes its JSON larger by so many bytes."""
     message_id = f"px-{device_id}-{number}"
     fields = {"event": f"Event {number}", "properties": {"pad": "x" * padding}}
-    call = build_call(Origin(device_id), "track", message_id, NOW_MS + number, fields, event="e")
-    return OutboxRow(number, device_id, message_id, "track", msgspec.json.encode(call.payload), attempts)
+    return build_call(Origin(device_id), "track", message_id, NOW_MS + number, fields, event="e")
+
+
+def row(number: int, device_id: str = "kitchen-01", attempts: int = 0, padding: int = 0) -> OutboxRow:
+    """The same as the store gives it out."""
+    made = call(number, device_id, padding)
+    payload = msgspec.json.encode(made.payload)
+    return OutboxRow(number, device_id, made.message_id, "track", payload, attempts)
 
 
 class MemoryOutbox:

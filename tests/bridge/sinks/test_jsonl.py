@@ -77,3 +77,17 @@ def test_a_full_disk_leaves_whole_lines(tmp_path, monkeypatch):
     failed, again = asyncio.run(run())
     assert (failed[0].state, again[0].state) == ("retry", "sent")
     assert ids(path) == ["px-kitchen-01-1", "px-kitchen-01-2"]
+
+
+def test_a_file_that_was_moved_away_is_begun_anew(tmp_path):
+    path = tmp_path / "events.jsonl"
+
+    async def run():
+        sink = JsonLinesSink(path, now_ms=lambda: NOW_MS)
+        await sink.deliver([row(1)])
+        path.rename(tmp_path / "events.1")
+        await sink.deliver([row(2)])
+        await sink.close()
+
+    asyncio.run(run())
+    assert ids(path) == ["px-kitchen-01-2"]
