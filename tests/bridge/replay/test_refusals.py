@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import pytest
-
 from pixeltrail.codec.encoder import Encoder
 from pixeltrail_bridge.replay.timeline import Timeline
-from pixeltrail_bridge.wire.messages import Body, Chunk, Display, Frame, FrameFlag, Gap, GapReason, PixelFormat, Record
+from pixeltrail_bridge.wire.messages import (
+    Body,
+    Chunk,
+    Display,
+    Frame,
+    FrameFlag,
+    Gap,
+    GapReason,
+    PixelFormat,
+    Record,
+)
 
 WIDTH, HEIGHT = 64, 32
 STREAM = b"refusals"

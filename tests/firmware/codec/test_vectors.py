@@ -1,0 +1,18 @@
+"""The golden frames of schema/vectors/frames.json, from the encoder on both interpreters."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.firmware.codec.make_vectors import PATH, text
+from tests.support import micropython
+
+
+def test_the_encoder_writes_them() -> None:
+    assert PATH.read_text() == text(), "the encoder's bytes changed: that is a change of the wire, or a fault"
+
+
+def test_the_encoder_under_micropython_writes_them() -> None:
+    printed = micropython.run(Path(__file__).parent / "encode_vectors.py", PATH, heap="16m")
+    assert int(printed) == len(json.loads(PATH.read_text())["valid"])
