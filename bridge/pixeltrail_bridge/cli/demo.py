@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MQTT_BOARD, _MQTT_DEVICE = "sim", "demo-thermostat"
 _SERIAL_BOARD, _SERIAL_DEVICE = "sim-oled", "demo-oled"
 _SETTLE_S = 10.0  # for what is on its way when the boards have ended
+_QUIET_S = 1.5  # longer than the projector keeps a summary to itself
 _WATCH_S = 0.25
 _COUNTS = (
     *("Frames", "Keyframes", "Mixed", "Skipped", "Refused", "Bytes"),
@@ -158,10 +159,14 @@ async def _settle(bridge: Bridge, ended: asyncio.Event) -> None:
     import asyncio
     from time import monotonic
 
-    end_s = monotonic() + _SETTLE_S
+    end_s, quiet_s, before = monotonic() + _SETTLE_S, 0.0, None
     while monotonic() < end_s and not ended.is_set():
         health = await bridge.health()
-        if not health["ingest"]["queued"] and not any(sink["pending"] for sink in health["sinks"].values()):
+        sinks = health["sinks"].values()
+        now = (health["ingest"]["messages"], sum(sink["sent"] for sink in sinks))
+        if now != before or health["ingest"]["queued"] or any(sink["pending"] for sink in sinks):
+            quiet_s, before = monotonic(), now
+        elif monotonic() - quiet_s >= _QUIET_S:
             return
         await asyncio.sleep(_WATCH_S)
 

@@ -100,6 +100,10 @@ export class Losses {
     const shown = JSON.stringify(found);
     if (shown === this.#shown) return;
     this.#shown = shown;
+    if (found.length === 0) {
+      this.element.replaceChildren(element("span", {}, "nothing lost"));
+      return;
+    }
     this.element.replaceChildren(
       ...found.map(([label, count, why]) =>
         element("span", { title: why, data: { loss: label } }, plural(count, label, label)),
