@@ -18,7 +18,7 @@ from .messages import downlinks, uplinks
 STREAM = b"stream-1"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(uplinks)
 def test_up_and_back(message: m.Chunk | m.Sync) -> None:
     data = encode_uplink(message)
@@ -26,7 +26,7 @@ def test_up_and_back(message: m.Chunk | m.Sync) -> None:
     cddl.check(data, "uplink")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(downlinks)
 def test_down_and_back(message: m.Downlink) -> None:
     data = encode_downlink(message)
@@ -34,7 +34,7 @@ def test_down_and_back(message: m.Downlink) -> None:
     cddl.check(data, "downlink")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=80))
 def test_any_bytes(data: bytes) -> None:
     for decode in (decode_uplink, decode_downlink):
@@ -44,7 +44,7 @@ def test_any_bytes(data: bytes) -> None:
             assert str(error)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(uplinks, st.data())
 def test_any_damage(message: m.Chunk | m.Sync, data: st.DataObject) -> None:
     raw = bytearray(encode_uplink(message))

@@ -64,6 +64,7 @@ class SqliteStore(Readers):
         self._lock = threading.RLock()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
+        self._readers_lock = threading.Lock()  # its own: a thread's first read must not wait for a commit
         self._failure: str | None = None
         self._lease_after: dict[str, int] = {}
         try:
@@ -102,7 +103,7 @@ class SqliteStore(Readers):
             db = self._connect()
             db.execute("PRAGMA query_only = ON")
             self._local.db = db
-            with self._lock:
+            with self._readers_lock:
                 self._readers.append(db)
         return db
 
@@ -142,7 +143,7 @@ class SqliteStore(Readers):
         return StoreError(f"database {self.path}: {error}")
 
     def close(self) -> None:
-        with self._lock:
+        with self._lock, self._readers_lock:
             for db in (*self._readers, self._writer):
                 db.close()
             self._readers.clear()
