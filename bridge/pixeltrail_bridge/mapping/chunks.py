@@ -91,8 +91,7 @@ def map_sync(
     replies: list[Downlink] = []
     if device.opted_out:
         replies.append(messages.OptOutOrder(True))
-    if stream.session_index is not None:
-        replies.append(messages.Session(sync.stream, stream.session_index, stream.session_id, stream.sampled))
+    replies += session_replies(stream, sync.stream)
     if stream.midway and stream.hello is None:
         replies.append(messages.NewStream(sync.stream))
     return replies
@@ -338,6 +337,8 @@ class _Pass:
 
     def _origin(self, ended: OpenSession | None = None) -> Origin:
         stream, session = self.stream, ended or self.device.session
+        session_id = ended.session_id if ended else stream.session_id
+        is_current = session is not None and session.session_id == session_id
         opted_out = stream.opted_out or self._device_opted_out()
         return Origin(
             device_id=self.device_id,
@@ -345,8 +346,8 @@ class _Pass:
             display=stream.display,
             name=self.device.name,
             user_id=self.device.user_id,
-            session_id=ended.session_id if ended else stream.session_id,
-            session_start_ms=session.start_ms if session else 0,
+            session_id=session_id,
+            session_start_ms=session.start_ms if session and is_current else session_id,
             is_recording=(ended.sampled if ended else stream.sampled) and not opted_out,
             is_estimated=self.mapped.is_estimated,
             public_url=self.settings.public_url,

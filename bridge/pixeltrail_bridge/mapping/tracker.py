@@ -64,10 +64,12 @@ class Tracker:
         return session
 
     def end(self, at_ms: int | None) -> OpenSession | None:
-        """End the open session, now or (None) where it was last heard of; returns it."""
+        """End the device's open session where it was last heard of (None), or this stream's at `at_ms`; returns it."""
         session = self.device.session
         if session is None or session.ended:
             return None
+        if at_ms is not None and session.session_id != self.stream.session_id:
+            return None  # a stream of an earlier start, delivered late: its session ended when the next one began
         session.last_ms = session.last_ms if at_ms is None else max(at_ms, session.start_ms)
         session.ended = True
         self.put_row()

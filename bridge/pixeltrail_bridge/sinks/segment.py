@@ -23,6 +23,7 @@ from email.utils import parsedate_to_datetime
 from typing import Literal
 
 import aiohttp
+import msgspec
 
 from ..errors import ConfigError, shorten
 from ..mapping.calls import OutboxRow, Settled, iso_time
@@ -169,9 +170,9 @@ class SegmentSink:
 
     def _body(self, batch: Sequence[OutboxRow]) -> bytes:
         sent_at = iso_time(self._now_ms()).encode()
-        key = self.settings.write_key.replace("\\", "\\\\").replace('"', '\\"').encode()
+        key = msgspec.json.encode(self.settings.write_key)
         events = b",".join(row.payload for row in batch)
-        return b'{"batch":[' + events + b'],"sentAt":"' + sent_at + b'","writeKey":"' + key + b'"}'
+        return b'{"batch":[' + events + b'],"sentAt":"' + sent_at + b'","writeKey":' + key + b"}"
 
     def _basic_auth(self) -> str:
         return "Basic " + base64.b64encode(f"{self.settings.write_key}:".encode()).decode()
