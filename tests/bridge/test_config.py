@@ -92,6 +92,14 @@ def test_a_fault_elsewhere(environment: dict[str, str], overrides: list[str], pa
         assert part in str(caught.value)
 
 
+def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+    with pytest.raises(ConfigError, match="mqtt.password_file") as caught:
+        config.load(overrides=["mqtt.url=mqtt://me:hunter2@broker:1883"])
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(ConfigError, match="web.public_url"):
+        config.load(overrides=["web.public_url=trail.example"])
+
+
 def test_a_missing_file_names_the_remedy(file: Path) -> None:
     with pytest.raises(ConfigError, match="pixeltrail init"):
         config.load(file)

@@ -26,7 +26,7 @@ from ..delivery import Delivery
 from ..ingest import Committed, Ingest, IngestSettings
 from ..mapping.chunks import map_chunk, map_sync
 from ..projector import Projector
-from ..sources.base import Source, TextLine
+from ..sources.base import TextLine
 from ..store.sqlite import SqliteStore
 from ..web import guard, routes
 from ..web.feed import Feed
@@ -83,16 +83,13 @@ class Bridge:
     ) -> None:
         await self.stop()
 
-    async def run_until(self, ended: asyncio.Event) -> None:
-        await ended.wait()
-
     async def _start_core(self, stack: contextlib.AsyncExitStack) -> None:
         config = self.config
         stack.enter_context(parts.sole_user(config.bridge.data_dir))
         sinks = parts.make_sinks(config)
         names = [sink.name for sink in sinks]
         self.store = await asyncio.to_thread(SqliteStore, config.bridge.database, names)
-        stack.callback(self.store.close)
+        stack.push_async_callback(asyncio.to_thread, self.store.close)
         self.delivery = Delivery(self.store, sinks)
         await self.delivery.start()
         stack.push_async_callback(self.delivery.stop)
@@ -164,10 +161,6 @@ class Bridge:
     def mqtt_port(self) -> int | None:
         """Port of the broker inside, None without one."""
         return self._links.mqtt_port
-
-    @property
-    def sources(self) -> list[Source]:
-        return self._links.sources
 
     def page_url(self) -> str | None:
         if self._web is None:

@@ -42,10 +42,6 @@ class Links:
     def mqtt_port(self) -> int | None:
         return self._broker.port if self._broker is not None else None
 
-    @property
-    def sources(self) -> list[Source]:
-        return list(self._sources)
-
     def addresses(self) -> list[str]:
         return [source.name for source in self._sources]
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _MQTT_BOARD, _MQTT_DEVICE = "sim", "demo-thermostat"
 _SERIAL_BOARD, _SERIAL_DEVICE = "sim-oled", "demo-oled"
+_MQTT_PLAYER, _SERIAL_PLAYER = "demo-mqtt-player", "demo-serial-player"
 _SETTLE_S = 10.0  # for what is on its way when the boards have ended
 _QUIET_S = 1.5  # longer than the projector keeps a summary to itself
 _WATCH_S = 0.25
@@ -103,10 +104,11 @@ def _spawn(
 ) -> list[SimulatedBoard]:
     from ..simulate import spawn_board
 
-    links = {
-        (_MQTT_BOARD, _MQTT_DEVICE): f"mqtt://127.0.0.1:{bridge.mqtt_port}",
-        (_SERIAL_BOARD, _SERIAL_DEVICE): f"serial://{serial_path}",
-    }
+    # A recorded sequence needs the display of the first board, on either line
+    boards = [(_MQTT_BOARD, _MQTT_DEVICE), (_SERIAL_BOARD, _SERIAL_DEVICE)]
+    if sequence is not None:
+        boards = [(_MQTT_BOARD, _MQTT_PLAYER), (_MQTT_BOARD, _SERIAL_PLAYER)]
+    urls = [f"mqtt://127.0.0.1:{bridge.mqtt_port}", f"serial://{serial_path}"]
     return [
         stack.enter_context(
             spawn_board(
@@ -119,7 +121,7 @@ def _spawn(
                 output=folder / f"{device_id}.log",
             )
         )
-        for (name, device_id), url in links.items()
+        for (name, device_id), url in zip(boards, urls, strict=True)
     ]
 
 

@@ -19,6 +19,6 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
             async with Bridge(settings) as bridge:
                 for line in bridge.addresses():
                     print(line, flush=True)
-                await bridge.run_until(ended)
+                await ended.wait()
 
     asyncio.run(serve())

@@ -57,6 +57,7 @@ def load(
     found |= _from_environment(environment, table)
     found |= _from_overrides(overrides, table)
     base = read_file.resolve().parent if read_file else Path.cwd()
+    _check_urls(found)
     _read_secrets(found, table, base)
     return _build(found, table, base, read_file)
 
@@ -188,6 +189,19 @@ def _checked(row: Setting, value: Any, place: str) -> Any:
     if (row.low is not None and not value >= row.low) or (row.high is not None and not value <= row.high):
         raise fault
     return value
+
+
+def _check_urls(found: Mapping[str, Any]) -> None:
+    if "@" in found.get("mqtt.url", ""):
+        raise ConfigError(
+            "mqtt.url holds a user name or password; put those into mqtt.user and mqtt.password_file, "
+            "where no log and no process list shows them."
+        )
+    public = found.get("web.public_url", "")
+    if public and not public.startswith(("http://", "https://")):
+        raise ConfigError(
+            f"web.public_url = {as_toml(public)}: expected an address that begins http:// or https://."
+        )
 
 
 def _wanted(row: Setting) -> str:

@@ -57,7 +57,6 @@ class LiveDevice:
     mixed: int = 0
     gaps: int = 0
     errors: int = 0
-    vitals: dict[str, int] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=128))
 
@@ -78,7 +77,6 @@ class LiveDevice:
             "mixed": self.mixed,
             "replay_gaps": self.gaps,
             "decode_errors": self.errors,
-            "vitals": dict(self.vitals),
         }
 
 
@@ -145,10 +143,6 @@ class Hub:
                 device.errors += 1
             else:
                 device.gaps += 1
-
-    def set_vitals(self, device_id: str, vitals: Mapping[str, int]) -> None:
-        with self._lock:
-            self._device(device_id).vitals = dict(vitals)
 
     def set_facts(self, device_id: str, facts: Mapping[str, Any]) -> None:
         """What the store or the link knows of a device; merged into what was known."""

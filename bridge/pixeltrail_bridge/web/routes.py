@@ -2,6 +2,7 @@
 
     /                              the page
     /static/...                    its files
+    /sessions/DEVICE/SESSION       where the links in events lead: for now to the device
     /api/devices                   all devices, newest state
     /api/devices/ID/events         events with their deliveries; ?after=ID&limit=N (oldest first), or the newest N
     /api/devices/ID/dead-letters   what was given up on, with the reason
@@ -21,10 +22,11 @@ from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from importlib import resources
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -58,6 +60,7 @@ def build(hub: Hub, backend: Backend, names: frozenset[str]) -> Guard:
     pages = _Pages(hub, backend)
     routes = [
         Route("/", pages.index),
+        Route("/sessions/{device_id}/{session_id}", pages.session),
         Route("/api/devices", pages.devices),
         Route("/api/devices/{device_id}/events", pages.events),
         Route("/api/devices/{device_id}/dead-letters", pages.dead_letters),
@@ -77,6 +80,9 @@ class _Pages:
 
     async def index(self, request: Request) -> Response:
         return FileResponse(str(_STATIC / "index.html"), headers={"cache-control": "no-cache"})
+
+    async def session(self, request: Request) -> Response:
+        return RedirectResponse(f"/#/device/{quote(request.path_params['device_id'], safe='')}")
 
     async def devices(self, request: Request) -> Response:
         return _json({"devices": await self._backend.devices()})

@@ -155,8 +155,7 @@ def test_counts_and_state(loop: asyncio.AbstractEventLoop) -> None:
     hub.show(DEVICE, 4, 4, [(0, 0, 1, 1)], lambda *_: b"\0" * 4, is_mixed=True)
     hub.lose(DEVICE, is_error=False)
     hub.lose(DEVICE, is_error=True)
-    hub.set_vitals(DEVICE, {"skipped": 3})
-    hub.set_facts(DEVICE, {"board": "sim"})
+    hub.set_facts(DEVICE, {"board": "sim", "vitals": {"skipped": 3}})
     (device,) = hub.devices()
     expected = {
         "frames": 2,
@@ -168,6 +167,7 @@ def test_counts_and_state(loop: asyncio.AbstractEventLoop) -> None:
     }
     assert expected.items() <= device.items()
     assert (device["width"], device["board"], device["fps"]) == (4, "sim", 1.0)
+    assert device["vitals"] == {"skipped": 3}
     paint(hub, DEVICE, picture)
     assert hub.devices()[0]["synced"] is True
 

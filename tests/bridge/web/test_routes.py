@@ -90,6 +90,11 @@ def test_devices_and_health(port: int, backend: MemoryBackend) -> None:
     backend.is_well = True
 
 
+def test_a_link_in_an_event_leads_to_the_device(port: int) -> None:
+    status, headers, _ = get(port, "/sessions/sim-thermostat/1760000000000?t=1.5")
+    assert (status, headers["location"]) == (307, "/#/device/sim-thermostat")
+
+
 @pytest.mark.parametrize("path", ["/static/../routes.py", "/static/%2e%2e/routes.py", "/nothing", "/static/"])
 def test_nothing_else_is_served(port: int, path: str) -> None:
     assert get(port, path)[0] == 404
