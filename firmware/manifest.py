@@ -1,6 +1,30 @@
-# ruff: noqa: F821
-# What a frozen build and the installers put on a board. Transports are chosen, so that a serial-only install carries no
-# MQTT: include("manifest.py", mqtt=False).
+# ruff: noqa: F821 -- metadata, options and package are given to a manifest
+"""What a frozen build, `mpremote mip` and the installer of the boards put on a device.
+
+Files are named one by one, so that a board carries only the transports it asks for:
+include("manifest.py", mqtt=False).
+"""
 
 metadata(description="Session replay for devices with a display", version="0.1.0", license="MIT")
 options.defaults(mqtt=True, serial=True, file=False)
+
+_FOLDERS = (
+    (
+        "",
+        "__init__ capture cbor chunk clock config kernels kernels_plain link message outbox recorder session vitals",
+    ),
+    ("", "wire xxh32"),
+    ("codec/", "__init__ encoder fnv native pixels rects strips"),
+    (
+        "codec/kernels/",
+        "__init__ anysize bits bytes32 fnv halves16 halves32 px words16 words2 words32 words4 words8",
+    ),
+    ("codec/plain/", "__init__ anysize bits fnv px"),
+    ("taps/", "__init__ framebuf"),
+    ("transport/", "__init__ framing framing_plain stream"),
+)
+_CHOSEN = (("mqtt", options.mqtt), ("serial", options.serial), ("file", options.file))
+
+files = [folder + name + ".py" for folder, names in _FOLDERS for name in names.split()]
+files += ["transport/" + name + ".py" for name, is_wanted in _CHOSEN if is_wanted]
+package("pixeltrail", tuple(files), opt=3)

@@ -25,36 +25,43 @@ HABITS = (
     (20_000, "press"),
 )
 
-oled = SSD1306(dump=options.text("dump"))
-rec = pixeltrail.Recorder(  # 2
-    oled,
-    options.transport(),
-    device_id=options.text("device-id"),
-    sample_rate=options.number("sample-rate", 1),
-    app="Espresso",
-    app_version="2.0.1",
-    board="Simulated espresso machine",
-)
-app = App(oled, rec.screen, rec.track)
+
+def main():
+    oled = SSD1306(dump=options.text("dump"))
+    rec = pixeltrail.Recorder(  # 2
+        oled,
+        options.transport(),
+        device_id=options.text("device-id"),
+        sample_rate=options.number("sample-rate", 1),
+        app="Espresso",
+        app_version="2.0.1",
+        board="Simulated espresso machine",
+    )
+    app = App(oled, rec.screen, rec.track)
+
+    def turn(clicks):
+        rec.key("knob", pixeltrail.TURN, clicks)
+        app.turn(clicks)
+
+    def press():
+        rec.key("knob", pixeltrail.DOWN)
+        rec.key("knob", pixeltrail.UP)
+        app.press()
+
+    person = Person(HABITS, {"turn": turn, "press": press})
+    while not clock.is_over():
+        now = clock.now()
+        person.step(now)
+        if app.step(now):
+            oled.show()
+        rec.poll()  # 3
+        time.sleep_ms(20)
+    drain(rec)
 
 
-def turn(clicks):
-    rec.key("knob", pixeltrail.TURN, clicks)
-    app.turn(clicks)
+if options.text("play"):
+    from player import play
 
-
-def press():
-    rec.key("knob", pixeltrail.DOWN)
-    rec.key("knob", pixeltrail.UP)
-    app.press()
-
-
-person = Person(HABITS, {"turn": turn, "press": press})
-while not clock.is_over():
-    now = clock.now()
-    person.step(now)
-    if app.step(now):
-        oled.show()
-    rec.poll()  # 3
-    time.sleep_ms(20)
-drain(rec)
+    play(options)
+else:
+    main()

@@ -67,6 +67,9 @@ def play(options):
     with open(path) as file:
         about = json.load(file)
     panel = Panel(about["width"], about["height"], about["frame_bytes"])
+    is_paced = options.text("pace")
+    # In lock-step no time passes between the frames, and the recorder may take what it needs
+    haste = {} if is_paced else {"max_fps": 120, "max_step_ms": 20, "outbox_bytes": _OUTBOX_BYTES}
     rec = pixeltrail.Recorder(
         pixeltrail.tap(panel, format={"GS4": "GS4_HMSB"}.get(about["format"], about["format"])),
         options.transport(),
@@ -74,15 +77,13 @@ def play(options):
         sample_rate=options.number("sample-rate", 1),
         app="Player",
         board="Simulated display",
-        max_fps=120,
-        max_step_ms=20,
-        outbox_bytes=_OUTBOX_BYTES,
+        **haste,
     )
     clock = Clock(options.number("duration", 0))
     times = about["t_ms"]
     shown = 0
     for _ in frames(path[:-5] + ".bin.gz", panel, options.text("loop")):
-        if options.text("pace"):
+        if is_paced:
             due = times[shown % len(times)] - times[0] + shown // len(times) * (times[-1] - times[0] + 500)
             while clock.now() < due:
                 rec.poll()
@@ -90,7 +91,7 @@ def play(options):
         panel.show()
         rec.poll()
         shown += 1
-        while not options.text("pace") and (not rec.idle or rec.stats()["outbox_bytes"] > _WAITING_BYTES):
+        while not is_paced and (not rec.idle or rec.stats()["outbox_bytes"] > _WAITING_BYTES):
             rec.poll()
         if clock.is_over():
             break

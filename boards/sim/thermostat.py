@@ -189,9 +189,9 @@ class Home:
         x, y = self._ring.place(degrees)
         app.display.ellipse(x, y, 11, 11, NIGHT, True)
         paint.disc(x, y, 8, TEXT, NIGHT)
-        whole, _, part = app.degrees(
-            self._shown if abs(room.target - self._shown) > 0.3 else room.target
-        ).partition(".")
+        # near its end the ring still moves, but the number is there already
+        number = self._shown if abs(room.target - self._shown) > 0.3 else room.target
+        whole, _, part = app.degrees(number).partition(".")
         left = 120 - (paint.width(whole, 52) + paint.width("." + part, 24)) // 2 - 2
         after = paint.text(whole, left, 87, 52, TEXT, NIGHT)
         paint.text("\xb0", after, 85, 28, color, NIGHT)

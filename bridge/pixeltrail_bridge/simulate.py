@@ -63,10 +63,10 @@ def board_names() -> list[str]:
     return [path.parent.name for path in sorted(boards_folder().glob("*/board.toml")) if "sim" in _read(path)]
 
 
-def micropython_path() -> Path:
-    """The unix port's binary, from the environment that runs us or from PATH."""
-    where = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
-    found = shutil.which("micropython", path=where)
+def micropython_path(where: str | None = None) -> Path:
+    """The unix port's binary, from the environment that runs us or from PATH; `where` replaces both."""
+    ours = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
+    found = shutil.which("micropython", path=ours if where is None else where)
     if found is None:
         raise SimulationError(
             "no `micropython` to simulate a board with; install it with: pip install 'pixeltrail[sim]'"
@@ -140,11 +140,11 @@ def spawn_board(
     heap: str | None = None,
     output: Path | None = None,
 ) -> SimulatedBoard:
-    """Start a simulated board; what it prints goes to the file `output`, or to our own standard error.
+    """Start a simulated board, given by name or by the path of its folder.
 
-    With `play` it shows a recorded sequence, given by its description's .json, instead of its app: a frame when the
-    recorder has taken the one before it, or with `pace` at the recorded times. `settings` are more options of its
-    main.py, by name.
+    What it prints goes to the file `output`, or to our own standard error. With `play` it shows a recorded sequence,
+    given by its description's .json, instead of its app: a frame when the recorder has taken the one before it, or
+    with `pace` at the recorded times. `settings` are more options of its main.py, by name.
     """
     folder = boards_folder() / name
     if not (folder / "board.toml").is_file():
