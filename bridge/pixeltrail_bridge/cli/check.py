@@ -144,15 +144,18 @@ def _segment(settings: Config, offline: bool) -> Iterator[Finding]:
 def _ask_segment(settings: Config) -> Finding:
     """Send a batch without events: it says whether the key is refused and leaves nothing behind."""
     import base64
+    import json
     import urllib.error
     import urllib.request
 
     from ..app.parts import segment_settings
 
     url = segment_settings(settings).url()
-    key = base64.b64encode(f"{settings.segment.write_key.reveal()}:".encode()).decode()
-    headers = {"Authorization": f"Basic {key}", "Content-Type": "application/json"}
-    request = urllib.request.Request(url, b'{"batch":[]}', headers, method="POST")
+    key = settings.segment.write_key.reveal()
+    token = base64.b64encode(f"{key}:".encode()).decode()
+    headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
+    body = json.dumps({"batch": [], "writeKey": key}).encode()
+    request = urllib.request.Request(url, body, headers, method="POST")
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
             status = int(answer.status)

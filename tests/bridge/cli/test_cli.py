@@ -16,6 +16,7 @@ from pixeltrail_bridge.store import overview
 from pixeltrail_bridge.wire import messages as m
 
 from tests.bridge.fake_device import HEIGHT, WIDTH, fake_device, wait_for
+from tests.support import segment_server
 
 DEVICE = "test-espresso"
 COMMANDS = {"check", "demo", "devices", "init", "play", "sessions", "tail", "up"}
@@ -156,6 +157,21 @@ def test_check_says_what_does_not_and_what_to_do(
     assert "secret-key" not in printed
     assert run(["check", "--offline"]) == 1
     assert "not asked (--offline)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "word"), [("right-key", 0, "did not refuse"), ("wrong-key", 1, "refused")]
+)
+def test_check_asks_segment_without_sending_an_event(
+    key: str, code: int, word: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PIXELTRAIL_SEGMENT__WRITE_KEY", key)
+    with segment_server.running(write_key="right-key") as server:
+        settings = ["mqtt.port=0", "web.port=0", f"segment.host={server.url}"]
+        assert run(["check", *(word for setting in settings for word in ("--set", setting))]) == code
+        assert server.events == []
+    printed = capsys.readouterr().out
+    assert word in printed and key not in printed
 
 
 def test_devices_sessions_and_events(data: str, capsys: pytest.CaptureFixture[str]) -> None:
