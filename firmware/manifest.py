@@ -11,7 +11,7 @@ options.defaults(mqtt=True, serial=True, file=False)
 _FOLDERS = (
     (
         "",
-        "__init__ capture cbor chunk clock config kernels kernels_plain link message outbox recorder session vitals",
+        "__init__ announce capture cbor chunk clock config kernels kernels_plain link message outbox recorder session vitals",
     ),
     ("", "wire xxh32"),
     ("codec/", "__init__ encoder fnv native pixels rects strips"),
