@@ -102,7 +102,12 @@ def test_work_is_bounded_by_the_display() -> None:
 
 @pytest.mark.parametrize(
     ("format", "strip_width", "strip_rows"),
-    [(PixelFormat.MONO_HLSB, 12, 1), (PixelFormat.GS4_HMSB, 3, 1), (PixelFormat.GS8, 8, 8), (PixelFormat.MONO_VLSB, 8, 1)],
+    [
+        (PixelFormat.MONO_HLSB, 12, 1),
+        (PixelFormat.GS4_HMSB, 3, 1),
+        (PixelFormat.GS8, 8, 8),
+        (PixelFormat.MONO_VLSB, 8, 1),
+    ],
 )
 def test_strips_that_are_no_whole_bytes(format: PixelFormat, strip_width: int, strip_rows: int) -> None:
     with pytest.raises(FrameError, match="not whole bytes"):
