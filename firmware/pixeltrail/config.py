@@ -82,7 +82,7 @@ SETTINGS = (
     ("sample_rate", 0.0, _number(0, 1)),  # share of sessions whose replay is recorded
     ("auto_start", True, _flag),
     ("opt_out", False, _flag),
-    ("on_opt_out", None, _callable),  # called with True or False after a change, for the app to keep it over reboots
+    ("on_opt_out", None, _callable),  # called with True or False, for the app to keep it over reboots
     ("enabled", None, _callable),  # asked at each session's start
     ("session_timeout_ms", 1_800_000, _integer(0, 1 << 29)),  # 0: a session never ends by itself
     # pace
@@ -94,7 +94,7 @@ SETTINGS = (
     # sending and keeping
     ("max_chunk", wire.DEFAULT_CHUNK, _integer(512, wire.MAX_CHUNK)),
     ("linger_ms", 50, _integer(0, 10_000)),
-    ("outbox_bytes", None, _optional(_integer(1024, 1 << 24))),  # default: 16,384, or 4,096 for a frame up to 8 KB
+    ("outbox_bytes", None, _optional(_integer(1024, 1 << 24))),  # default: 16,384; frames up to 8 KB: 4,096
     ("vitals_interval_s", 60, _integer(0, 86_400)),  # 0: never
     # what is said on the console
     ("log_level", 2, _level),
@@ -136,7 +136,8 @@ class Settings:
                 self.outbox_bytes = 4 * self.max_chunk
         if self.outbox_bytes < 2 * self.max_chunk:
             raise ValueError(
-                "outbox_bytes must be at least twice max_chunk (%d), got %d" % (self.max_chunk, self.outbox_bytes)
+                "outbox_bytes must be at least twice max_chunk (%d), got %d"
+                % (self.max_chunk, self.outbox_bytes)
             )
 
 

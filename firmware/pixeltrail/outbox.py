@@ -26,7 +26,8 @@ CALLS = 1
 CONTROL = 2
 
 _HEAD = const(8)
-_RESERVE = const(256)  # at least: a gap, a session end and an opt-out, each in a chunk of its own, about 70 bytes
+# At least so much is kept for a gap, a session end and an opt-out, each in a chunk of its own, of about 70 bytes.
+_RESERVE = const(256)
 
 
 class Outbox:
@@ -40,7 +41,7 @@ class Outbox:
     def clear(self):
         self._head = 0  # of the oldest slot
         self._tail = 0  # behind the newest
-        self._wrap = self.size  # where the slots at the end of the ring stop; size when the ring has not turned
+        self._wrap = self.size  # where the slots before the ring's end stop; size when it has not turned
         self._cursor = 0
         self.used = 0  # bytes of the ring that cannot be written, lost ones counted
         self.unsent = 0  # bytes of chunks behind the cursor

@@ -14,7 +14,6 @@ class Vitals:
 
     def begin_counting(self):
         self.longest_step_us = 0
-        self.refused_calls = 0
 
     def tell(self, rssi, battery_mv):
         if isinstance(rssi, int):
@@ -26,7 +25,7 @@ class Vitals:
         if step_us > self.longest_step_us:
             self.longest_step_us = step_us
 
-    def collect(self, capture, link, errors):
+    def collect(self, capture, link, announcer, errors):
         n = self.numbers
         if hasattr(gc, "mem_free"):
             n[wire.VITAL_HEAP_FREE] = gc.mem_free()
@@ -39,4 +38,4 @@ class Vitals:
         n[wire.VITAL_LONGEST_STEP_US] = self.longest_step_us
         n[wire.VITAL_ERRORS] = errors
         n[wire.VITAL_RESENT] = link.resent
-        n[wire.VITAL_REFUSED_CALLS] = self.refused_calls
+        n[wire.VITAL_REFUSED_CALLS] = announcer.refused_calls

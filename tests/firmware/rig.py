@@ -19,7 +19,13 @@ class Rig:
         self.bridge = bridge or ModelBridge()
         self.ticks = Ticks()
         self.ticks.date = settings.pop("date", None)
-        settings = {"sample_rate": 1.0, "device_id": "rig-1", "log_level": 0, "vitals_interval_s": 0, **settings}
+        settings = {
+            "sample_rate": 1.0,
+            "device_id": "rig-1",
+            "log_level": 0,
+            "vitals_interval_s": 0,
+            **settings,
+        }
         self.recorder = pixeltrail.Recorder(self.display, self.line, clock=self.ticks.clock, **settings)
 
     @property

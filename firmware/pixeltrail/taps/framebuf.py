@@ -53,7 +53,9 @@ class Tap:
         self.width = _given(width, display, "width")
         self.height = _given(height, display, "height")
         if format is None:
-            raise ValueError("tap: format must be given for %s: one of %s" % (_kind(display), ", ".join(_NAMES)))
+            raise ValueError(
+                "tap: format must be given for %s: one of %s" % (_kind(display), ", ".join(_NAMES))
+            )
         self.format = _NAMES.index(format) if format in _NAMES else format
         if self.format not in range(len(_NAMES)):
             raise ValueError("tap: format must be one of %s, got %r" % (", ".join(_NAMES), format))

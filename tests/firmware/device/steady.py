@@ -5,7 +5,6 @@ Run long enough for the outbox to turn many times. Prints counts for the test to
 
 import micropython
 import parts
-
 import pixeltrail
 
 FRAMES = 400
@@ -45,7 +44,9 @@ def work(display, line, ticks, recorder, first, end):
             recorder.track("Brew Started", PROPERTIES)
             recorder.screen("Home")
             recorder.identify("user-1", PROPERTIES)
-        line.acks = not 100 <= turn % 200 < 160  # silent for 6 s: the outbox fills, refuses, and is sent again
+        line.acks = (
+            not 100 <= turn % 200 < 160
+        )  # silent for 6 s: the outbox fills, refuses, and is sent again
         for _ in range(10):
             ticks.ms += 10
             recorder.poll()

@@ -1,0 +1,111 @@
+"""When a frame begins, of which kind, and how much of it one step codes.
+
+A keyframe is due at the start of recording, of a session and of a stream; every `keyframe_interval_s` if something
+changed since the last one; and when the bridge asks, at most once in five seconds. A delta is due when a refresh
+changed something. Neither begins more often than `max_fps`, nor without room in the outbox, and a delta waits while the line is
+behind: then the newest picture goes out and those between are counted as skipped.
+"""
+
+from micropython import const
+
+from . import wire
+from .announce import REFUSED_FRAMES
+from .clock import elapsed, ticks_diff
+
+_REQUEST_MS = const(5_000)
+
+
+class Pacer:
+    def __init__(self, settings, clock, capture, announcer, outbox, transport):
+        self._clock = clock
+        self._capture = capture
+        self._announcer = announcer
+        self._outbox = outbox
+        self._transport = transport
+        self._frame_ms = int(1000 / settings.max_fps)
+        self._keyframe_ms = settings.keyframe_interval_s * 1000
+        self._step_us = settings.max_step_ms * 1000
+        self.needs_key = True  # the next frame must be a keyframe
+        self.is_key_requested = False
+        self._is_coding = False
+        self._begun_at = -self._frame_ms
+        self._key_at = 0
+        self._answered_at = -_REQUEST_MS
+        self._faults = 0
+
+    def begin_stream(self):
+        self.needs_key = True
+        self._faults = 0
+
+    def halt(self):
+        """End the frame under way."""
+        if self._capture.halt(self._clock.stream_ms):
+            self.needs_key = True
+
+    def contain(self):
+        """An error came up; when it was the encoder's, its frame is lost."""
+        if self._is_coding:
+            self._is_coding = False
+            self._capture.give_up()
+            self.needs_key = True
+
+    @property
+    def idle(self):
+        """True when the newest refresh is wholly in chunks."""
+        capture = self._capture
+        return not (capture.is_open or capture.is_waiting or (self.needs_key and capture.has_picture))
+
+    def step(self, started_us, is_unbounded):
+        """Begin a frame if one is due, and code parts of it until the step's time is up.
+
+        `started_us`: when the step began. With `is_unbounded` the whole frame is coded, if the outbox has room.
+        """
+        capture = self._capture
+        if not capture.is_open and not self._begin(self._clock.now):
+            return
+        clock = self._clock
+        self._is_coding = True
+        part_us = clock.microseconds()
+        while capture.is_open and capture.step(clock.stream_ms, is_unbounded):
+            after_us = clock.microseconds()
+            capture.pace(ticks_diff(after_us, part_us), self._step_us >> 1)
+            part_us = after_us
+            if not is_unbounded and ticks_diff(after_us, started_us) >= self._step_us:
+                break
+        self._is_coding = False
+        if capture.faults > self._faults:
+            self._faults = capture.faults
+            self.needs_key = True
+            self._announcer.refuse(REFUSED_FRAMES, wire.GAP_ENCODER)
+
+    def _begin(self, now):
+        capture = self._capture
+        is_key = self._is_key_due(now)
+        if not capture.has_picture or not (is_key or capture.is_waiting):
+            return False
+        if elapsed(now, self._begun_at) < self._frame_ms or not self._announcer.is_told():
+            return False
+        if not capture.has_room():
+            if capture.refuse():
+                self._announcer.refuse(REFUSED_FRAMES, wire.GAP_OUTBOX_FULL)
+            return False
+        if not is_key and self._is_line_behind():
+            return False
+        capture.begin(is_key, self._clock.stream_ms)
+        self._begun_at = now
+        if is_key:
+            if self.is_key_requested:
+                self._answered_at = now
+            self.needs_key = self.is_key_requested = False
+            self._key_at = now
+        return True
+
+    def _is_line_behind(self):
+        return self._transport.connected and self._outbox.unsent > self._outbox.size >> 2
+
+    def _is_key_due(self, now):
+        if self.needs_key:
+            return True
+        if self.is_key_requested and elapsed(now, self._answered_at) >= _REQUEST_MS:
+            return True
+        return self._capture.has_changed and elapsed(now, self._key_at) >= self._keyframe_ms
