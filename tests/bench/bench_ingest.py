@@ -1,0 +1,171 @@
+"""Durable ingest against a client that only counts: same publisher, same Mosquitto, same run.
+
+The product's path is whole: MQTT source, decoder, mapping, SQLite with synchronous=FULL, one outbox row for each
+call, commit. Chunks are published as fast as the broker takes them, and it queues without limit, so the rate is
+the receiver's own. Receivers take turns, and the median of the ratios of neighbours counts.
+
+`--kills N` measures nothing but crashes: see tests/support/kills.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tests.support.services import mosquitto
+
+ROOT = Path(__file__).resolve().parents[2]
+_COUNTER = "paho at QoS 0, counting only"
+_UNLIMITED = "max_queued_messages 0\nmax_queued_bytes 0"
+_SLOW_MS = 20
+_END_S = 120
+
+# Sleeps before each sync of a file; everything else of the disk stays as fast as it is.
+_SHIM = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <unistd.h>
+#define SLOW(name) int name(int fd) { static int (*real)(int); \\
+  if (!real) real = (int (*)(int))dlsym(RTLD_NEXT, #name); usleep(%d * 1000); return real(fd); }
+SLOW(fsync)
+SLOW(fdatasync)
+"""
+
+
+class Run:
+    """One broker and what is measured on it."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self._folder, self._port, self._runs = folder, port, 0
+
+    def receive(
+        self, role: str, kind: str, count: int, rate: float = 0, preload: Path | None = None
+    ) -> dict[str, Any]:
+        self._runs += 1
+        folder = self._folder / str(self._runs)
+        folder.mkdir()
+        environment = {**os.environ, **({"LD_PRELOAD": str(preload)} if preload else {})}
+        extra = [str(folder)] if role == "ingest" else []
+        receiver = self._role([role, str(self._port), str(count), *extra], environment, subprocess.PIPE)
+        assert receiver.stdout is not None
+        with receiver:
+            ready = receiver.stdout.readline()
+            assert ready.strip() == "ready", f"{role} did not start: {ready!r}"
+            with self._role(
+                ["publish", str(self._port), kind, str(count), str(rate)], dict(os.environ)
+            ) as publisher:
+                answer = receiver.stdout.readline()
+                publisher.wait(_END_S)
+        result: dict[str, Any] = json.loads(answer)
+        assert result["got"] == count, f"{role} got {result['got']} of {count} {kind} messages"
+        shutil.rmtree(folder)
+        return result
+
+    def _role(
+        self, words: list[str], environment: dict[str, str], out: int | None = None
+    ) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "tests.bench.ingest_roles", *words]
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, text=True)
+
+    def ratio(self, kind: str, count: int, repeats: int, other: str = "") -> tuple[float, dict[str, Any]]:
+        """Messages/s of the product ÷ those of the counter, with `other` messages if named."""
+        ratios, ours, theirs = [], [], []
+        for _ in range(repeats):
+            theirs.append(self.receive("count", other or kind, count)["per_s"])
+            ours.append(self.receive("ingest", kind, count)["per_s"])
+            ratios.append(ours[-1] / theirs[-1])
+        detail = {
+            "ingest_per_s": round(median(ours)),
+            "counted_per_s": round(median(theirs)),
+            "repeats": repeats,
+        }
+        return median(ratios), {"ratio": round(median(ratios), 3), **detail}
+
+
+def _figure(name: str, value: float, unit: str, against: str | None, detail: Any) -> dict[str, Any]:
+    return {"name": name, "value": value, "unit": unit, "against": against, "detail": detail}
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, CPython {platform.python_version()}"
+
+
+def _slow_shim(folder: Path) -> Path | None:
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        return None
+    source, shim = folder / "slow.c", folder / "slow.so"
+    source.write_text(_SHIM % _SLOW_MS)
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", shim, source, "-ldl"], check=True)
+    return shim
+
+
+def _slow_fsync(run: Run, folder: Path, count: int, repeats: int) -> list[dict[str, Any]]:
+    shim = _slow_shim(folder)
+    if shim is None:
+        print("ingest.slow_fsync_share left out: no C compiler for the shim", file=sys.stderr)
+        return []
+    shares, commits = [], {}
+    for _ in range(repeats):
+        usual, slow = (run.receive("ingest", "track500", count, preload=preload) for preload in (None, shim))
+        shares.append(slow["per_s"] / usual["per_s"])
+        commits = {"commits": usual["commits"], "commits_slow": slow["commits"]}
+    detail = {"how": f"LD_PRELOAD: fsync and fdatasync {_SLOW_MS} ms later", "messages": count, **commits}
+    return [_figure("ingest.slow_fsync_share", median(shares), "ratio", "the same without", detail)]
+
+
+def _throughput(folder: Path, count: int, repeats: int) -> list[dict[str, Any]]:
+    figures = []
+    with mosquitto(_UNLIMITED) as broker:
+        run = Run(folder, broker.port)
+        small, small_detail = run.ratio("track500", count, repeats)
+        large, large_detail = run.ratio("track4k", count // 2, repeats)
+        _, frame_detail = run.ratio("frame500", count, 1)
+        detail = {
+            "500 B": small_detail,
+            "4 KB": large_detail,
+            "500 B, a frame": frame_detail,
+            "machine": _machine(),
+        }
+        figures.append(_figure("ingest.vs_receive_only", min(small, large), "ratio", _COUNTER, detail))
+        figures += _slow_fsync(run, folder, count, repeats)
+        paced = run.receive("ingest", "track500", 4_000, 1_000)
+        delay = {"p50_ms": round(paced["p50_ms"], 2), "commits": paced["commits"], "machine": _machine()}
+        figures.append(_figure("ingest.p99_ms", paced["p99_ms"], "ms", None, delay))
+        records, detail = run.ratio("records500", count, repeats, "track500")
+        figures.append(_figure("ingest.records_vs_receive_only", records * 8, "ratio", _COUNTER, detail))
+    return figures
+
+
+def _crashes(folder: Path, kills: int) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", "tests.support.kills", str(folder), str(kills)]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    result = json.loads(answer.stdout)
+    detail = {"kills": kills, "accepted": result["accepted"], "events": result["events"], **result["detail"]}
+    return [
+        _figure("crash.lost", result["lost"], "records", None, detail),
+        _figure("crash.doubled", result["doubled"], "records", None, detail),
+    ]
+
+
+def main(argv: list[str]) -> list[dict[str, Any]]:
+    parser = argparse.ArgumentParser(prog="./dev bench ingest", allow_abbrev=False)
+    parser.add_argument("--kills", type=int, metavar="N", help="kill the committing process N times instead")
+    parser.add_argument("--messages", type=int, default=10_000, help="published in each run of 500 B")
+    parser.add_argument("--repeats", type=int, default=2, help="pairs of runs of each kind")
+    options = parser.parse_args(argv)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pixeltrail-bench-")))
+        if options.kills is not None:
+            return _crashes(folder, options.kills)
+        return _throughput(folder, options.messages, options.repeats)
