@@ -8,16 +8,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from pixeltrail_bridge.config import load
+
 from tests.support import micropython
 from tests.support.requirements import ROOT
+from tests.support.services import free_port, wait_for_port
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BIN = Path(sys.executable).parent
@@ -57,13 +59,30 @@ def install(folder: Path) -> None:
         *("--target", str(target), str(ROOT)),
         cwd=folder,
     )
-    for part in ("pixeltrail_bridge/_boards/sim/main.py", "pixeltrail_bridge/_schema/wire.cddl", "pixeltrail/wire.py"):
+    for part in (
+        "pixeltrail_bridge/_boards/sim/main.py",
+        "pixeltrail_bridge/_schema/wire.cddl",
+        "pixeltrail/wire.py",
+    ):
         assert (target / part).is_file(), f"the wheel lacks {part}"
 
 
 def initialise(folder: Path) -> None:
     run("pixeltrail", "init", cwd=folder)
     load(folder / "pixeltrail.toml")
+
+
+def up(folder: Path) -> None:
+    """Until the page answers, then an ordinary end."""
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    port = free_port()
+    command = ["pixeltrail", "up", "--set", "mqtt.port=0", "--set", f"web.port={port}"]
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL) as bridge:
+        try:
+            wait_for_port(port)
+        finally:
+            bridge.send_signal(signal.SIGINT)
+            assert bridge.wait(20) == 0
 
 
 def check(folder: Path) -> None:
@@ -81,6 +100,7 @@ RUNS: dict[str, Callable[[Path], object]] = {
     "pip install .": install,
     "pixeltrail init": initialise,
     "pixeltrail check": check,
+    "pixeltrail up": up,
 }
 
 
@@ -90,7 +110,7 @@ def test_command_in_the_documentation_works(command: str, tmp_path: Path) -> Non
     RUNS[command](tmp_path)
 
 
-@pytest.mark.parametrize(("page", "block"), blocks("toml"), ids=lambda value: getattr(value, "name", ""))
+@pytest.mark.parametrize(("page", "block"), list(blocks("toml")), ids=lambda value: getattr(value, "name", ""))
 def test_settings_in_the_documentation_are_settings(page: Path, block: str, tmp_path: Path) -> None:
     key = tmp_path / "segment-key"
     key.write_text("key")
@@ -102,6 +122,7 @@ def test_three_lines_of_the_readme_record_an_oled(tmp_path: Path) -> None:
     """Under MicroPython, with a stand-in for the ssd1306 driver and no broker: the app must go on as before."""
     (block,) = [block for _, block in blocks("python") if "ssd1306" in block]
     shutil.copy(ROOT / "tests" / "data" / "ssd1306.py", tmp_path / "ssd1306.py")
+    (tmp_path / "machine.py").write_text("def unique_id():\n    return b'\\x01board\\x02\\x03'\n")  # as a board has
     script = tmp_path / "main.py"
     script.write_text(
         "i2c = None\n" + block.replace("192.168.1.10", "127.0.0.1") + "\n"
@@ -109,5 +130,5 @@ def test_three_lines_of_the_readme_record_an_oled(tmp_path: Path) -> None:
         "assert oled.shown == 20\n"
         "print('app went on')\n"
     )
-    printed = micropython.run(script, search=(micropython.FIRMWARE, tmp_path))
+    printed = micropython.run(script, search=(tmp_path, micropython.FIRMWARE))
     assert "app went on" in printed
