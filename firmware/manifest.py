@@ -9,22 +9,17 @@ metadata(description="Session replay for devices with a display", version="0.1.0
 options.defaults(mqtt=True, serial=True, file=False)
 
 _FOLDERS = (
-    (
-        "",
-        "__init__ announce capture cbor chunk clock config kernels kernels_plain link message outbox recorder session vitals",
-    ),
-    ("", "wire xxh32"),
+    ("", "__init__ announce capture cbor chunk clock config kernels kernels_plain link message outbox"),
+    ("", "pacing recorder session vitals wire xxh32"),
     ("codec/", "__init__ encoder fnv native pixels rects strips"),
-    (
-        "codec/kernels/",
-        "__init__ anysize bits bytes32 fnv halves16 halves32 px words16 words2 words32 words4 words8",
-    ),
+    ("codec/kernels/", "__init__ anysize bits bytes32 fnv halves16 halves32 px"),
+    ("codec/kernels/", "words16 words2 words32 words4 words8"),
     ("codec/plain/", "__init__ anysize bits fnv px"),
     ("taps/", "__init__ framebuf"),
     ("transport/", "__init__ framing framing_plain stream"),
 )
-_CHOSEN = (("mqtt", options.mqtt), ("serial", options.serial), ("file", options.file))
+_CHOSEN = (("mqtt packets", options.mqtt), ("serial", options.serial), ("file", options.file))
 
 files = [folder + name + ".py" for folder, names in _FOLDERS for name in names.split()]
-files += ["transport/" + name + ".py" for name, is_wanted in _CHOSEN if is_wanted]
+files += ["transport/" + name + ".py" for names, is_wanted in _CHOSEN if is_wanted for name in names.split()]
 package("pixeltrail", tuple(files), opt=3)

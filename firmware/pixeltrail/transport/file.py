@@ -22,7 +22,7 @@ class File:
         self._framed = framed
         self._file = None
         self._failed = False
-        self._out = None
+        self._out = bytearray(0)
         self.rx = bytearray(0)
         self.generation = 0
         self.errors = 0

@@ -18,6 +18,7 @@ from random import getrandbits
 
 from micropython import const
 
+from . import packets
 from .stream import FAULTS, Readiness, kernels, write_part
 
 _WAIT = const(0)
@@ -41,9 +42,6 @@ _CONNACK = const(2)
 _PUBLISH = const(3)
 _SUBACK = const(9)
 _PINGRESP = const(13)
-
-_PINGREQ_PACKET = b"\xc0\x00"
-_DISCONNECT_PACKET = b"\xe0\x00"
 
 
 class MQTT:
@@ -115,13 +113,15 @@ class MQTT:
         state = (base + "/state").encode()
         up = (base + "/up").encode()
         self._salt = sum(device_id.encode()) * 257 & 0xFFFF
-        self._login = _connect_packet(
+        self._login = packets.connect(
             "pt-" + device_id, state, self._user, self._password, self._keepalive_ms // 1000
         )
-        self._greeting = _subscribe_packet((base + "/down").encode()) + _retained_packet(state, b"online")
-        self._farewell = _retained_packet(state, b"offline") + _DISCONNECT_PACKET
+        self._greeting = packets.subscribe((base + "/down").encode()) + packets.publish_retained(
+            state, b"online"
+        )
+        self._farewell = packets.publish_retained(state, b"offline") + packets.DISCONNECT
         # Of the first three bytes a header uses two or three: the remaining length takes one byte below 128, else two.
-        self._head = bytearray(b"\0\0\0" + _text(up))
+        self._head = bytearray(b"\0\0\0" + packets.text(up))
         self._topic_bytes = len(self._head) - 3
         if self._topic_bytes + max_message >= 1 << 14:
             raise ValueError("messages of %d bytes are too long" % max_message)
@@ -245,7 +245,7 @@ class MQTT:
         elif idle >= half or self._now - self._read_at >= half:
             self._pinged = True
             self._pinged_at = self._now
-            self._begin(_PINGREQ_PACKET, 0)
+            self._begin(packets.PINGREQ, 0)
             self._write()
 
     def _drop(self):
@@ -403,35 +403,3 @@ class MQTT:
 def _is_ipv4(host):
     parts = host.split(".")
     return len(parts) == 4 and all(part.isdigit() and int(part) < 256 for part in parts)
-
-
-def _text(value):
-    """A string as MQTT has it: two bytes of length, then the bytes."""
-    return bytes((len(value) >> 8, len(value) & 255)) + value
-
-
-def _packet(kind, body):
-    size = len(body)
-    length = bytes((size,)) if size < 128 else bytes((size & 127 | 128, size >> 7))
-    return bytes((kind,)) + length + body
-
-
-def _connect_packet(client, will_topic, user, password, keepalive_s):
-    flags = 0x02 | 0x04 | 0x20  # clean session; a will, retained
-    body = _text(client.encode()) + _text(will_topic) + _text(b"offline")
-    if user is not None:
-        flags |= 0x80
-        body += _text(user.encode())
-    if password is not None:
-        flags |= 0x40
-        body += _text(password.encode())
-    head = _text(b"MQTT") + bytes((4, flags, keepalive_s >> 8, keepalive_s & 255))
-    return _packet(0x10, head + body)
-
-
-def _subscribe_packet(topic):
-    return _packet(0x82, b"\0\1" + _text(topic) + b"\0")
-
-
-def _retained_packet(topic, payload):
-    return _packet(0x31, _text(topic) + payload)

@@ -232,7 +232,8 @@ def open_terminal(path):
     import os
     import tty
 
-    fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    flags = os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK  # pyright: ignore[reportAttributeAccessIssue]
+    fd = os.open(path, flags)
     try:
         if os.isatty(fd):
             tty.setraw(fd)
