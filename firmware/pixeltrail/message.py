@@ -169,7 +169,7 @@ def opt_out(w, is_out, _b, _c):
 
 
 class Downlink:
-    """The message read last: `kind`, and the fields of that kind. `stream_at` is where in `buffer` its stream ID lies."""
+    """The message read last: `kind`, and the fields of that kind. `stream_at`: where in `buffer` its stream ID lies."""
 
     def __init__(self):
         self._reader = cbor.Reader()

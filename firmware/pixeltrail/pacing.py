@@ -2,8 +2,8 @@
 
 A keyframe is due at the start of recording, of a session and of a stream; every `keyframe_interval_s` if something
 changed since the last one; and when the bridge asks, at most once in five seconds. A delta is due when a refresh
-changed something. Neither begins more often than `max_fps`, nor without room in the outbox, and a delta waits while the line is
-behind: then the newest picture goes out and those between are counted as skipped.
+changed something. Neither begins more often than `max_fps`, nor without room in the outbox, and a delta waits while the
+line is behind: then the newest picture goes out and those between are counted as skipped.
 """
 
 from micropython import const

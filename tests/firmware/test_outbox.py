@@ -1,0 +1,116 @@
+"""The ring against a plain list."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from pixeltrail.outbox import CALLS, CONTROL, FRAMES, Outbox
+
+
+class RingMachine(RuleBasedStateMachine):
+    """A list of (seq, data, is_replay) is the truth; `sent` of them are before the cursor."""
+
+    def __init__(self):
+        super().__init__()
+        self.outbox = Outbox(1400)
+        self.kept: list[tuple[int, bytes, bool]] = []
+        self.sent = 0
+        self.seq = 0
+
+    @rule(
+        size=st.integers(1, 520),
+        level=st.sampled_from((FRAMES, CALLS, CONTROL)),
+        is_replay=st.booleans(),
+        frees=st.integers(0, 2),
+    )
+    def append(self, size, level, is_replay, frees):
+        room = self.outbox.room(level)
+        for _ in range(min(frees, len(self.kept))):  # between opening and closing a chunk, acks may come
+            self.free()
+        assert self.outbox.room(level) >= room, "room shrank while a chunk was open"
+        if size > room:
+            return
+        data = bytes((self.seq + i) & 0xFF for i in range(size))
+        self.outbox.append(data, size, self.seq, 3, is_replay)
+        self.kept.append((self.seq, data, is_replay))
+        self.seq += 1
+
+    @precondition(lambda self: self.kept)
+    @rule()
+    def free(self):
+        self.outbox.free()
+        self.kept.pop(0)
+        self.sent = max(0, self.sent - 1)
+
+    @precondition(lambda self: self.sent < len(self.kept))
+    @rule()
+    def send(self):
+        at = self.outbox.next_to_send()
+        assert self.slot(at) == self.kept[self.sent]
+        self.outbox.mark_sent()
+        self.sent += 1
+
+    @rule()
+    def go_back(self):
+        self.outbox.go_back()
+        self.sent = 0
+
+    @rule()
+    def purge(self):
+        dropped = []
+        self.outbox.purge(lambda tag, seq: dropped.append(seq))
+        assert dropped == [seq for seq, _, is_replay in self.kept if is_replay]
+        self.sent = sum(not is_replay for _, _, is_replay in self.kept[: self.sent])
+        self.kept = [slot for slot in self.kept if not slot[2]]
+
+    def slot(self, at):
+        outbox = self.outbox
+        start = outbox.start(at)
+        data = bytes(outbox.buffer[start : start + outbox.length(at)])
+        return outbox.seq(at), data, bool(outbox.buffer[at + 7])
+
+    @invariant()
+    def agrees(self):
+        outbox = self.outbox
+        assert (outbox.count, outbox.sent) == (len(self.kept), self.sent)
+        assert outbox.unsent == sum(len(data) for _, data, _ in self.kept[self.sent :])
+        assert outbox.used <= outbox.size
+        if self.kept:
+            assert self.slot(outbox.oldest()) == self.kept[0]
+            assert outbox.tag(outbox.oldest()) == 3
+        else:
+            assert outbox.oldest() == -1 and outbox.used == 0
+        if self.sent == len(self.kept):
+            assert outbox.next_to_send() == -1
+
+
+TestRing = RingMachine.TestCase
+TestRing.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+
+
+def test_every_level_leaves_room_for_the_next():
+    outbox = Outbox(4096)
+    assert outbox.room(FRAMES) == 4096 * 3 // 4 - 8
+    assert outbox.room(CALLS) == 4096 - 256 - 8
+    assert outbox.room(CONTROL) == 4096 - 8
+    seq = 0
+    while outbox.room(FRAMES) >= 100:
+        outbox.append(bytes(100), 100, seq, 0, True)
+        seq += 1
+    assert outbox.used <= 3072
+    while outbox.room(CALLS) >= 100:
+        outbox.append(bytes(100), 100, seq, 0, False)
+        seq += 1
+    for _ in range(3):
+        assert outbox.room(CONTROL) >= 70
+        outbox.append(bytes(70), 70, seq, 0, False)
+        seq += 1
+
+
+def test_nothing_admitted_is_evicted():
+    outbox = Outbox(1024)
+    while outbox.room(CONTROL) > 50:
+        outbox.append(bytes(50), 50, outbox.count, 0, True)
+    assert outbox.seq(outbox.oldest()) == 0
+    assert outbox.room(CONTROL) < 50
