@@ -33,8 +33,39 @@ _KEEPALIVE_S: Final = 30
 _MAX_DELAY_S: Final = 30
 _REPEAT_LOG_S: Final = 60.0
 _STOP_S: Final = 2.0
+_READ_BYTES: Final = 65_536
 _MAX_TOPICS: Final = 10_000  # remembered, so that a topic is taken apart once
 _REFUSED: Final = {134, 135, 5, 4}  # bad user name or password, not authorised: MQTT 5 and 3.1.1
+
+
+class _BufferedSocket:
+    """A socket that paho reads in small pieces (three for each packet), filled by large ones.
+
+    Each read of the real socket gives the interpreter up to the committer's thread, for milliseconds when that is
+    busy. paho asks `pending` before it waits, as it must for TLS, so what lies here is not overlooked.
+    """
+
+    def __init__(self, real: Any) -> None:
+        self._real, self._data, self._at = real, b"", 0
+
+    def recv(self, size: int) -> bytes:
+        if self._at >= len(self._data):
+            self._data, self._at = self._real.recv(_READ_BYTES), 0
+        piece: bytes = self._data[self._at : self._at + size]
+        self._at += len(piece)
+        return piece
+
+    def pending(self) -> int:
+        beyond = self._real.pending() if hasattr(self._real, "pending") else 0
+        return len(self._data) - self._at + int(beyond)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+class _Client(paho.Client):
+    def _create_socket(self) -> Any:
+        return _BufferedSocket(super()._create_socket())
 
 
 class MqttSource:
@@ -61,7 +92,7 @@ class MqttSource:
         self._said: tuple[bool, str] = (False, "")
         self._said_s = float("-inf")
         client_id = f"pixeltrail-{self._bridge}-{os.urandom(3).hex()}"
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=paho.MQTTv311)
+        self._client = _Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=paho.MQTTv311)
         user, password = user or unquote(parts.username or ""), password or unquote(parts.password or "")
         if user:
             self._client.username_pw_set(user, password or None)
@@ -140,6 +171,7 @@ class MqttSource:
             with self._lock:
                 actions = self._herald.heard(last, not message.payload, message.retain, time.monotonic())
             self._do(actions)
+            self._wake.set()  # the next thing due may be due sooner
         elif not DEVICE_ID.fullmatch(middle):
             self.bad_topics += 1
             log.warning("topic of no device", topic=topic[:100], count=self.bad_topics)
@@ -179,7 +211,6 @@ class MqttSource:
                 )
             elif isinstance(action, Alarm):
                 log.error("a second bridge began on this broker", broker=self.name, rival=action.rival)
-        self._wake.set()
 
     def _say(self, is_up: bool, detail: str) -> None:
         """Tell the state, and log it when it is news or an old trouble that still lasts."""

@@ -16,31 +16,39 @@ from ..mapping.calls import Call, OutboxRow, Settled
 _encode_json = msgspec.json.Encoder().encode
 _ADD_EVENT = (
     "INSERT INTO events (message_id, device, session_id, type, event, time_ms, payload)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING RETURNING id"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING"
 )
+_ADD_DELIVERIES = "INSERT INTO deliveries (event, sink, device) SELECT id, ?, device FROM events WHERE id > ?"
 
 
 def enqueue_calls(
     db: sqlite3.Connection, calls: Iterable[Call], sinks: Sequence[str], numbers: dict[str, int]
 ) -> int:
     """Add events that are not known yet, with a delivery to each sink; returns how many were new."""
-    deliveries = []
-    added = 0
-    for call in calls:
-        device = numbers.get(call.device_id)
-        if device is None:
-            (device,) = db.execute("SELECT no FROM devices WHERE device_id = ?", (call.device_id,)).fetchone()
-            numbers[call.device_id] = device
-        values = (
-            *(call.message_id, device, call.session_id, call.type, call.event),
-            *(call.time_ms, _encode_json(call.payload)),
+    rows = [
+        (
+            *(call.message_id, _device_number(db, call.device_id, numbers), call.session_id, call.type),
+            *(call.event, call.time_ms, _encode_json(call.payload)),
         )
-        row = db.execute(_ADD_EVENT, values).fetchone()
-        if row is not None:
-            added += 1
-            deliveries += [(row[0], sink, device) for sink in sinks]
-    db.executemany("INSERT INTO deliveries (event, sink, device) VALUES (?, ?, ?)", deliveries)
+        for call in calls
+    ]
+    if not rows:
+        return 0
+    # AUTOINCREMENT: an ID is never used twice, so the new events are those above the highest one so far.
+    row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+    last_id = row[0] if row else 0
+    added = db.executemany(_ADD_EVENT, rows).rowcount
+    for sink in sinks:
+        db.execute(_ADD_DELIVERIES, (sink, last_id))
     return added
+
+
+def _device_number(db: sqlite3.Connection, device_id: str, numbers: dict[str, int]) -> int:
+    number = numbers.get(device_id)
+    if number is None:
+        (number,) = db.execute("SELECT no FROM devices WHERE device_id = ?", (device_id,)).fetchone()
+        numbers[device_id] = number
+    return number
 
 
 def lease(

@@ -76,6 +76,22 @@ def test_messages_both_ways(broker, serving) -> None:
     peer.close()
 
 
+def test_the_herald_sleeps_while_nothing_is_due(broker) -> None:
+    collector, source = Collector(), MqttSource(f"mqtt://127.0.0.1:{broker.port}", ID)
+    ticks = []
+    tick = source._herald.tick
+    source._herald.tick = lambda now_s: ticks.append(now_s) or tick(now_s)
+    source.start(collector.receive, collector.state)
+    collector.wait_up()
+    peer = Peer(broker.port, "pt/v1/device-1/down")
+    for _ in range(50):
+        peer.publish("pt/v1/device-1/up", b"x")
+    collector.wait(lambda: len(collector.arrivals) >= 40)  # the first few may come before the subscription
+    assert len(ticks) < 20
+    source.stop()
+    peer.close()
+
+
 def test_presence_and_bad_topics(broker, serving) -> None:
     source, collector = serving
     peer = Peer(broker.port)
