@@ -112,7 +112,8 @@ def judge_paced_frames(replay: Replay, recorded: Sequence[bytes]) -> list[int]:
     places: list[int] = []
     at = 0
     for number, picture in enumerate(replay.pictures):
-        if picture.is_mixed or (not any(picture.data) and not places):
+        is_undrawn = not any(picture.data) and not places and picture.data not in recorded
+        if picture.is_mixed or is_undrawn:
             continue
         try:
             at = recorded.index(picture.data, at)
