@@ -8,7 +8,7 @@ order holds also when the outbox was full for hours. They have chunks of their o
 from micropython import const
 
 from . import message, wire
-from .outbox import CALLS, CONTROL, FRAMES
+from .outbox import CALLS, CONTROL
 
 # places in a gap's counts
 REFUSED_FRAMES = const(0)
@@ -16,11 +16,10 @@ REFUSED_INPUTS = const(1)
 REFUSED_CALLS = const(2)
 
 _GAP_REASONS = (wire.GAP_OUTBOX_FULL, wire.GAP_ENCODER, wire.GAP_TOO_LARGE)
-_GAP_ROOM = const(64)
 
 
 class Announcer:
-    def __init__(self, device, tap, encoder, settings, clock, chunk, outbox, link, session, capture):
+    def __init__(self, device, tap, encoder, settings, clock, chunk, link, session, capture):
         self._device = device
         self._tap = tap
         self._encoder = encoder
@@ -28,7 +27,6 @@ class Announcer:
         self._max_chunk = settings.max_chunk
         self._clock = clock
         self._chunk = chunk
-        self._outbox = outbox
         self._link = link
         self._session = session
         self._capture = capture
@@ -109,8 +107,11 @@ class Announcer:
         )
 
     def _may_tell_refusals(self):
-        """One gap record tells of a whole time of refusals, once that is over; a gap would end an unfinished frame."""
-        return self._has_refused and not self._capture.is_open and self._outbox.room(FRAMES) >= _GAP_ROOM
+        """One gap record tells of a whole time of refusals, once frames are admitted again.
+
+        Never while a frame is under way: a gap would end it.
+        """
+        return self._has_refused and not self._capture.is_open and self._capture.has_room()
 
     def _tell_stream(self):
         if not self._hello_told:

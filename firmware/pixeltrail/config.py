@@ -77,7 +77,7 @@ SETTINGS = (
     ("device_id", None, _device_id),  # default: a hash of the chip's ID
     ("app", "", _name),
     ("app_version", "", _name),
-    ("board", None, _name),  # default: as MicroPython names the machine
+    ("board", None, _optional(_name)),  # default: as MicroPython names the machine
     # what is recorded
     ("sample_rate", 0.0, _number(0, 1)),  # share of sessions whose replay is recorded
     ("auto_start", True, _flag),

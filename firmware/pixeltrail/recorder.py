@@ -73,7 +73,6 @@ class Recorder:
             s,
             self._clock,
             self._chunk,
-            self._outbox,
             self._link,
             self._session,
             self._capture,
@@ -372,7 +371,7 @@ class Recorder:
     @property
     def drained(self):
         """True when the bridge has everything."""
-        return self._link.drained
+        return self._announcer.is_told() and self._link.drained
 
     def stats(self):
         """Counts since the stream began, as a dict; `errors` since the recorder was made."""

@@ -41,6 +41,7 @@ class Rig:
 
     def settle(self, limit: int = 2000) -> None:
         """Step until the bridge has everything."""
+        self.step()
         for _ in range(limit):
             if self.recorder.idle and self.recorder.drained:
                 return
@@ -60,8 +61,15 @@ class Rig:
         bodies = self.bridge.bodies(self.stream)
         return bodies if kind is None else [body for body in bodies if isinstance(body, kind)]
 
-    def frames(self) -> list[m.Frame]:
-        return self.bodies(m.Frame)
+    def frames(self) -> list[int]:
+        """The flags of each whole frame, its parts' together, without the payload type."""
+        frames, flags = [], 0
+        for part in self.bodies(m.Frame):
+            flags |= part.flags & 0x1F
+            if flags & m.FrameFlag.LAST:
+                frames.append(flags)
+                flags = 0
+        return frames
 
     def pictures(self) -> list[tuple[bytes, bool]]:
         """Every picture that the newest stream shows, and whether it is mixed."""

@@ -128,7 +128,9 @@ def test_wide_into(value):
     assert reader.bad == (value >= 1 << 30)
 
 
-@pytest.mark.parametrize("value", [b"\x1b" + bytes(7) + b"\x05", b"\x1a\0\0\0\x05", b"\x19\0\x05", b"\x18\x05"])
+@pytest.mark.parametrize(
+    "value", [b"\x1b" + bytes(7) + b"\x05", b"\x1a\0\0\0\x05", b"\x19\0\x05", b"\x18\x05"]
+)
 def test_longer_forms_are_read(value):
     reader = Reader()
     reader.reset(value, len(value))

@@ -73,7 +73,9 @@ def test_a_connection_begins_with_a_sync():
     bench.step()
     bench.line.join()
     bench.step()
-    assert [type(seen) for seen in bench.sent()] == [m.Sync]  # what was sent waits for the timer, not for the line
+    assert [type(seen) for seen in bench.sent()] == [
+        m.Sync
+    ]  # what was sent waits for the timer, not for the line
 
 
 def test_the_window_bounds_what_is_in_flight():

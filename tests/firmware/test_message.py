@@ -71,7 +71,12 @@ def test_records(write, values, expected):
 
 def test_hello():
     hello = body(message.hello, DEVICE, 2, STREAM)
-    assert (hello.device_id, hello.app, hello.app_version, hello.board) == ("device-1", "kettle", "1.2", "Pico W")
+    assert (hello.device_id, hello.app, hello.app_version, hello.board) == (
+        "device-1",
+        "kettle",
+        "1.2",
+        "Pico W",
+    )
     assert (hello.clock_quality, hello.previous, hello.boot) == (m.ClockQuality.GOOD, STREAM, 0)
 
 

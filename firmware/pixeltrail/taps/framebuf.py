@@ -96,6 +96,14 @@ class Tap:
                 return answer
 
             return do_refresh
+        if hasattr(self._display, "renderbuf"):  # sh1106: `**` would allocate at every refresh
+
+            def show_part(full_update=False):
+                answer = original(full_update)
+                refreshed()
+                return answer
+
+            return show_part
         if hasattr(self._display, "pages") or hasattr(self._display, "lut"):
             # drivers known to take no arguments by name: `**`, and passing on `*`, would allocate at every refresh
             def show(*args):

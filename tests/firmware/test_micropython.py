@@ -1,0 +1,59 @@
+"""The same source under MicroPython: it imports, runs, and allocates nothing once it has started."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support import micropython
+
+SCRIPTS = micropython.ROOT / "tests" / "firmware" / "device"
+SEARCH = (micropython.FIRMWARE, SCRIPTS)
+
+
+def test_every_module_imports():
+    modules = sorted(
+        path.stem for path in (micropython.FIRMWARE / "pixeltrail").glob("*.py") if path.stem != "__init__"
+    )
+    lines = "; ".join(f"import pixeltrail.{name}" for name in modules)
+    assert micropython.run(f"{lines}; print('imported')", search=SEARCH).split() == ["imported"]
+
+
+def test_transports_load_on_first_use_alone():
+    script = """
+import sys, pixeltrail
+print([name for name in sys.modules if "transport" in name])
+from pixeltrail import MQTT
+print("pixeltrail.transport.mqtt" in sys.modules, "pixeltrail.transport.serial" in sys.modules)
+"""
+    assert micropython.run(script, search=SEARCH).splitlines() == ["[]", "True False"]
+
+
+def test_nothing_is_allocated_in_steady_state():
+    """Frames, calls, chunks, acks, refusals and resends with the heap locked; an allocation would be an error."""
+    lines = [line.split() for line in micropython.run(SCRIPTS / "steady.py", search=SEARCH).splitlines()]
+    assert lines[-1] == ["done"]
+    for name, value in lines[:-1]:
+        if name == "errors":
+            assert int(value) == 0
+        elif name in ("frames", "resent", "refused", "acks", "chunks"):
+            assert int(value) > 20, f"{name} was not exercised"
+
+
+@pytest.mark.parametrize("text", ["", "plain", "gr\u00fc\u00df", "\u20ac\U0001f600", "x" * 300])
+def test_kernels_agree_with_their_twins(text):
+    script = f"""
+import pixeltrail.kernels as kernels
+import pixeltrail.kernels_plain as kernels_plain
+text = {text!a}
+size = kernels.text_bytes(text, len(text))
+assert size == kernels_plain.text_bytes(text, len(text)) == len(text.encode())
+a, b = bytearray(400), bytearray(400)
+kernels.copy(a, 3, text, 0, size)
+kernels_plain.copy(b, 3, text, 0, size)
+assert a == b
+kernels.copy(a, 1, a, 3, size)
+kernels_plain.copy(b, 1, b, 3, size)
+assert a == b
+print("same")
+"""
+    assert micropython.run(script, search=SEARCH).split() == ["same"]
