@@ -17,7 +17,7 @@ from . import recorder as _recorder
 from .taps import framebuf as _framebuf
 from .wire import CANCEL, DOWN, MOVE, TURN, UP
 
-__all__ = ("CANCEL", "DOWN", "File", "MOVE", "MQTT", "Recorder", "Serial", "TURN", "UP", "tap")
+__all__ = ("CANCEL", "DOWN", "File", "MOVE", "MQTT", "Recorder", "Serial", "TURN", "UP", "tap")  # pyright: ignore
 
 tap = _framebuf.Tap
 

@@ -28,10 +28,10 @@ else:
     _EPOCH_SHIFT_S = 0
 
     def ticks_ms():
-        return time.monotonic_ns() // 1_000_000 & _MASK
+        return time.monotonic_ns() // 1_000_000 & _MASK  # pyright: ignore
 
     def ticks_us():
-        return time.monotonic_ns() // 1_000 & _MASK
+        return time.monotonic_ns() // 1_000 & _MASK  # pyright: ignore
 
     def ticks_diff(later, earlier):
         return (later - earlier + (1 << 29) & _MASK) - (1 << 29)

@@ -4,6 +4,9 @@ Names and defaults follow the session-replay SDKs where those have the setting. 
 error that names the setting, the value and what would do; it is raised while the recorder is made, and never later.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# Settings get their attributes from the table below.
+
 import sys
 
 from . import wire

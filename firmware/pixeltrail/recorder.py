@@ -7,6 +7,9 @@ The parts know nothing of each other's timing, this module does: capture.py make
 link.py talks to the bridge, session.py decides what may be recorded.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# Settings get their attributes from a table.
+
 import sys
 
 from micropython import const

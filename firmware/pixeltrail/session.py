@@ -46,7 +46,7 @@ class Session:
         date = clock.read_date()
         self.epoch = None if date is None else bytes(clock.date())
         self.has_id = date is not None
-        if date is not None:
+        if self.epoch is not None:
             self._id[:] = self.epoch
         self.sampled = self._decide(date)
 

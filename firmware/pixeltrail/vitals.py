@@ -9,7 +9,7 @@ _KINDS = wire.VITAL_REFUSED_CALLS + 1
 
 class Vitals:
     def __init__(self):
-        self.numbers = [None] * _KINDS  # by the keys of the wire's vitals map
+        self.numbers: list = [None] * _KINDS  # by the keys of the wire's vitals map
         self.begin_counting()
 
     def begin_counting(self):
