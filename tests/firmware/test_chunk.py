@@ -102,7 +102,7 @@ def test_without_room_it_does_not_open(chunk, outbox):
 def test_at_most_500_records(chunk, outbox):
     chunk = Chunk(Outbox(65536), 4096)
     chunk.begin_stream(STREAM, 0)
-    for n in range(501):
+    for _ in range(501):
         assert chunk.open(True, CALLS, 0)
         message.touch(chunk.begin_record(0), 1, 1, 1)
         assert chunk.end_record()

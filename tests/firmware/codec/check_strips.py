@@ -53,7 +53,8 @@ def check(row_bytes, rows, pitch, strip_bytes, kernel):
             if store:
                 count = table.refresh(marks)
             else:
-                count = table.torn(marks, 0, table.cols, 0, rows)
+                table.window(0, table.cols, 0, rows)
+                count = table.torn(marks)
             columns = expected(i % pitch, row_bytes, strip_bytes, table.cols)
             wanted = bytearray(table.map_bytes)
             for c in columns:

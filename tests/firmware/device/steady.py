@@ -7,14 +7,16 @@ import micropython
 import parts
 import pixeltrail
 
-FRAMES = 400
+FRAMES = 700  # 70 s: two syncs by the clock, one record of vitals
+DATE = 1767323045000
 PROPERTIES = {"cups": 2, "size": "gro\u00df", "hot": True, "temperature": 91.5, "steps": [1, 2, {"a": None}]}
 
 
-def make(exact):
+def make(exact, date):
     display = parts.Oled()
     line = parts.Line()
     ticks = parts.Ticks()
+    ticks.date = date
     recorder = pixeltrail.Recorder(
         display,
         line,
@@ -53,8 +55,8 @@ def work(display, line, ticks, recorder, first, end):
 
 
 def main():
-    for exact in (True, False):
-        display, line, ticks, recorder = make(exact)
+    for exact, date in ((True, None), (False, DATE)):
+        display, line, ticks, recorder = make(exact, date)
         work(display, line, ticks, recorder, 0, 20)
         micropython.heap_lock()
         work(display, line, ticks, recorder, 20, FRAMES)
