@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 DEVICES = 8
-KINDS = ("track500", "track4k", "frame500", "records500")
 _QUIET_S = 5.0  # no message for this long: the rest was lost on the way
 _STAMP = 19  # digits of time.time_ns()
 
@@ -32,13 +31,20 @@ def _template(kind: str, stream: bytes, seq: int) -> bytes:
     from pixeltrail_bridge.wire.encode import encode_uplink
 
     stamp = "0" * _STAMP
-    if kind == "frame500":
-        bodies: list[m.Body] = [m.Frame(6, bytes(range(256)) + bytes(216))]
+    bodies: list[m.Body]
+    if seq == 0:  # without a session that is sampled, replay data is refused
+        hello = m.Hello("bench", 0, 1, "sim", "pixeltrail", "bench", "1", 0, None, "none")
+        display = m.Display(320, 240, m.PixelFormat.RGB565, 32, 1, 128, None, 0)
+        bodies = [hello, display, m.SessionStart(0, True, None)]
+    elif kind == "frame500":
+        bodies = [m.Frame(6, bytes(range(256)) + bytes(216))]
     elif kind == "track500":
         bodies = [m.Track("Kettle Started", {"mode": "boil", "text": "x" * 410, "at": stamp})]
     elif kind == "track4k":
         long = {f"text{n}": "x" * 990 for n in range(4)}
         bodies = [m.Track("Kettle Started", {**long, "at": stamp})]
+    elif kind == "replay500":
+        bodies = [m.Frame(6, bytes(100)), m.Touch(10, 20, 0), m.Frame(6, bytes(100)), m.Touch(11, 21, 1)] * 2
     else:
         bodies = [m.Track(f"Button {n} Pressed", {"name": "ok", "count": n, "at": stamp}) for n in range(8)]
     records = tuple(m.Record(n, seq + n, body) for n, body in enumerate(bodies))
@@ -74,7 +80,8 @@ def _publish(port: int, kind: str, count: int, rate: float) -> None:
         for number, packet in enumerate(packets if rate else ()):
             while time.perf_counter() < began + number / rate:
                 time.sleep(0.0002)
-            packet[-_STAMP:] = b"%d" % time.time_ns()
+            if packet.endswith(b"0" * _STAMP):
+                packet[-_STAMP:] = b"%d" % time.time_ns()
             line.sendall(packet)
         line.sendall(b"\xe0\x00")
         line.shutdown(socket.SHUT_WR)
@@ -137,7 +144,6 @@ def _count(port: int, count: int) -> None:
 
 def _ingest(port: int, count: int, folder: str) -> None:
     import structlog
-
     from pixeltrail_bridge.ingest import Arrival, Committed, Ingest, IngestSettings
     from pixeltrail_bridge.mapping.chunks import MappingSettings, map_chunk, map_sync
     from pixeltrail_bridge.sources.base import LinkState
@@ -184,6 +190,8 @@ def _ingest(port: int, count: int, folder: str) -> None:
         delays[int(len(delays) * q)] if delays else 0.0 for q in (0.5, 0.99)
     )
     result["events"] = store.pending("sink")
+    stored = store._reader().execute("SELECT count(*) FROM chunks").fetchone()[0]
+    assert stored == result["got"], f"{stored} chunks are stored of {result['got']}"
     result["commits"] = ingest.health.commits
     result["refused"] = ingest.health.refused_messages
     print(json.dumps(result), flush=True)
