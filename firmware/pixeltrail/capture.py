@@ -64,16 +64,16 @@ class Capture:
         """The display was refreshed; its buffer holds what it shows."""
         changed = self._encoder.refresh()
         self.has_picture = True
-        if not changed and not self._encoder.dirty:
+        if not changed and (self.is_open or self.is_waiting or not self._encoder.dirty):
             return
         self._refresh_ms = stream_ms
         self.has_changed = True
         if self.is_open:
-            if not changed:
-                return
+            if not (self._parts or self.is_key or self._is_closing):
+                self.skipped += 1  # its frame ends before the first part
             self._is_mixed = True
             self._is_closing = not self.is_key
-        elif self.is_waiting:
+        if self.is_waiting:
             self.skipped += 1
         self.is_waiting = True
         self._is_refused = False
@@ -148,6 +148,7 @@ class Capture:
         if size == 0 and self._parts == 0 and not self.is_key:  # what had changed is as it was
             chunk.drop_record()
             self.is_open = False
+            self.skipped += 1
             return False
         self._write_part(w, payload, size, is_last)
         return self.is_open
