@@ -12,7 +12,7 @@ rows from the top, whatever is dirty.
 """
 
 from .fnv import Fnv
-from .pixels import PAYLOAD_TYPE, PixelCoder
+from .pixels import COLUMN, COLUMNS, PAYLOAD_TYPE, ROW, ROWS, PixelCoder
 from .rects import DirtyMap
 from .strips import Strips, natural_strip_width
 
@@ -51,21 +51,24 @@ class Encoder:
             raise ValueError("a buffer of %d bytes is too short for %d rows of %d" % (len(buffer), rows, pitch))
         strip_bytes = self.strip_width * bits >> 3
         self._rows = rows
-        self._edge = _edge_mask(format, width * bits & 7)
-        self._foot = (1 << (height & 7)) - 1 if pages and height & 7 else 255
         self._strips = Strips(buffer, rows, pitch, row_bytes, strip_bytes)
         self._cols = self._strips.cols
         self._dirty = DirtyMap(self._cols, rows, pages)
         self._torn = bytearray(self._strips.map_bytes)
         self._has_torn = False
-        self._coder = PixelCoder(buffer, pitch, row_bytes, strip_bytes, 2 if bits == 16 else 1)
-        self._fnv = Fnv(buffer, pitch, strip_bytes)
+        edge = _edge_mask(format, width * bits & 7)
+        foot = (1 << (height & 7)) - 1 if pages and height & 7 else 255
+        shape = (rows, pitch, row_bytes, strip_bytes)
+        self._coder = PixelCoder(buffer, shape, 2 if bits == 16 else 1, edge, foot)
+        self._fnv = Fnv(buffer, self._coder.area)
+        self._strip_px = self.strip_width * self.strip_rows
         self._is_key = False
         self._row = 0  # of a keyframe: everything above it, and left of _column in it, is coded
         self._column = 0
         self._largest_room = 0
         self._starved = False
-        self._coded_px = 0  # by the last _encode
+        self._budget_px = 0  # what is left of it in this part
+        self._part_is_empty = True
         self.exact = True
 
     def refresh(self):
@@ -113,18 +116,11 @@ class Encoder:
         unless `end - start` is small against what earlier calls offered: then 0 asks for more room, once.
         """
         k = start
-        room = end - start
-        if room > self._largest_room:
-            self._largest_room = room
-        while budget_px > 0 and not self.finished:
-            if self._is_key:
-                after = self._encode_key(out, k, end, budget_px, k == start)
-            else:
-                after = self._encode_delta(out, k, end, budget_px, k == start)
-            if after == k:
-                break
-            budget_px -= self._coded_px
-            k = after
+        self._offer(end - start)
+        self._budget_px = budget_px
+        self._part_is_empty = True
+        while self._budget_px > 0 and not self.finished:
+            k = self._rectangle_into(out, k, end)
         self._starved = k == start and not self.finished
         return k - start
 
@@ -132,62 +128,77 @@ class Encoder:
         """Write the checksum of what the keyframe coded, 4 bytes, little-endian."""
         self._fnv.write_into(out, start)
 
-    def _encode_delta(self, out, k, end, budget_px, is_first):
+    def _offer(self, room):
+        if room > self._largest_room:
+            self._largest_room = room
+        self._may_split = self._starved or room * 4 >= self._largest_room * 3
+
+    def _rectangle_into(self, out, k, end):
+        """Code the top of the next rectangle and take it off the dirty map; return the new k. A full part ends."""
+        if self._is_key:
+            self._aim_key()
+        else:
+            self._aim_delta()
+        stop = self._coder.code_into(out, k, end)
+        if stop == k and self._part_is_empty and self._may_split and self._narrow(end - k):
+            stop = self._coder.code_into(out, k, end)
+        if stop == k:
+            self._budget_px = 0
+            return k
+        self._part_is_empty = False
+        self._settle()
+        return stop
+
+    def _aim_delta(self):
         dirty = self._dirty
-        return self._encode(out, k, end, dirty.column, dirty.columns, dirty.row, dirty.rows, budget_px, is_first)
+        self._aim(dirty.column, dirty.columns, dirty.row, dirty.rows)
 
-    def _encode_key(self, out, k, end, budget_px, is_first):
-        rows = self._rows - self._row
-        if self._column:
-            rows = 1  # the rest of a row that was split
-        columns = self._cols - self._column
-        return self._encode(out, k, end, self._column, columns, self._row, rows, budget_px, is_first)
+    def _aim_key(self):
+        # The rest of a row that was split is one row.
+        self._aim(self._column, self._cols - self._column, self._row, 1 if self._column else self._rows - self._row)
 
-    def _encode(self, out, k, end, column, columns, row, rows, budget_px, is_first):
-        """Code the top of a rectangle and take it off the dirty map; return the new k."""
-        strip_px = self.strip_width * self.strip_rows
-        rows = min(rows, max(1, budget_px // (columns * strip_px)))
-        after = self._code(out, k, end, column, columns, row, rows)
-        if after == k and is_first and self._may_split(end - k):
-            if not self._is_key:
-                # Begin at a dirty strip, or what was coded before would come again, without end.
-                columns += column
-                column = self._dirty.first_in_row(column, row)
-                columns -= column
-            columns = min(columns, self._coder.columns_that_fit(end - k))
-            if columns:
-                rows = 1 if self._is_key else min(rows, max(1, budget_px // (columns * strip_px)))
-                after = self._code(out, k, end, column, columns, row, rows)
-        rows = self._coder.rows
-        if after != k:
-            self._settle(column, columns, row, rows)
-        self._coded_px = columns * rows * strip_px
-        return after
+    def _aim(self, column, columns, row, rows):
+        if rows * columns * self._strip_px > self._budget_px:
+            rows = max(1, self._budget_px // (columns * self._strip_px))
+        self._coder.aim(column, columns, row, rows)
 
-    def _code(self, out, k, end, column, columns, row, rows):
-        edge = self._edge if column + columns == self._cols else 255
-        foot = self._foot if row + rows == self._rows else 255
-        return self._coder.code_into(out, k, end, column, columns, row, rows, edge, foot)
+    def _narrow(self, room):
+        """Aim at as many columns as fit; false when none does. A keyframe goes on in raster order, row by row."""
+        fitting = self._coder.columns_that_fit(room)
+        if not fitting:
+            return False
+        if self._is_key:
+            self._aim(self._column, min(fitting, self._cols - self._column), self._row, 1)
+        else:
+            self._narrow_delta(fitting)
+        return True
 
-    def _may_split(self, room):
-        return self._starved or room * 4 >= self._largest_room * 3
+    def _narrow_delta(self, fitting):
+        # Begin at a dirty strip, or what was coded before would come again, without end.
+        dirty = self._dirty
+        column = dirty.first_in_row(dirty.column, dirty.row)
+        self._aim(column, min(fitting, dirty.column + dirty.columns - column), dirty.row, dirty.rows)
 
-    def _settle(self, column, columns, row, rows):
+    def _settle(self):
         """What was coded is no longer dirty, unless the app drew there after the refresh."""
-        self._dirty.clear(column, columns, row, rows)
-        if self._strips.torn(self._torn, column, column + columns, row, row + rows):
+        area = self._coder.area
+        self._budget_px -= area[COLUMNS] * area[ROWS] * self._strip_px
+        self._dirty.clear(area)
+        self._strips.window(area[COLUMN], area[COLUMNS], area[ROW], area[ROWS])
+        if self._strips.torn(self._torn):
             self._has_torn = True
             self.exact = False
-        if not self._is_key:
-            self._dirty.seek(row)
-            return
-        edge = self._edge if column + columns == self._cols else 255
-        foot = self._foot if row + rows == self._rows else 255
-        self._fnv.add(column, self._coder.bytes_wide(column, columns), row, rows, edge, foot)
-        self._column = column + columns
+        if self._is_key:
+            self._settle_key(area)
+        else:
+            self._dirty.seek(area[ROW])
+
+    def _settle_key(self, area):
+        self._fnv.add()
+        self._column = area[COLUMN] + area[COLUMNS]
         if self._column == self._cols:
             self._column = 0
-            self._row = row + rows
+            self._row = area[ROW] + area[ROWS]
         if self._row >= self._rows:
             self._dirty.seek()
 

@@ -13,10 +13,9 @@ _SEED = b"\xc5\x9d\x1c\x81"  # 0x811c9dc5, little-endian
 class Fnv:
     """Four bytes of state, never an integer: half of the values would be heap objects on a 32-bit board."""
 
-    def __init__(self, buffer, pitch, strip_bytes):
+    def __init__(self, buffer, area):
         self._buffer = buffer
-        self._pitch = pitch
-        self._strip_bytes = strip_bytes
+        self._area = area
         self._state = bytearray(4)
         self.reset()
 
@@ -24,9 +23,9 @@ class Fnv:
         for i in range(4):
             self._state[i] = _SEED[i]
 
-    def add(self, column, size, row, rows, edge, foot):
-        at = row * self._pitch + column * self._strip_bytes
-        fnv.add(self._buffer, 0, self._state, at, self._pitch, size, rows, edge, foot)
+    def add(self):
+        """Add the rows of the area that were coded."""
+        fnv.add(self._buffer, 0, self._state, self._area)
 
     def write_into(self, out, start):
         for i in range(4):

@@ -27,8 +27,8 @@ class DirtyMap:
 
     def seek(self, row=0):
         """Find the next rectangle at or below the block that holds `row`; sets and returns `found`."""
-        start = row - row % self._block
-        self.found = bits.find(self.bits, 0, self._rect, self._cols, self._height, self._block, start) == 1
+        row -= row % self._block
+        self.found = bits.find(self.bits, 0, self._rect, self._cols, self._height, self._block, row) == 1
         return self.found
 
     @property
@@ -54,8 +54,9 @@ class DirtyMap:
             i += self._height
         return i // self._height
 
-    def clear(self, column, columns, row, rows):
-        bits.clear(self.bits, 0, self._height, column, column + columns, row, row + rows)
+    def clear(self, area):
+        """Take off what was coded of an area (pixels.py)."""
+        bits.clear(self.bits, 0, self._height, area)
 
     def fill(self):
         bits.fill(self.bits, 0, self._height, self._cols, self._rows)

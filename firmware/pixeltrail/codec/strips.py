@@ -20,47 +20,53 @@ def natural_strip_width(width, pages):
 
 
 class Strips:
-    """The hash table of one frame buffer. `map_bytes` is the size that a dirty map (rects.py) must have."""
+    """The hash table of one frame buffer. `map_bytes` is the size that a dirty map (rects.py) must have.
+
+    Kernels take their numbers in an array: a call with many arguments makes the interpreter borrow heap for the
+    caller's frame, and the search for it costs as much as hashing the whole display.
+    """
 
     def __init__(self, buffer, rows, pitch, row_bytes, strip_bytes):
         self.rows = rows
         self.cols = (row_bytes + strip_bytes - 1) // strip_bytes
         self.map_bytes = self.cols * ((rows + 7) >> 3)
-        self._size = min(strip_bytes, row_bytes)
-        self._step = strip_bytes
-        self._last = row_bytes - self._size
-        self._pitch = pitch
         self._buffer = buffer
         self._table = array("I", bytes(4 * self.cols * rows))
-        self._scan, self._factor = self._kernel()
+        size = min(strip_bytes, row_bytes)
+        last = row_bytes - size
+        shape = (rows, pitch, strip_bytes, last, size, self.cols - 1)
+        self._whole = array("i", (0, self.cols, 0, rows) + shape + (1,))
+        self._window = array("i", (0, 0, 0, 0) + shape + (0,))
+        self._scan, self._factor = _kernel(size, rows, pitch | last, buffer)
 
     def refresh(self, dirty):
         """Hash the whole frame into the table; set the dirty bits of changed strips; return how many changed."""
-        return self._run(dirty, 0, self.cols, 0, self.rows, 1)
+        return self._scan(self._buffer, self._factor, _MASK, self._table, dirty, self._whole)
 
-    def torn(self, marks, first, end, top, bottom):
+    def window(self, column, columns, row, rows):
+        """What `torn` looks at."""
+        if rows < 2:  # kernels take rows in pairs
+            rows = min(2, self.rows)
+            row = min(row, self.rows - rows)
+        window = self._window
+        window[0] = column
+        window[1] = column + columns
+        window[2] = row
+        window[3] = row + rows
+
+    def torn(self, marks):
         """Set the bits of strips that no longer have the hash of the last refresh; return how many there are."""
-        if bottom - top < 2:  # kernels take rows in pairs
-            if top > 0:
-                top -= 1
-            elif bottom < self.rows:
-                bottom += 1
-        return self._run(marks, first, end, top, bottom, 0)
+        return self._scan(self._buffer, self._factor, _MASK, self._table, marks, self._window)
 
-    def _run(self, marks, first, end, top, bottom, store):
-        return self._scan(
-            self._buffer, self._factor, 0, self._table, marks, first, end, top, bottom, self.rows, self._pitch,
-            self._step, self._last, self._size, self.cols - 1, store, _MASK,
-        )  # fmt: skip
 
-    def _kernel(self):
-        if not has_viper:
-            from .plain import anysize as kernel
+def _kernel(size, rows, offsets, buffer):
+    """The hash function for a display, and its factor."""
+    if not has_viper:
+        from .plain import anysize as kernel
 
-            return kernel.scan, 0
-        name = _shape(self._size, self.rows, _address(self._buffer) | self._pitch | self._last)
-        kernel = _load(name)
-        return kernel.scan, kernel.K
+        return kernel.scan, 0
+    kernel = _load(_shape(size, rows, offsets | _address(buffer)))
+    return kernel.scan, kernel.K
 
 
 def _address(buffer):

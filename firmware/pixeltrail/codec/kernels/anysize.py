@@ -9,14 +9,26 @@ K = 0x3AAE48CB
 
 
 @micropython.viper
-def scan(p: ptr8, k: int, h: uint, s: ptr32, d: ptr8, c: int, cols: int, y: int, stop: int, rows: int, pitch: int,
-         step: int, last: int, size: int, end: int, store: int, mask: int) -> int:
-    """Hash rows y to stop of columns c to cols, set the dirty bit of each strip whose hash differs; count those.
+def scan(p: ptr8, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
+    """Hash the strips of a window, set the dirty bit of each one whose hash differs; return how many there are.
 
-    p: the frame. s: hashes, `rows` to a column. d: dirty bits (bits.py). A column begins at its number times `step`
-    bytes, but column number `end` at `last`: it may overlap its neighbour, so that all are `size` bytes wide. With
-    `store` the new hash replaces the old. mask: -1 on 32-bit ports, 0xffffffff on 64-bit ones. h needs no value.
+    p: the frame. h: -1 on 32-bit ports, 0xffffffff on 64-bit ones. s: hashes, `rows` to a column. d: dirty bits
+    (bits.py). q: the window (first column, end, first row, end), then rows, pitch, the bytes from column to column,
+    where the last column begins (it may overlap its neighbour), the bytes of a strip, the number of the last column,
+    and whether the new hash replaces the old.
     """
+    mask = int(h)
+    c = q[0]
+    cols = q[1]
+    y = q[2]
+    stop = q[3]
+    rows = q[4]
+    pitch = q[5]
+    step = q[6]
+    last = q[7]
+    size = q[8]
+    end = q[9]
+    store = q[10]
     height = (rows + 7) >> 3
     n = 0
     r = 0

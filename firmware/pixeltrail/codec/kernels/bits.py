@@ -84,8 +84,12 @@ def find(d: ptr8, i: int, rect: ptr16, cols: int, height: int, block: int, start
 
 
 @micropython.viper
-def clear(d: ptr8, i: int, height: int, c: int, e: int, y: int, stop: int):
-    """Clear rows y to stop of columns c to e."""
+def clear(d: ptr8, i: int, height: int, q: ptr32):
+    """Clear the strips of an area (px.py): q[8] rows from row q[11] on, q[10] columns from column q[9] on."""
+    c = q[9]
+    e = c + q[10]
+    y = q[11]
+    stop = y + q[8]
     r = 0
     while c < e:
         r = y

@@ -9,8 +9,18 @@ K = 0x3aae48cb
 # The contract is that of anysize.py. Rows are taken in pairs: the last one of an odd number is hashed together with the
 # row above it, so there must be two.
 @micropython.viper
-def scan(p: ptr8, k: int, h: uint, s: ptr32, d: ptr8, c: int, cols: int, y: int, stop: int, rows: int, pitch: int,
-         step: int, last: int, size: int, end: int, store: int, mask: int) -> int:
+def scan(p: ptr8, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
+    mask = int(h)
+    c = q[0]
+    cols = q[1]
+    y = q[2]
+    stop = q[3]
+    rows = q[4]
+    pitch = q[5]
+    step = q[6]
+    last = q[7]
+    end = q[9]
+    store = q[10]
     base = int(p) + y * pitch
     table = int(s)
     height = (rows + 7) >> 3

@@ -4,8 +4,14 @@ import micropython
 
 
 @micropython.viper
-def add(p: ptr8, h: uint, state: ptr32, at: int, pitch: int, size: int, rows: int, edge: int, foot: int):
-    """Add `rows` rows of `size` bytes from p[at] on to the 32-bit state. Masks as in px.py. 10 instructions a byte."""
+def add(p: ptr8, h: uint, state: ptr32, q: ptr32):
+    """Add the first q[8] rows of an area (px.py) to the 32-bit state. 10 instructions a byte."""
+    at = q[0]
+    pitch = q[1]
+    size = q[2]
+    rows = q[8]
+    edge = q[6]
+    foot = q[7]
     i = 0
     stop = 0
     mask = 255

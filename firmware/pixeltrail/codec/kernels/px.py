@@ -1,7 +1,9 @@
 """Pixels of one rectangle as S-PX operations (schema/wire.md, "Payload S-PX"), in viper.
 
-`code` compresses, `raw` copies. Both index bytes only, so any address and pitch will do. Masks clear the bits of a byte
-that lie outside the picture: `edge` in the last byte of each row, `foot` in every byte of the last row; 255 keeps all.
+`code` compresses, `raw` copies. Both index bytes only, so any address and pitch will do. q is the area of pixels.py:
+where the rectangle begins, pitch, bytes of a row, rows, bytes of a unit, end of `out`, two masks, rows coded. Masks
+clear the bits of a byte that lie outside the picture: `edge` in the last byte of each row, `foot` in every byte of the
+last row; 255 keeps all.
 plain/px.py is the same text for ports without an emitter; tests/firmware/codec/make_kernels.py writes it.
 """
 
@@ -9,18 +11,23 @@ import micropython
 
 
 @micropython.viper
-def code(p: ptr8, k: int, out: ptr8, cache: ptr16, done: ptr16, at: int, pitch: int, width: int, rows: int, unit: int,
-         end: int, edge: int, foot: int) -> int:
-    """Code up to `rows` rows of `width` units of 1 or 2 bytes from p[at] on into out[k:end]; return the new k.
+def code(p: ptr8, k: int, out: ptr8, cache: ptr16, q: ptr32) -> int:
+    """Code the rows of an area into out[k:]; return the new k, and in q[8] how many rows went in whole.
 
-    done[0] gets the rows that went in whole. Needs 24 bytes of room, else none. A row that does not fit is taken back:
-    the picture may be cut at any row, never inside one.
+    Needs 24 bytes of room, else none. A row that does not fit is taken back: a part ends between rows, never in one.
     """
+    at = q[0]
+    pitch = q[1]
+    size = q[2]
+    rows = q[3]
+    unit = q[4]
+    edge = q[6]
+    foot = q[7]
+    limit = q[5] - 24  # one step writes at most 8 bytes, the last operation 5
     i = 0
     while i < 64:
         cache[i] = 0
         i += 1
-    limit = end - 24  # one step writes at most 8 bytes, the last operation 5
     last = 0
     n = 0  # pixels of the operation under way; kind: what still explains all of them, 1 run, 2 above
     kind = 3
@@ -47,7 +54,7 @@ def code(p: ptr8, k: int, out: ptr8, cache: ptr16, done: ptr16, at: int, pitch: 
         lit0 = lit
         head0 = head
         i = at
-        stop = at + width * unit
+        stop = at + size
         mask = 255
         if y == rows - 1:
             mask = foot
@@ -165,13 +172,19 @@ def code(p: ptr8, k: int, out: ptr8, cache: ptr16, done: ptr16, at: int, pitch: 
                 n >>= 7
             out[k] = n
             k += 1
-    done[0] = y
+    q[8] = y
     return k
 
 
 @micropython.viper
-def raw(p: ptr8, k: int, out: ptr8, at: int, pitch: int, size: int, rows: int, edge: int, foot: int) -> int:
-    """Copy `rows` rows of `size` bytes from p[at] on to out[k]; return the new k. The caller has checked the room."""
+def raw(p: ptr8, k: int, out: ptr8, q: ptr32) -> int:
+    """Copy the first q[8] rows of an area to out[k]; return the new k. The caller has checked the room."""
+    at = q[0]
+    pitch = q[1]
+    size = q[2]
+    rows = q[8]
+    edge = q[6]
+    foot = q[7]
     i = 0
     stop = 0
     while rows:

@@ -13,8 +13,9 @@ except ImportError:  # a build without it
         return h
 
 
-def scan(p, k, h, s, d, c, cols, y, stop, rows, pitch, step, last, size, end, store, mask):
+def scan(p, k, h, s, d, q):
     """The same contract as scan() of the kernels; see kernels/anysize.py."""
+    c, cols, y, stop, rows, pitch, step, last, size, end, store = q
     view = memoryview(p)
     height = (rows + 7) >> 3
     n = 0

@@ -75,8 +75,12 @@ def find(d, i, rect, cols, height, block, start):
     return 1
 
 
-def clear(d, i, height, c, e, y, stop):
-    """Clear rows y to stop of columns c to e."""
+def clear(d, i, height, q):
+    """Clear the strips of an area (px.py): q[8] rows from row q[11] on, q[10] columns from column q[9] on."""
+    c = q[9]
+    e = c + q[10]
+    y = q[11]
+    stop = y + q[8]
     r = 0
     while c < e:
         r = y

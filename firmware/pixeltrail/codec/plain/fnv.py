@@ -1,8 +1,9 @@
 """FNV-1a over painted rows: what kernels/fnv.py computes, without viper."""
 
 
-def add(p, h, state, at, pitch, size, rows, edge, foot):
-    """Add `rows` rows of `size` bytes from p[at] on to the four bytes of `state`, little-endian."""
+def add(p, h, state, q):
+    """Add the first q[8] rows of an area (px.py) to the four bytes of `state`, little-endian."""
+    at, pitch, size, _, _, _, edge, foot, rows = q[:9]
     h = int.from_bytes(state, "little")
     while rows:
         mask = foot if rows == 1 else 255

@@ -1,18 +1,23 @@
 """kernels/px.py without viper. Written by tests/firmware/codec/make_kernels.py."""
 
 
-def code(p, k, out, cache, done, at, pitch, width, rows, unit,
-         end, edge, foot):
-    """Code up to `rows` rows of `width` units of 1 or 2 bytes from p[at] on into out[k:end]; return the new k.
+def code(p, k, out, cache, q):
+    """Code the rows of an area into out[k:]; return the new k, and in q[8] how many rows went in whole.
 
-    done[0] gets the rows that went in whole. Needs 24 bytes of room, else none. A row that does not fit is taken back:
-    the picture may be cut at any row, never inside one.
+    Needs 24 bytes of room, else none. A row that does not fit is taken back: a part ends between rows, never in one.
     """
+    at = q[0]
+    pitch = q[1]
+    size = q[2]
+    rows = q[3]
+    unit = q[4]
+    edge = q[6]
+    foot = q[7]
+    limit = q[5] - 24  # one step writes at most 8 bytes, the last operation 5
     i = 0
     while i < 64:
         cache[i] = 0
         i += 1
-    limit = end - 24  # one step writes at most 8 bytes, the last operation 5
     last = 0
     n = 0  # pixels of the operation under way; kind: what still explains all of them, 1 run, 2 above
     kind = 3
@@ -39,7 +44,7 @@ def code(p, k, out, cache, done, at, pitch, width, rows, unit,
         lit0 = lit
         head0 = head
         i = at
-        stop = at + width * unit
+        stop = at + size
         mask = 255
         if y == rows - 1:
             mask = foot
@@ -157,12 +162,18 @@ def code(p, k, out, cache, done, at, pitch, width, rows, unit,
                 n >>= 7
             out[k] = n
             k += 1
-    done[0] = y
+    q[8] = y
     return k
 
 
-def raw(p, k, out, at, pitch, size, rows, edge, foot):
-    """Copy `rows` rows of `size` bytes from p[at] on to out[k]; return the new k. The caller has checked the room."""
+def raw(p, k, out, q):
+    """Copy the first q[8] rows of an area to out[k]; return the new k. The caller has checked the room."""
+    at = q[0]
+    pitch = q[1]
+    size = q[2]
+    rows = q[8]
+    edge = q[6]
+    foot = q[7]
     i = 0
     stop = 0
     while rows:
