@@ -84,7 +84,10 @@ class World:
         status = board.wait()
         assert status == 0, f"{board.device_id} ended with {status}: {_tail(self.output(board.device_id))}"
         self.settle()
-        return last_json(self.output(board.device_id))
+        return self.counters(board.device_id)
+
+    def counters(self, device_id: str) -> dict[str, Any]:
+        return last_json(self.output(device_id))
 
     def settle(self, timeout_s: float = 30.0) -> None:
         """Until the projector is at its end, and nothing waits to be delivered."""
