@@ -35,7 +35,8 @@ class Capture:
         self._encoder = encoder
         self._chunk = chunk
         self._outbox = outbox
-        self._max_chunk = max_chunk
+        # Less room than this would make more heads than frames; a whole chunk is much of a small outbox.
+        self._least_room = min(max_chunk, outbox.size >> 3)
         self.has_picture = False
         self.is_waiting = False
         self.is_open = False
@@ -122,8 +123,8 @@ class Capture:
         self._is_closing = False
 
     def has_room(self):
-        """True when the outbox takes a whole chunk of frames."""
-        return self._outbox.room(FRAMES) >= self._max_chunk
+        """True when the outbox takes another chunk of frames."""
+        return self._outbox.room(FRAMES) >= self._least_room
 
     def step(self, stream_ms, is_unbounded):
         """Code one part. Returns True when another can follow at once."""
