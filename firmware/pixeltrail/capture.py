@@ -35,6 +35,7 @@ class Capture:
         self._encoder = encoder
         self._chunk = chunk
         self._outbox = outbox
+        self._max_chunk = max_chunk
         # Less room than this would make more heads than frames; a whole chunk is much of a small outbox.
         self._least_room = min(max_chunk, outbox.size >> 3)
         self.has_picture = False
@@ -158,6 +159,8 @@ class Capture:
         """Go on in another chunk. The encoder may ask for more room once before it splits a row."""
         chunk = self._chunk
         chunk.drop_record()
+        if is_fresh and chunk.writer.end < self._max_chunk - 1:
+            return False  # a small chunk, since the outbox is nearly full: it will be larger
         self._starved += 1
         if is_fresh and self._starved > 2:
             self._starved = 0
