@@ -176,10 +176,14 @@ class SqliteStore(Readers):
         return int(rows[0][0])
 
     def release_leases(self, sink: str) -> None:
-        """Give back what an earlier process had leased."""
+        """Give back what an earlier process had leased, and try at once what it had put off.
+
+        A restart is how a person says that the fault (a wrong key, a wrong address) is mended.
+        """
         self.commit_batch(
             lambda tx: self._writer.execute(
-                "UPDATE deliveries SET lease_until_ms = 0 WHERE sink = ? AND state = 'waiting' AND lease_until_ms > 0",
+                "UPDATE deliveries SET lease_until_ms = 0, next_try_ms = 0"
+                " WHERE sink = ? AND state = 'waiting' AND (lease_until_ms > 0 OR next_try_ms > 0)",
                 (sink,),
             )
         )

@@ -155,6 +155,17 @@ def test_a_lease_keeps_others_away_and_ends(store: SqliteStore) -> None:
     assert names(store.lease("one", 10, 101, 100)) == ["e1", "e2"]
 
 
+def test_a_new_process_tries_at_once_what_the_last_one_put_off(store: SqliteStore) -> None:
+    """Whoever mended a wrong key and started again does not wait for the pause that it had caused."""
+    enqueue(store, call("e1"), call("e2"))
+    late = [Settled(row.id, "retry", 401, "wrong key", 60_000) for row in store.lease("one", 10, 0, 100)]
+    store.settle("one", late, 50)
+    assert store.lease("one", 10, 200, 100) == []
+    store.release_leases("one")
+    rows = store.lease("one", 10, 200, 100)
+    assert names(rows) == ["e1", "e2"] and rows[0].attempts == 1, "the attempts still count"
+
+
 def test_a_head_that_waits_holds_back_its_device_alone(store: SqliteStore) -> None:
     enqueue(store, call("a1"), call("a2"), call("b1", "device-b"))
     rows = store.lease("one", 10, 0, 100)
