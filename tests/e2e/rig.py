@@ -58,7 +58,7 @@ class World:
         counts["deliveries waiting"] = self.bridge.count("deliveries", "state = 'waiting'")
         lines = [f"--- store: {counts}; server: {len(self.server.events)} events"]
         lines += [f"--- {b.device_id}: {_tail(self.output(b.device_id))}" for b in self.boards]
-        return "\n".join([*lines, self.bridge.tail])
+        return "\n".join(lines)
 
     def spawn(self, name: str, device_id: str, url: str | None = None, **options: Any) -> SimulatedBoard:
         board = spawn_board(
@@ -125,7 +125,8 @@ def rig(
                 world.await_service()
             yield world
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{world.diagnosis()}") from None
+            log = "" if bridge.tail in str(error) else bridge.tail
+            raise AssertionError(f"{error}\n{world.diagnosis()}\n{log}") from None
         finally:
             world.stop_boards()
 
