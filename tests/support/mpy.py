@@ -1,0 +1,33 @@
+"""Trees of .mpy, as `./dev build` makes them: one per architecture and process, made on first use."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+from .micropython import FIRMWARE
+
+
+def builder() -> ModuleType:
+    """firmware/build_mpy.py, which lies in no package."""
+    spec = importlib.util.spec_from_file_location("build_mpy", FIRMWARE / "build_mpy.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@functools.cache
+def _home() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="mpy-")
+
+
+@functools.cache
+def tree(architecture: str) -> Path:
+    """A folder for MICROPYPATH that holds the whole library compiled for an architecture."""
+    folder = Path(_home().name) / architecture
+    builder().build(architecture, folder)
+    return folder
