@@ -217,6 +217,8 @@ class Batch:
         stream.watermark = seq + 1
         self.outcome.advanced.add(stream)
         if chunk is None:
+            if stream.state.midway is None:
+                stream.state.midway = False  # the same would come first in another stream
             return
         self._check_records(stream, chunk, new.received_ms)
         device = stream.device

@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import cbor2
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pixeltrail_bridge.sessions.state import StreamState
 from pixeltrail_bridge.wire import messages as m
 from pixeltrail_bridge.wire.encode import encode_uplink
 
@@ -74,6 +77,14 @@ def test_duplicates_are_counted_and_acked(bench: Bench) -> None:
     bench.feed(track_chunk(0), track_chunk(2), track_chunk(2))
     assert bench.store.counters()[DEVICE] == {"duplicates": 3}
     assert bench.channel.watermark == 1 and len(bench.events()) == 1
+
+
+def test_an_unreadable_first_chunk_is_no_reason_for_another_stream(bench: Bench) -> None:
+    """A device whose hello nobody can read would begin one stream after the other, several a second."""
+    bench.feed(cbor2.dumps([1, STREAM, 0, 0, 0]), track_chunk(1))
+    (row,) = bench.store.streams(DEVICE)
+    assert bench.channel.watermark == 2
+    assert msgspec.json.decode(row.state, type=StreamState).midway is False
 
 
 def test_other_bytes_under_one_key_are_a_conflict(bench: Bench) -> None:
