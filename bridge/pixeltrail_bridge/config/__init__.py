@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import ConfigError
+from .lists import CustomSink, KeyRule, Lists, RemoteRule
 from .load import ENVIRONMENT_FILE, load
 from .table import (
     DATABASE_NAME,
@@ -14,7 +15,6 @@ from .table import (
     JsonlSettings,
     MqttSettings,
     RecordingSettings,
-    Secret,
     SegmentSettings,
     SerialSettings,
     Setting,
@@ -22,6 +22,7 @@ from .table import (
     render_template,
     rows,
 )
+from .values import Secret
 
 __all__ = [
     "DATABASE_NAME",
@@ -31,10 +32,14 @@ __all__ = [
     "BridgeSettings",
     "Config",
     "ConfigError",
+    "CustomSink",
     "EventsSettings",
     "JsonlSettings",
+    "KeyRule",
+    "Lists",
     "MqttSettings",
     "RecordingSettings",
+    "RemoteRule",
     "Secret",
     "SegmentSettings",
     "SerialSettings",

@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from .table import ENVIRONMENT_PREFIX, Config, Secret, Setting, as_toml, rows, sections
+from .lists import Lists, read_secret, take_lists
+from .table import ENVIRONMENT_PREFIX, Config, Setting, rows, sections
+from .values import Secret, as_toml
 
 ENVIRONMENT_FILE = "PIXELTRAIL_CONFIG"
 _BOOLEANS = {
@@ -33,7 +35,6 @@ _BOOLEANS = {
     "no": False,
     "off": False,
 }
-_SECRET_LIMIT = 4_096  # characters; a key file longer than this is some other file
 
 
 def load(
@@ -50,22 +51,23 @@ def load(
     table = {row.key: row for row in rows()}
     environment = environment if environment is not None else {}
     found: dict[str, Any] = {}
-    read_file = None
+    read_file, lists = None, Lists()
     if file is not None and (must_exist or file.exists()):
         read_file = file
-        found |= _from_file(file, table)
+        values, lists = _from_file(file, table)
+        found |= values
     found |= _from_environment(environment, table)
     found |= _from_overrides(overrides, table)
     base = read_file.resolve().parent if read_file else Path.cwd()
     _check_urls(found)
     _read_secrets(found, table, base)
-    return _build(found, table, base, read_file)
+    return _build(found, table, base, read_file, lists)
 
 
 # --- the three places ----------------------------------------------------------------------------------
 
 
-def _from_file(file: Path, table: Mapping[str, Setting]) -> dict[str, Any]:
+def _from_file(file: Path, table: Mapping[str, Setting]) -> tuple[dict[str, Any], Lists]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -74,6 +76,7 @@ def _from_file(file: Path, table: Mapping[str, Setting]) -> dict[str, Any]:
         raise ConfigError(f"{file}: cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: is not valid TOML: {error}") from None
+    lists = take_lists(content, file)
     found = {}
     for section, values in content.items():
         if not isinstance(values, dict):
@@ -86,7 +89,7 @@ def _from_file(file: Path, table: Mapping[str, Setting]) -> dict[str, Any]:
                     f"another file and name that in {row.key}_file, or set {row.environment} in the environment."
                 )
             found[row.key] = _checked(row, value, str(file))
-    return found
+    return found, lists
 
 
 def _from_environment(environment: Mapping[str, str], table: Mapping[str, Setting]) -> dict[str, Any]:
@@ -122,16 +125,7 @@ def _read_secrets(found: dict[str, Any], table: Mapping[str, Setting], base: Pat
         path = found.get(f"{row.key}_file")
         if not row.is_secret or row.key in found or path is None:
             continue
-        full = base / path
-        try:
-            with full.open(encoding="utf-8") as file:
-                text = file.read(_SECRET_LIMIT + 1)
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not text"
-            raise ConfigError(f"{row.key}_file: {full} cannot be read: {reason}") from None
-        if len(text) > _SECRET_LIMIT or not text.strip() or "\n" in text.strip():
-            raise ConfigError(f"{row.key}_file: {full} must hold one line with the secret and nothing else.")
-        found[row.key] = Secret(text.strip())
+        found[row.key] = read_secret(f"{row.key}_file", base / path)
 
 
 # --- checks --------------------------------------------------------------------------------------------
@@ -223,10 +217,12 @@ def _wanted(row: Setting) -> str:
 # --- result --------------------------------------------------------------------------------------------
 
 
-def _build(found: Mapping[str, Any], table: Mapping[str, Setting], base: Path, file: Path | None) -> Config:
+def _build(
+    found: Mapping[str, Any], table: Mapping[str, Setting], base: Path, file: Path | None, lists: Lists
+) -> Config:
     values: dict[str, dict[str, Any]] = {section: {} for section in sections()}
     for row in table.values():
         value = found.get(row.key, row.default)
         values[row.section][row.name] = base / value if isinstance(value, Path) else value
     built = {section: settings(**values[section]) for section, settings in sections().items()}
-    return Config(**built, file=file)
+    return Config(**built, lists=lists, file=file)

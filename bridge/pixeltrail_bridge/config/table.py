@@ -12,33 +12,12 @@ from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from .lists import EXAMPLES, Lists
+from .values import Secret, as_toml
+
 FILE_NAME = "pixeltrail.toml"
 DATABASE_NAME = "pixeltrail.db"
 ENVIRONMENT_PREFIX = "PIXELTRAIL_"
-
-
-class Secret:
-    """A string that never shows in a repr, a log or a traceback; `reveal()` is the only way to it."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str = "") -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __repr__(self) -> str:
-        return "Secret(***)" if self._value else "Secret()"
 
 
 def _setting(
@@ -49,20 +28,26 @@ def _setting(
     low: float | None = None,
     high: float | None = None,
     choices: Sequence[str] = (),
+    live: bool = False,
 ) -> Any:
-    return field(
-        default=default, metadata={"help": help, "unit": unit, "low": low, "high": high, "choices": choices}
-    )
+    about = {"help": help, "unit": unit, "low": low, "high": high, "choices": choices, "live": live}
+    return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True, slots=True)
 class BridgeSettings:
     data_dir: Path = _setting(Path("pixeltrail-data"), "Folder of the database and of the broker's files.")
     log_level: str = _setting(
-        "info", "Least severe message that is logged.", choices=("debug", "info", "warning", "error")
+        "info",
+        "Least severe message that is logged.",
+        choices=("debug", "info", "warning", "error"),
+        live=True,
     )
     log_format: str = _setting(
-        "auto", "auto writes for people on a terminal, else JSON.", choices=("auto", "console", "json")
+        "auto",
+        "auto writes for people on a terminal, else JSON.",
+        choices=("auto", "console", "json"),
+        live=True,
     )
 
     @property
@@ -93,11 +78,24 @@ class SerialSettings:
 
 @dataclass(frozen=True, slots=True)
 class SegmentSettings:
-    write_key: Secret = _setting(Secret(), "Write key of the Segment source.")
-    write_key_file: Path | None = _setting(None, "File that holds the write key, and nothing else.")
-    zone: str = _setting("us", "Region of the Segment workspace.", choices=("us", "eu"))
-    host: str = _setting("", "Address instead of the region's, for a proxy: https://...")
-    amplitude_classic: bool = _setting(False, "Also address Amplitude's classic destination, in cloud mode.")
+    write_key: Secret = _setting(Secret(), "Write key of the Segment source.", live=True)
+    write_key_file: Path | None = _setting(
+        None, "File that holds the write key, and nothing else.", live=True
+    )
+    zone: str = _setting("us", "Region of the Segment workspace.", choices=("us", "eu"), live=True)
+    host: str = _setting("", "Address instead of the region's, for a proxy: https://...", live=True)
+    batch_events: int = _setting(
+        100, "Most events of one request; Segment loses those beyond 2,500.", low=1, high=2_500, live=True
+    )
+    dry_run: bool = _setting(
+        False,
+        "Make every request but send none: events are logged and kept as dead letters, to be sent with "
+        "`pixeltrail dlq retry`.",
+        live=True,
+    )
+    amplitude_classic: bool = _setting(
+        False, "Also address Amplitude's classic destination, in cloud mode.", live=True
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,20 +120,27 @@ class WebSettings:
 @dataclass(frozen=True, slots=True)
 class EventsSettings:
     display_events: str = _setting(
-        "summary", "Events about changes of the display: one a window, or none.", choices=("summary", "off")
+        "summary",
+        "Events about changes of the display: one a window, or none.",
+        choices=("summary", "off"),
+        live=True,
     )
     display_window_s: int = _setting(
         10, "Time one Display Changed event covers.", unit="s", low=1, high=3_600
     )
-    session_events: bool = _setting(True, "Send Session Started and Session Ended.")
-    device_events: bool = _setting(False, "Send Device Connected when a device starts.")
-    gap_events: bool = _setting(True, "Send Replay Gap when a part of a recording is missing.")
+    session_events: bool = _setting(True, "Send Session Started and Session Ended.", live=True)
+    device_events: bool = _setting(False, "Send Device Connected when a device starts.", live=True)
+    gap_events: bool = _setting(True, "Send Replay Gap when a part of a recording is missing.", live=True)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingSettings:
     sample_rate: float = _setting(
-        1.0, "Share of sessions recorded where the device leaves the choice to the bridge.", low=0, high=1
+        1.0,
+        "Share of sessions recorded where the device leaves the choice to the bridge.",
+        low=0,
+        high=1,
+        live=True,
     )
 
 
@@ -151,6 +156,7 @@ class Config:
     web: WebSettings = field(default_factory=WebSettings)
     events: EventsSettings = field(default_factory=EventsSettings)
     recording: RecordingSettings = field(default_factory=RecordingSettings)
+    lists: Lists = Lists()
     file: Path | None = None
 
 
@@ -167,6 +173,7 @@ class Setting:
     low: float | None
     high: float | None
     choices: tuple[str, ...]
+    live: bool  # read again on SIGHUP; others need a restart
 
     @property
     def key(self) -> str:
@@ -207,20 +214,10 @@ def render_template() -> str:
             lines += ["", f"[{section}]"]
         unit = f" [{row.unit}]" if row.unit else ""
         choices = f" One of: {', '.join(row.choices)}." if row.choices else ""
-        lines.append(f"# {row.help}{unit}{choices}")
+        live = " Read again on SIGHUP." if row.live else ""
+        lines.append(f"# {row.help}{unit}{choices}{live}")
         if row.is_secret:
             lines.append(f"# Not here: {row.name}_file, or {row.environment} in the environment.")
         else:
             lines.append(f"#{row.name} = {as_toml(row.default)}")
-    return "\n".join(lines) + "\n"
-
-
-def as_toml(value: Any) -> str:
-    """A value as the settings file writes it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(as_toml(item) for item in value) + "]"
-    if isinstance(value, int | float):
-        return str(value)
-    return '"' + ("" if value is None else str(value)).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return "\n".join(lines) + "\n" + EXAMPLES
