@@ -13,14 +13,19 @@ from ..mapping import chunks
 from ..mapping.chunks import MappingSettings
 from ..projector import ProjectorSettings
 from ..sinks.base import Sink
+from ..sinks.custom import load_sink
 from ..sinks.jsonl import JsonLinesSink
-from ..sinks.segment import SegmentSettings, SegmentSink
+from ..sinks.segment import SegmentSettings, SegmentSink, SegmentSource
 
 
 def make_sinks(config: Config) -> list[Sink]:
     sinks: list[Sink] = []
-    if config.segment.write_key:
+    if has_segment(config):
         sinks.append(SegmentSink(segment_settings(config)))
+    sinks += [
+        load_sink(one.name, one.factory, one.settings, config.file and config.file.resolve().parent)
+        for one in config.lists.sinks
+    ]
     path = config.jsonl.path
     if path is None and not sinks:
         path = config.bridge.data_dir / "events.jsonl"  # events always end up somewhere a person can look
@@ -29,9 +34,30 @@ def make_sinks(config: Config) -> list[Sink]:
     return sinks
 
 
+def sink_names(config: Config) -> list[str]:
+    """Of make_sinks(), without making them."""
+    names = ["segment"] if has_segment(config) else []
+    names += [one.name for one in config.lists.sinks]
+    return [*names, "jsonl"] if config.jsonl.path is not None or not names else names
+
+
+def has_segment(config: Config) -> bool:
+    return bool(config.segment.write_key or config.lists.keys)
+
+
 def segment_settings(config: Config) -> SegmentSettings:
     segment = config.segment
-    return SegmentSettings(segment.write_key.reveal(), segment.zone, segment.host or None)
+    return SegmentSettings(
+        write_key=segment.write_key.reveal(),
+        zone=segment.zone,
+        host=segment.host or None,
+        batch_events=segment.batch_events,
+        sources=tuple(
+            SegmentSource(rule.write_key.reveal(), rule.devices, f"segment.keys ({rule.write_key_file})")
+            for rule in config.lists.keys
+        ),
+        dry_run=segment.dry_run,
+    )
 
 
 def mapping_settings(config: Config) -> MappingSettings:

@@ -210,7 +210,7 @@ def test_a_rate_limit_pauses_the_whole_sink():
         ({}, "https://api.segment.io/v1/batch"),
         ({"zone": "eu"}, "https://events.eu1.segmentapis.com/v1/batch"),
         ({"host": "http://localhost:8080/"}, "http://localhost:8080/v1/batch"),
-        ({"host": "eu1.api.segmentapis.com/v1"}, "https://eu1.api.segmentapis.com/v1/batch"),
+        ({"zone": "eu", "host": "eu1.api.segmentapis.com/v1"}, "https://eu1.api.segmentapis.com/v1/batch"),
     ],
 )
 def test_where_it_goes(settings, url):
