@@ -127,7 +127,7 @@ class Delivery:
 
     async def _deliver(self, sink: Sink, rows: list[OutboxRow]) -> list[Settled]:
         try:
-            return await sink.deliver(rows)
+            return _check_results(rows, await sink.deliver(rows))
         except Exception as error:  # noqa: BLE001 a fault of ours in a sink must not strand the calls
             log.exception("sink failed", sink=sink.name)
             sink.alarm = f"{sink.name} failed with {type(error).__name__}: {error}; please report it"
@@ -160,3 +160,11 @@ class Delivery:
         if alarm and alarm != health.alarm:
             log.warning("sink needs attention", sink=sink.name, alarm=alarm)
         health.alarm = alarm
+
+
+def _check_results(rows: list[OutboxRow], results: list[Settled]) -> list[Settled]:
+    """A sink that forgets a call would keep it, and its device, waiting for as long as a lease lasts."""
+    asked, answered = {row.id for row in rows}, [one.id for one in results]
+    if asked != set(answered) or len(answered) != len(asked):
+        raise ValueError(f"deliver() was given {len(asked)} calls and settled {len(answered)}, or others")
+    return results

@@ -131,6 +131,23 @@ def test_a_fault_in_a_sink_strands_nothing():
     assert (health.sent, health.retried, health.alarm) == (1, 1, None)
 
 
+def test_a_sink_that_forgets_a_call_is_found_out():
+    class Forgetful(ListSink):
+        async def deliver(self, rows):
+            return (await super().deliver(rows))[: len(self.taken) // 2 or None]
+
+    clock, outbox, sink = Time(), MemoryOutbox([row(1), row(2)]), Forgetful()
+
+    async def before(delivery):
+        await until(lambda: delivery.health["list"].alarm is not None)
+        assert "given 2 calls and settled 1" in delivery.health["list"].alarm
+        sink.taken = []
+        sink.__class__ = ListSink
+        clock.now_ms += MAX_WAIT_MS * 2
+
+    assert deliver(outbox, sink, lambda: not outbox.waiting, clock=clock, before=before).retried == 2
+
+
 def test_a_database_that_fails_is_tried_again():
     class Failing(MemoryOutbox):
         failures = 2
