@@ -115,7 +115,7 @@ def new_stream_id(previous=b""):
     Some boards have weak randomness right after power-on, hence the chip's ID and the tick counter.
     """
     mixed = bytearray(os.urandom(8))
-    salt = _unique_id() + bytes(previous) + ticks_us().to_bytes(4, "little")
+    salt = _unique_id() + bytes(previous) + (ticks_us() & _MASK).to_bytes(4, "little")
     h = 0x1505
     for i in range(len(salt)):
         h = (h * 33 ^ salt[i]) & 0xFFFFFF

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pixeltrail import clock
 from pixeltrail.clock import STREAM_LIMIT_MS, Clock, elapsed, epoch_ms, new_stream_id, ticks_diff
 
 from .device.parts import Ticks
@@ -59,3 +60,10 @@ def test_ticks_diff(later, earlier, expected):
 def test_stream_ids_differ():
     names = {new_stream_id(b"previous") for _ in range(200)}
     assert len(names) == 200 and all(len(name) == 8 for name in names)
+
+
+@pytest.mark.parametrize("us", [0, (1 << 30) - 1, 1 << 32, (1 << 62) - 1])
+def test_stream_ids_do_not_mind_how_long_the_machine_has_run(monkeypatch, us):
+    """A 64-bit port counts microseconds beyond 32 bits: past 72 minutes of uptime no recorder would start."""
+    monkeypatch.setattr(clock, "ticks_us", lambda: us)
+    assert len(new_stream_id()) == 8
