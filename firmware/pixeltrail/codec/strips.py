@@ -11,7 +11,8 @@ from array import array
 
 from .native import has_viper
 
-_MASK = -1 if sys.maxsize <= 0x7FFFFFFF else (1 << 32) - 1
+_IS_32_BIT = sys.maxsize <= 0x7FFFFFFF
+_MASK = -1 if _IS_32_BIT else (1 << 32) - 1
 
 
 def natural_strip_width(width, pages):
@@ -37,7 +38,7 @@ class Strips:
         shape = (rows, pitch, strip_bytes, last, size, self.cols - 1)
         self._whole = array("i", (0, self.cols, 0, rows) + shape + (1,))
         self._window = array("i", (0, 0, 0, 0) + shape + (0,))
-        self._scan, self._factor = _kernel(size, rows, pitch | last, buffer)
+        self._scan, self._factor = _kernel(size, pitch | last, buffer)
 
     def refresh(self, dirty):
         """Hash the whole frame into the table; set the dirty bits of changed strips; return how many changed."""
@@ -45,9 +46,6 @@ class Strips:
 
     def window(self, column, columns, row, rows):
         """What `torn` looks at."""
-        if rows < 2:  # kernels take rows in pairs
-            rows = min(2, self.rows)
-            row = min(row, self.rows - rows)
         window = self._window
         window[0] = column
         window[1] = column + columns
@@ -59,13 +57,13 @@ class Strips:
         return self._scan(self._buffer, self._factor, _MASK, self._table, marks, self._window)
 
 
-def _kernel(size, rows, offsets, buffer):
+def _kernel(size, offsets, buffer):
     """The hash function for a display, and its factor."""
     if not has_viper:
         from .plain import anysize as kernel
 
         return kernel.scan, 0
-    kernel = _load(_shape(size, rows, offsets | _address(buffer)))
+    kernel = _load(_shape(size, offsets | _address(buffer)))
     return kernel.scan, kernel.K
 
 
@@ -78,9 +76,12 @@ def _address(buffer):
     return addressof(buffer) & 3
 
 
-def _shape(size, rows, offsets):
-    """The kernel for strips of `size` bytes whose addresses have the low bits `offsets`. ptr32 must be aligned."""
-    if rows > 1:
+def _shape(size, offsets):
+    """The kernel for strips of `size` bytes whose addresses have the low bits `offsets`. ptr32 must be aligned.
+
+    All but the slow one compare hashes without cutting them to 32 bits.
+    """
+    if _IS_32_BIT:
         if not offsets & 3:
             if size in (128, 64, 32, 16, 8):
                 return "words%d" % (size >> 2)

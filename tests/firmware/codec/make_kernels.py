@@ -11,6 +11,9 @@ Strip hashes. A hash is a polynomial in K over the values of a strip, with one x
 its group is followed by a load of its upper half. One expression per strip keeps the running value in a register; `p`
 and `k` come first in the signature, because compiled code has registers for two locals only.
 
+A kernel runs down each column, some rows a turn, to the first strip that has changed. From there to the column's end it
+goes row by row, storing and marking; an unchanged strip costs nothing for that.
+
 Plain twins of the other kernels are the same text without decorators and types.
 """
 
@@ -36,19 +39,17 @@ SHAPES = {
     "bytes32": ("32 bytes at any address: 32 px of GS8 at an odd pitch", "ptr8", 32, 16),
 }
 
-HEADER = '''"""Strips of {title}; in viper. Written by tests/firmware/codec/make_kernels.py, which explains it."""
+KERNEL = '''"""Strips of {title}; in viper. Written by tests/firmware/codec/make_kernels.py, which explains it."""
 # ruff: noqa: E501 - one expression per strip, see there
 
 import micropython
 
-K = {k:#010x}
+K = 0x{k:08X}
 
 
-# The contract is that of anysize.py. Rows are taken in pairs: the last one of an odd number is hashed together with the
-# row above it, so there must be two.
+# The contract is that of anysize.py, on 32-bit ports.
 @micropython.viper
 def scan(p: {ptr}, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
-    mask = int(h)
     c = q[0]
     cols = q[1]
     y = q[2]
@@ -58,36 +59,38 @@ def scan(p: {ptr}, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
     step = q[6]
     last = q[7]
     end = q[9]
-    store = q[10]
-    base = int(p) + y * pitch
+    base = int(p)
     table = int(s)
-    height = (rows + 7) >> 3
     n = 0
     r = 0
     tail = 0
+    block = 0
     while c < cols:
-        p = {ptr}(base + (last if c == end else c * step))
+        p = {ptr}(base + (last if c == end else c * step) + y * pitch)
         s = ptr32(table + (c * rows + y) * 4)
         tail = int(s) + (stop - y) * 4
-        while True:
-            while int(s) < tail - 4:
-'''
-ROW = '''                if ((h := {expression}) ^ s[{i}]) & mask:
-                    if store:
-                        s[{i}] = int(h)
-                    r = stop - ((tail - int(s)) >> 2){plus}
-                    d[c * height + (r >> 3)] |= 1 << (r & 7)
-                    n += 1
-                p = {ptr}(int(p) + pitch)
-'''
-FOOTER = '''                s = ptr32(int(s) + 8)
-            if int(s) == tail:
-                break
-            p = {ptr}(int(p) - pitch)
-            s = ptr32(int(s) - 4)
+        block = tail - (stop - y & {rows_less_one}) * 4
+        while int(s) ^ block:
+{clean}            s = ptr32(int(s) + {step})
+        r = stop - ((tail - int(s)) >> 2)
+        p = {ptr}(base + (last if c == end else c * step) + r * pitch)
+        while r < stop:
+            h = {hash}
+            if h ^ s[0]:
+                if q[10]:
+                    s[0] = int(h)
+                d[c * ((rows + 7) >> 3) + (r >> 3)] |= 1 << (r & 7)
+                n += 1
+            p = {ptr}(int(p) + pitch)
+            s = ptr32(int(s) + 4)
+            r += 1
         c += 1
     return n
 '''
+CLEAN = """            if {hash} ^ s[{i}]:
+                break
+            p = {ptr}(int(p) + pitch)
+"""
 
 
 def expression(loads: int, group: int, halves: bool) -> str:
@@ -104,8 +107,11 @@ def expression(loads: int, group: int, halves: bool) -> str:
 
 def strip_kernel(title: str, ptr: str, loads: int, group: int) -> str:
     hashed = expression(loads, group, ptr == "ptr32")
-    rows = "".join(ROW.format(expression=hashed, i=i, plus=plus, ptr=ptr) for i, plus in ((0, ""), (1, " + 1")))
-    return HEADER.format(title=title, k=K, ptr=ptr) + rows + FOOTER.format(ptr=ptr)
+    rows = 4 if loads <= 16 else 2
+    clean = "".join(CLEAN.format(hash=hashed, ptr=ptr, i=i) for i in range(rows))
+    return KERNEL.format(
+        title=title, k=K, ptr=ptr, hash=hashed, clean=clean, rows_less_one=rows - 1, step=rows * 4
+    )
 
 
 def plain_twin(name: str, source: str) -> str:

@@ -3,14 +3,12 @@
 
 import micropython
 
-K = 0x3aae48cb
+K = 0x3AAE48CB
 
 
-# The contract is that of anysize.py. Rows are taken in pairs: the last one of an odd number is hashed together with the
-# row above it, so there must be two.
+# The contract is that of anysize.py, on 32-bit ports.
 @micropython.viper
 def scan(p: ptr32, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
-    mask = int(h)
     c = q[0]
     cols = q[1]
     y = q[2]
@@ -20,37 +18,42 @@ def scan(p: ptr32, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
     step = q[6]
     last = q[7]
     end = q[9]
-    store = q[10]
-    base = int(p) + y * pitch
+    base = int(p)
     table = int(s)
-    height = (rows + 7) >> 3
     n = 0
     r = 0
     tail = 0
+    block = 0
     while c < cols:
-        p = ptr32(base + (last if c == end else c * step))
+        p = ptr32(base + (last if c == end else c * step) + y * pitch)
         s = ptr32(table + (c * rows + y) * 4)
         tail = int(s) + (stop - y) * 4
-        while True:
-            while int(s) < tail - 4:
-                if ((h := (((((((uint(p[0]) ^ k) * k + ptr16(p)[1]) * k + p[1]) * k + ptr16(p)[3]) * k + p[2]) * k + ptr16(p)[5]) * k + p[3])) ^ s[0]) & mask:
-                    if store:
-                        s[0] = int(h)
-                    r = stop - ((tail - int(s)) >> 2)
-                    d[c * height + (r >> 3)] |= 1 << (r & 7)
-                    n += 1
-                p = ptr32(int(p) + pitch)
-                if ((h := (((((((uint(p[0]) ^ k) * k + ptr16(p)[1]) * k + p[1]) * k + ptr16(p)[3]) * k + p[2]) * k + ptr16(p)[5]) * k + p[3])) ^ s[1]) & mask:
-                    if store:
-                        s[1] = int(h)
-                    r = stop - ((tail - int(s)) >> 2) + 1
-                    d[c * height + (r >> 3)] |= 1 << (r & 7)
-                    n += 1
-                p = ptr32(int(p) + pitch)
-                s = ptr32(int(s) + 8)
-            if int(s) == tail:
+        block = tail - (stop - y & 3) * 4
+        while int(s) ^ block:
+            if (((((((uint(p[0]) ^ k) * k + ptr16(p)[1]) * k + p[1]) * k + ptr16(p)[3]) * k + p[2]) * k + ptr16(p)[5]) * k + p[3]) ^ s[0]:
                 break
-            p = ptr32(int(p) - pitch)
-            s = ptr32(int(s) - 4)
+            p = ptr32(int(p) + pitch)
+            if (((((((uint(p[0]) ^ k) * k + ptr16(p)[1]) * k + p[1]) * k + ptr16(p)[3]) * k + p[2]) * k + ptr16(p)[5]) * k + p[3]) ^ s[1]:
+                break
+            p = ptr32(int(p) + pitch)
+            if (((((((uint(p[0]) ^ k) * k + ptr16(p)[1]) * k + p[1]) * k + ptr16(p)[3]) * k + p[2]) * k + ptr16(p)[5]) * k + p[3]) ^ s[2]:
+                break
+            p = ptr32(int(p) + pitch)
+            if (((((((uint(p[0]) ^ k) * k + ptr16(p)[1]) * k + p[1]) * k + ptr16(p)[3]) * k + p[2]) * k + ptr16(p)[5]) * k + p[3]) ^ s[3]:
+                break
+            p = ptr32(int(p) + pitch)
+            s = ptr32(int(s) + 16)
+        r = stop - ((tail - int(s)) >> 2)
+        p = ptr32(base + (last if c == end else c * step) + r * pitch)
+        while r < stop:
+            h = (((((((uint(p[0]) ^ k) * k + ptr16(p)[1]) * k + p[1]) * k + ptr16(p)[3]) * k + p[2]) * k + ptr16(p)[5]) * k + p[3])
+            if h ^ s[0]:
+                if q[10]:
+                    s[0] = int(h)
+                d[c * ((rows + 7) >> 3) + (r >> 3)] |= 1 << (r & 7)
+                n += 1
+            p = ptr32(int(p) + pitch)
+            s = ptr32(int(s) + 4)
+            r += 1
         c += 1
     return n
