@@ -142,7 +142,8 @@ async def _wait(
         for board in boards:
             if not board.running:
                 raise LocalError(
-                    f"the simulated board {board.device_id} ended with {board.wait()}; see its log"
+                    f"the simulated board {board.device_id} ended with {board.wait()}: "
+                    f"{_last_line(folder / f'{board.device_id}.log')}"
                 )
         try:
             await asyncio.wait_for(ended.wait(), min(_WATCH_S, end_s - monotonic()))
