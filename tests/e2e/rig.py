@@ -146,6 +146,7 @@ class Chaos:
     def __init__(self, world: World, seed: int) -> None:
         self.world, self.dice = world, random.Random(seed)
         self.kills = 0
+        print(f"chaos: seed {seed}")  # pytest shows it when the test fails
 
     def strike(
         self, board: SimulatedBoard, times: int, victims: Sequence[str] = ("bridge", "broker", "both")
@@ -155,6 +156,7 @@ class Chaos:
             self._await_moment(board)
             assert board.running, f"{board.device_id} ended after {self.kills} kills, too soon for {times}"
             victim = self.dice.choice(list(victims))
+            print(f"chaos: {victim} dies at {self.world.bridge.count('chunks')} chunks")
             if victim == "nats":
                 self._kill_nats()
             if victim in ("broker", "both"):
