@@ -9,8 +9,13 @@ changes them, a strip is sent that looks the same.
 import sys
 from array import array
 
+from micropython import const
+
 from .native import has_viper
 
+_DO = const(10)  # the field of a window that says what to do about a changed hash
+_STORE = const(1)
+_PAUSE = const(2)
 _IS_32_BIT = sys.maxsize <= 0x7FFFFFFF
 _MASK = -1 if _IS_32_BIT else (1 << 32) - 1
 
@@ -21,7 +26,10 @@ def natural_strip_width(width, pages):
 
 
 class Strips:
-    """The hash table of one frame buffer. `map_bytes` is the size that a dirty map (rects.py) must have.
+    """The hash table of one frame buffer.
+
+    table: hashes, `rows` to a column. old: what the changed strips of the last changed column had before, by row; the
+    rest of it is stale. map_bytes: the size that a dirty map (rects.py) must have.
 
     Kernels take their numbers in an array: a call with many arguments makes the interpreter borrow heap for the
     caller's frame, and the search for it costs as much as hashing the whole display.
@@ -32,17 +40,34 @@ class Strips:
         self.cols = (row_bytes + strip_bytes - 1) // strip_bytes
         self.map_bytes = self.cols * ((rows + 7) >> 3)
         self._buffer = buffer
-        self._table = array("I", bytes(4 * self.cols * rows))
+        self.table = array("I", bytes(4 * (self.cols + 1) * rows))
+        self.old = memoryview(self.table)[self.cols * rows :]
         size = min(strip_bytes, row_bytes)
         last = row_bytes - size
         shape = (rows, pitch, strip_bytes, last, size, self.cols - 1)
-        self._whole = array("i", (0, self.cols, 0, rows) + shape + (1,))
+        self._whole = array("i", (0, self.cols, 0, rows) + shape + (_STORE,))
         self._window = array("i", (0, 0, 0, 0) + shape + (0,))
         self._scan, self._factor = _kernel(size, pitch | last, buffer)
 
     def refresh(self, dirty):
         """Hash the whole frame into the table; set the dirty bits of changed strips; return how many changed."""
-        return self._scan(self._buffer, self._factor, _MASK, self._table, dirty, self._whole)
+        self._whole[0] = 0
+        return self._scan(self._buffer, self._factor, _MASK, self.table, dirty, self._whole)
+
+    def refresh_telling(self, dirty, moves):
+        """The same; after each column with changes call `moves.search(column, dirty)`, while `old` is that column's."""
+        whole = self._whole
+        whole[_DO] = _STORE | _PAUSE
+        found = changed = self.refresh(dirty)
+        while found:
+            moves.search(whole[0] - 1, dirty)
+            found = self._go_on(dirty)
+            changed += found
+        whole[_DO] = _STORE
+        return changed
+
+    def _go_on(self, dirty):
+        return self._scan(self._buffer, self._factor, _MASK, self.table, dirty, self._whole)
 
     def window(self, column, columns, row, rows):
         """What `torn` looks at."""
@@ -54,7 +79,7 @@ class Strips:
 
     def torn(self, marks):
         """Set the bits of strips that no longer have the hash of the last refresh; return how many there are."""
-        return self._scan(self._buffer, self._factor, _MASK, self._table, marks, self._window)
+        return self._scan(self._buffer, self._factor, _MASK, self.table, marks, self._window)
 
 
 def _kernel(size, offsets, buffer):

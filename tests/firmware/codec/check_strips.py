@@ -30,6 +30,21 @@ def expected(byte, row_bytes, strip_bytes, cols):
     return found
 
 
+class Listener:
+    """Takes the place of the search for moves."""
+
+    def __init__(self, table, row):
+        self._table = table
+        self._row = row
+        self._before = [table.table[c * table.rows + row] for c in range(table.cols)]
+        self.columns = []
+
+    def search(self, column, dirty):
+        if self._table.old[self._row] != self._before[column]:
+            raise ValueError("column %d: its old hash was not kept" % column)
+        self.columns.append(column)
+
+
 def check(row_bytes, rows, pitch, strip_bytes, kernel):
     buffer = bytearray(pitch * rows)
     for i in range(len(buffer)):
@@ -47,21 +62,28 @@ def check(row_bytes, rows, pitch, strip_bytes, kernel):
         if i % pitch >= row_bytes:
             continue
         buffer[i] ^= 0x80
-        for store in (False, True):
+        row = i // pitch
+        columns = expected(i % pitch, row_bytes, strip_bytes, table.cols)
+        wanted = bytearray(table.map_bytes)
+        for c in columns:
+            wanted[c * height + (row >> 3)] |= 1 << (row & 7)
+        for how in ("torn", "refresh", "moves"):
             for j in range(len(marks)):
                 marks[j] = 0
-            if store:
+            if how == "torn":
+                top = row - row % 2
+                table.window(0, table.cols, top, min(rows, row + 1 + row % 3) - top)
+                count = table.torn(marks)
+            elif how == "refresh":
                 count = table.refresh(marks)
             else:
-                table.window(0, table.cols, 0, rows)
-                count = table.torn(marks)
-            columns = expected(i % pitch, row_bytes, strip_bytes, table.cols)
-            wanted = bytearray(table.map_bytes)
-            for c in columns:
-                row = i // pitch
-                wanted[c * height + (row >> 3)] |= 1 << (row & 7)
-            if marks != wanted or count < len(columns):
-                raise ValueError("%s: byte %d of %d x %d" % (kernel, i, row_bytes, rows))
+                buffer[i] ^= 0x41
+                listener = Listener(table, row)
+                count = table.refresh_telling(marks, listener)
+                if listener.columns != columns:
+                    raise ValueError("%s: told of %r, not %r" % (kernel, listener.columns, columns))
+            if marks != wanted or count != len(columns):
+                raise ValueError("%s: %s: byte %d of %d x %d" % (kernel, how, i, row_bytes, rows))
     if table.refresh(marks):
         raise ValueError("%s: not clean" % kernel)
 

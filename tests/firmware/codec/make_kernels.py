@@ -1,4 +1,4 @@
-"""Writes the generated files of firmware/pixeltrail/codec. Run it after a change here, in kernels/px.py or bits.py:
+"""Writes the generated files of firmware/pixeltrail/codec. Run it after a change here or in a kernel with a twin:
 
     python tests/firmware/codec/make_kernels.py
 
@@ -78,6 +78,7 @@ def scan(p: {ptr}, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
             h = {hash}
             if h ^ s[0]:
                 if q[10]:
+                    ptr32(table + (end + 1) * rows * 4)[r] = s[0]
                     s[0] = int(h)
                 d[c * ((rows + 7) >> 3) + (r >> 3)] |= 1 << (r & 7)
                 n += 1
@@ -85,6 +86,10 @@ def scan(p: {ptr}, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
             s = ptr32(int(s) + 4)
             r += 1
         c += 1
+        if n:
+            if q[10] & 2:
+                q[0] = c
+                return n
     return n
 '''
 CLEAN = """            if {hash} ^ s[{i}]:
@@ -124,7 +129,7 @@ def plain_twin(name: str, source: str) -> str:
 
 def generated() -> dict[Path, str]:
     files = {CODEC / "kernels" / f"{name}.py": strip_kernel(*shape) for name, shape in SHAPES.items()}
-    for name in ("px", "bits"):
+    for name in ("px", "bits", "moves", "refs"):
         source = (CODEC / "kernels" / f"{name}.py").read_text()
         files[CODEC / "plain" / f"{name}.py"] = plain_twin(name, source)
     return files

@@ -12,10 +12,11 @@ K = 0x3AAE48CB
 def scan(p: ptr8, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
     """Hash the strips of a window, set the dirty bit of each one whose hash differs; return how many there are.
 
-    p: the frame. h: -1 on 32-bit ports, 0xffffffff on 64-bit ones. s: hashes, `rows` to a column. d: dirty bits
-    (bits.py). q: the window (first column, end, first row, end), then rows, pitch, the bytes from column to column,
-    where the last column begins (it may overlap its neighbour), the bytes of a strip, the number of the last column,
-    and whether the new hash replaces the old.
+    p: the frame. h: -1 on 32-bit ports, 0xffffffff on 64-bit ones. s: hashes, `rows` to a column; one more column keeps
+    the hash that a changed strip of the last changed column had before. d: dirty bits (bits.py). q: the window (first
+    column, end, first row, end), then rows, pitch, the bytes from column to column, where the last column begins (it
+    may overlap its neighbour), the bytes of a strip, the number of the last column, and what to do about a changed
+    hash: 0 nothing, 1 replace and keep it, 3 also return after its column, with the number of the next one in q[0].
     """
     mask = int(h)
     c = q[0]
@@ -47,6 +48,7 @@ def scan(p: ptr8, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
                 i += 1
             if (h ^ s[j]) & mask:
                 if store:
+                    s[(end + 1) * rows + r] = s[j]
                     s[j] = int(h)
                 d[c * height + (r >> 3)] |= 1 << (r & 7)
                 n += 1
@@ -54,4 +56,8 @@ def scan(p: ptr8, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
             j += 1
             r += 1
         c += 1
+        if n:
+            if store & 2:
+                q[0] = c
+                return n
     return n

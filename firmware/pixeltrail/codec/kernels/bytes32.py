@@ -43,6 +43,7 @@ def scan(p: ptr8, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
             h = ((((((((((((((((((h := ((((((((((((((((uint(p[0]) ^ k) * k + p[1]) * k + p[2]) * k + p[3]) * k + p[4]) * k + p[5]) * k + p[6]) * k + p[7]) * k + p[8]) * k + p[9]) * k + p[10]) * k + p[11]) * k + p[12]) * k + p[13]) * k + p[14]) * k + p[15])) >> 13 ^ h) * k + p[16]) * k + p[17]) * k + p[18]) * k + p[19]) * k + p[20]) * k + p[21]) * k + p[22]) * k + p[23]) * k + p[24]) * k + p[25]) * k + p[26]) * k + p[27]) * k + p[28]) * k + p[29]) * k + p[30]) * k + p[31])
             if h ^ s[0]:
                 if q[10]:
+                    ptr32(table + (end + 1) * rows * 4)[r] = s[0]
                     s[0] = int(h)
                 d[c * ((rows + 7) >> 3) + (r >> 3)] |= 1 << (r & 7)
                 n += 1
@@ -50,4 +51,8 @@ def scan(p: ptr8, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
             s = ptr32(int(s) + 4)
             r += 1
         c += 1
+        if n:
+            if q[10] & 2:
+                q[0] = c
+                return n
     return n

@@ -49,6 +49,7 @@ def scan(p: ptr32, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
             h = (((((((((h := (((((((((h := (((((((((h := (((((((uint(p[0]) ^ k) * k + ptr16(p)[1]) * k + p[1]) * k + ptr16(p)[3]) * k + p[2]) * k + ptr16(p)[5]) * k + p[3])) >> 13 ^ h) * k + p[4]) * k + ptr16(p)[9]) * k + p[5]) * k + ptr16(p)[11]) * k + p[6]) * k + ptr16(p)[13]) * k + p[7])) >> 13 ^ h) * k + p[8]) * k + ptr16(p)[17]) * k + p[9]) * k + ptr16(p)[19]) * k + p[10]) * k + ptr16(p)[21]) * k + p[11])) >> 13 ^ h) * k + p[12]) * k + ptr16(p)[25]) * k + p[13]) * k + ptr16(p)[27]) * k + p[14]) * k + ptr16(p)[29]) * k + p[15])
             if h ^ s[0]:
                 if q[10]:
+                    ptr32(table + (end + 1) * rows * 4)[r] = s[0]
                     s[0] = int(h)
                 d[c * ((rows + 7) >> 3) + (r >> 3)] |= 1 << (r & 7)
                 n += 1
@@ -56,4 +57,8 @@ def scan(p: ptr32, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
             s = ptr32(int(s) + 4)
             r += 1
         c += 1
+        if n:
+            if q[10] & 2:
+                q[0] = c
+                return n
     return n

@@ -49,6 +49,7 @@ def scan(p: ptr32, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
             h = (((uint(p[0]) ^ k) * k + ptr16(p)[1]) * k + p[1])
             if h ^ s[0]:
                 if q[10]:
+                    ptr32(table + (end + 1) * rows * 4)[r] = s[0]
                     s[0] = int(h)
                 d[c * ((rows + 7) >> 3) + (r >> 3)] |= 1 << (r & 7)
                 n += 1
@@ -56,4 +57,8 @@ def scan(p: ptr32, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
             s = ptr32(int(s) + 4)
             r += 1
         c += 1
+        if n:
+            if q[10] & 2:
+                q[0] = c
+                return n
     return n

@@ -26,10 +26,14 @@ def scan(p, k, h, s, d, q):
             h = crc32(view[at : at + size])
             if h != s[i]:
                 if store:
+                    s[(end + 1) * rows + row] = s[i]
                     s[i] = h
                 d[c * height + (row >> 3)] |= 1 << (row & 7)
                 n += 1
             at += pitch
             i += 1
         c += 1
+        if n and store & 2:
+            q[0] = c
+            return n
     return n
