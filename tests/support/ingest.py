@@ -48,6 +48,7 @@ class FakeMapped:
     host_ms: int = 0
     is_kept: bool = True
     discarded: dict[str, int] = field(default_factory=dict)
+    bad: list[m.Bad] = field(default_factory=list)
 
 
 def fake_map_chunk(
@@ -69,7 +70,9 @@ def fake_map_chunk(
     return mapped
 
 
-def fake_map_sync(device: Any, stream: Any, line: Any, sync: m.Sync, received_ms: int) -> list[m.Downlink]:
+def fake_map_sync(
+    device: Any, stream: Any, line: Any, sync: m.Sync, received_ms: int, device_id: str, settings: Any
+) -> list[m.Downlink]:
     line.observe(sync.now_ms, received_ms)
     return []
 
@@ -93,7 +96,14 @@ def sync(
 class Bench:
     """An ingest without its thread, on a store in a file; `feed` commits what it is given as one batch."""
 
-    def __init__(self, path: Any, sinks: tuple[str, ...] = ("sink",), **settings: Any) -> None:
+    def __init__(
+        self,
+        path: Any,
+        sinks: tuple[str, ...] = ("sink",),
+        map_chunk: Any = fake_map_chunk,
+        map_sync: Any = fake_map_sync,
+        **settings: Any,
+    ) -> None:
         self.store = SqliteStore(path, sinks)
         self.channel = RecordingChannel()
         self.committed: list[Any] = []
@@ -101,8 +111,8 @@ class Bench:
         self.ingest = Ingest(
             self.store,
             IngestSettings(**values),
-            map_chunk=fake_map_chunk,
-            map_sync=fake_map_sync,
+            map_chunk=map_chunk,
+            map_sync=map_sync,
             on_commit=self.committed.append,
         )
 

@@ -12,6 +12,7 @@ from ..errors import LocalError
 from ..mapping import chunks
 from ..mapping.chunks import MappingSettings
 from ..projector import ProjectorSettings
+from ..sessions.remote import RemoteRule, check_rules
 from ..sinks.base import Sink
 from ..sinks.custom import load_sink
 from ..sinks.jsonl import JsonLinesSink
@@ -73,7 +74,17 @@ def mapping_settings(config: Config) -> MappingSettings:
         extra_events=frozenset(event for event, is_wanted in chosen.items() if is_wanted),
         public_url=config.web.public_url or None,
         classic=config.segment.amplitude_classic,
+        remote=remote_rules(config),
     )
+
+
+def remote_rules(config: Config) -> tuple[RemoteRule, ...]:
+    """ConfigError when no device could read the settings."""
+    rules = tuple(
+        RemoteRule(one.name, one.devices, one.share, one.settings, one.ttl_s) for one in config.lists.remote
+    )
+    check_rules(rules)
+    return rules
 
 
 def projector_settings(config: Config) -> ProjectorSettings:

@@ -222,6 +222,7 @@ class Batch:
             return
         self._check_records(stream, chunk, new.received_ms)
         device = stream.device
+        refused_since_ms = device.state.opted_out_ms
         try:
             mapped = self._map_chunk(
                 *(device.state, stream.state, stream.line, chunk),
@@ -233,11 +234,13 @@ class Batch:
             self._dead_letter(device.device_id, "mapping", reason, new.data, new.received_ms, stream.id, seq)
             return
         new.session_id, new.host_ms = mapped.session_id, mapped.host_ms
-        self._collect(stream, seq, chunk, mapped)
+        if device.opt_out_order is not None and not chunk.is_replay:
+            _heed_opt_out(device, chunk, refused_since_ms)
+        self._collect(stream, seq, chunk, mapped, new.received_ms)
         if not mapped.is_kept and self._chunks.pop(new.key, None) is None:
             self._dropped.append(new.key)
 
-    def _collect(self, stream: Stream, seq: int, chunk: m.Chunk, mapped: Mapped) -> None:
+    def _collect(self, stream: Stream, seq: int, chunk: m.Chunk, mapped: Mapped, now_ms: int) -> None:
         device = stream.device
         self._calls += mapped.calls
         self._gaps += mapped.gaps
@@ -246,6 +249,8 @@ class Batch:
         self.outcome.replies += ((device.device_id, reply) for reply in mapped.replies)
         for name, count in mapped.discarded.items():
             self._count(device.device_id, name, count)
+        for bad in mapped.bad:
+            self._dead_letter(device.device_id, "call", bad.reason, bad.raw, now_ms, stream.id, seq)
         if mapped.session_id != NO_SESSION and mapped.is_kept:
             span = (device.number, mapped.session_id, stream.number)
             first, _ = self._spans.get(span, (seq, seq))
@@ -275,25 +280,29 @@ class Batch:
             return
         self._check_claim(stream, sync.device_id, arrival.received_ms)
         device = stream.device
-        replies = list(self._map_sync(device.state, stream.state, stream.line, sync, arrival.received_ms))
+        replies = list(
+            self._map_sync(
+                *(device.state, stream.state, stream.line, sync, arrival.received_ms),
+                *(device.device_id, self._settings.mapping),
+            )
+        )
         if sync.oldest > stream.watermark:
             self._free(stream, sync.oldest, arrival.received_ms)
         if sync.next > stream.watermark:
             # The device may have lifted the opt-out in a chunk that is still on its way: do not undo it.
             replies = [reply for reply in replies if not isinstance(reply, m.OptOutOrder)]
-        replies += self._orders(device, replies)
+        replies += self._orders(device, replies, is_idle=sync.next <= stream.watermark)
         if sync.epoch_ms is None:
             replies.append(m.Time(arrival.received_ms))
         self.outcome.replies += ((device.device_id, reply) for reply in replies)
         self._ack(stream, at_once=True)
 
-    def _orders(self, device: Device, replies: Sequence[m.Downlink]) -> list[m.Downlink]:
+    def _orders(self, device: Device, replies: Sequence[m.Downlink], is_idle: bool) -> list[m.Downlink]:
         """The host's opt-out order, again until the device confirms it by a record."""
         order = device.opt_out_order
-        if order is None or order is device.state.opted_out:
-            device.opt_out_order = None
-            return []
-        return [] if m.OptOutOrder(order) in replies else [m.OptOutOrder(order)]
+        if order is False and not device.state.said_opted_out and is_idle:
+            device.opt_out_order = order = None  # it never opted out, and no word of it is on its way
+        return [] if order is None or m.OptOutOrder(order) in replies else [m.OptOutOrder(order)]
 
     def _free(self, stream: Stream, oldest: int, now_ms: int) -> None:
         """The device holds nothing below `oldest`: what is not here either is lost, and written down as such."""
@@ -349,3 +358,12 @@ class Batch:
             tx.save_stream(stream.number, stream.watermark, *states, seen_ms)
         for device, seen_ms in devices.items():
             tx.save_device(device.number, encode_json(device.state), device.opt_out_order, seen_ms)
+
+
+def _heed_opt_out(device: Device, chunk: m.Chunk, since_ms: int | None) -> None:
+    """A record that says what the host ordered confirms it; one that lifts an opt-out ordered since is older news."""
+    for record in chunk.records:
+        if type(record.body) is m.OptOut and record.body.opted_out is device.opt_out_order:
+            device.opt_out_order = None
+    if device.opt_out_order and not device.state.opted_out:
+        device.state.opted_out_ms = since_ms

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -19,7 +20,7 @@ from ..wire import messages as m
 from ..wire.encode import encode_downlink
 from .acks import AckSchedule
 from .batch import Batch, Outcome, decode
-from .known import Known
+from .known import Known, encode_json
 from .settings import IngestSettings, MapChunk, MapSync
 
 log = structlog.get_logger(__name__)
@@ -137,6 +138,10 @@ class Ingest:
         self._wake.set()
         self.send(device_id, m.OptOutOrder(opted_out))
 
+    def set_mapping(self, mapping: Any) -> None:
+        """Map what is committed from now on with other settings."""
+        self._settings = replace(self._settings, mapping=mapping)
+
     @property
     def health(self) -> Health:
         return replace(self._health, queued_messages=len(self._queue), queued_bytes=self._queued_bytes)
@@ -189,8 +194,10 @@ class Ingest:
 
         def transaction(tx: SqliteTransaction) -> Outcome:
             for device_id, opted_out in orders.items():
-                self._known.device(tx, device_id, time.time_ns() // 1_000_000).opt_out_order = opted_out
-                tx.order_opt_out(device_id, opted_out)
+                now_ms = time.time_ns() // 1_000_000
+                device = self._known.device(tx, device_id, now_ms)
+                device.order_opt_out(opted_out, now_ms)
+                tx.save_device(device.number, encode_json(device.state), device.opt_out_order, 0)
             batch = Batch(tx, self._known, self._settings, self._map_chunk, self._map_sync, self._identities)
             return batch.run(work)
 

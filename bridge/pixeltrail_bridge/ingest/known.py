@@ -29,6 +29,15 @@ class Device:
     state: DeviceState
     opt_out_order: bool | None = None  # told by the host, not yet confirmed by the device
 
+    def order_opt_out(self, opted_out: bool, now_ms: int) -> None:
+        """What the host wants holds here at once, whenever the device hears of it."""
+        is_known = opted_out and self.state.said_opted_out is True
+        self.opt_out_order = None if is_known else opted_out
+        if opted_out and not self.state.opted_out:
+            self.state.opted_out_ms = now_ms
+        elif not opted_out and not self.state.said_opted_out:
+            self.state.opted_out_ms = None  # the device's own word stands until it takes it back
+
 
 @dataclass(slots=True, eq=False)
 class Stream:

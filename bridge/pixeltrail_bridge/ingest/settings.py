@@ -9,12 +9,12 @@ from typing import Any, Protocol
 from ..mapping.calls import Call
 from ..sessions.clock import TimeLine
 from ..sessions.state import DeviceState, GapRow, SessionRow, StreamState
-from ..wire.messages import Chunk, Downlink, Sync
+from ..wire.messages import Bad, Chunk, Downlink, Sync
 
 
 @dataclass(frozen=True, slots=True)
 class IngestSettings:
-    """`mapping` is handed through to `map_chunk`."""
+    """`mapping` is handed through to `map_chunk` and `map_sync`."""
 
     mapping: Any = None
     batch_messages: int = 500  # above 200 a batch gains nothing; 500 rides out a slow fsync
@@ -46,9 +46,11 @@ class Mapped(Protocol):
     def is_kept(self) -> bool: ...
     @property
     def discarded(self) -> Mapping[str, int]: ...
+    @property
+    def bad(self) -> Sequence[Bad]: ...
 
 
 # device, stream, line, chunk, received_ms, device_id, settings.mapping
 MapChunk = Callable[[DeviceState, StreamState, TimeLine, Chunk, int, str, Any], Mapped]
-# device, stream, line, sync, received_ms
-MapSync = Callable[[DeviceState, StreamState, TimeLine, Sync, int], Sequence[Downlink]]
+# device, stream, line, sync, received_ms, device_id, settings.mapping
+MapSync = Callable[[DeviceState, StreamState, TimeLine, Sync, int, str, Any], Sequence[Downlink]]

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from ..sessions import ids
+from ..sessions import ids, remote
 from ..sessions.clock import JUMP_MS, TimeLine
 from ..sessions.state import DeviceState, GapRow, OpenSession, SessionRow, StreamState
 from ..wire import messages
@@ -41,6 +41,7 @@ class MappingSettings:
     extra_events: frozenset[str] = frozenset()  # of EXTRA_EVENTS: those the bridge makes itself
     public_url: str | None = None
     classic: bool = False
+    remote: tuple[remote.RemoteRule, ...] = ()
 
 
 @dataclass(slots=True)
@@ -81,7 +82,13 @@ def map_chunk(
 
 
 def map_sync(
-    device: DeviceState, stream: StreamState, line: TimeLine, sync: messages.Sync, received_ms: int
+    device: DeviceState,
+    stream: StreamState,
+    line: TimeLine,
+    sync: messages.Sync,
+    received_ms: int,
+    device_id: str,
+    settings: MappingSettings,
 ) -> list[Downlink]:
     """Take in a sync; returns what a lost message may have failed to tell the device (the ack is not among it)."""
     line.observe(sync.now_ms, received_ms)
@@ -94,6 +101,11 @@ def map_sync(
     replies += session_replies(stream, sync.stream)
     if stream.midway and stream.hello is None:
         replies.append(messages.NewStream(sync.stream))
+    if settings.remote or device.told is not None:
+        config, device.told = remote.config_reply(
+            settings.remote, device_id, sync.stream, device.told, received_ms
+        )
+        replies += [config] if config is not None else []
     return replies
 
 
@@ -201,6 +213,7 @@ class _Pass:
 
     def _hello(self, body: messages.Hello) -> None:
         self.stream.hello = body
+        self.tracker.judge_late(self.now_ms, self.mapped.is_estimated)
         why = _BOOT_REASONS[body.boot_reason] if body.boot_reason < len(_BOOT_REASONS) else "unknown"
         properties = {"boot": body.boot, "boot_reason": why, "continues": body.previous is not None}
         self._extra(DEVICE_CONNECTED, (self.chunk.stream,), properties)
@@ -215,6 +228,9 @@ class _Pass:
 
     def _opt_out(self, body: messages.OptOut) -> None:
         self.stream.opted_out = body.opted_out
+        if self.stream.is_late and self.device.said_opted_out is not None:
+            return  # the device has said something newer since
+        self.device.said_opted_out = body.opted_out
         if not body.opted_out:
             self.device.opted_out_ms = None
         elif self.device.opted_out_ms is None:
@@ -241,6 +257,7 @@ class _Pass:
     # -- sessions
 
     def _session_start(self, body: messages.SessionStart) -> None:
+        self.tracker.judge_late(self.now_ms, self.mapped.is_estimated)
         if not self.tracker.resume(body):
             self._close(self.tracker.end(None))
             session = self.tracker.start(
@@ -285,7 +302,7 @@ class _Pass:
 
     def _identify(self, body: messages.Identify) -> None:
         if body.user_id:
-            self._set_user(body.user_id)
+            self.tracker.set_user(body.user_id)
         self._call("identify", body.user_id or "", {"traits": body.traits})
 
     def _group(self, body: messages.Group) -> None:
@@ -298,15 +315,9 @@ class _Pass:
         if not body.user_id:
             self._refuse(body, "the user ID of an alias call is empty; give it one")
             return
-        previous = body.previous_id or self.device.user_id or self.device_id
-        self._set_user(body.user_id)
+        previous = body.previous_id or self.tracker.user_id or self.device_id
+        self.tracker.set_user(body.user_id)
         self._call("alias", body.user_id, {"userId": body.user_id, "previousId": previous})
-
-    def _set_user(self, user_id: str) -> None:
-        if self.device.user_id != user_id:
-            self.device.user_id = user_id
-            if self.stream.session_id != ids.NO_SESSION:
-                self.tracker.put_row()
 
     def _call(self, call_type: calls.CallType, event: str, fields: Mapping[str, Any]) -> None:
         call_id = calls.message_id(self.device_id, self.chunk.stream, self.chunk.seq, self.record.index)
@@ -336,7 +347,7 @@ class _Pass:
         self.mapped.calls.append(calls.build_call(origin, "track", call_id, time_ms, fields, event=event))
 
     def _origin(self, ended: OpenSession | None = None) -> Origin:
-        stream, session = self.stream, ended or self.device.session
+        stream, session = self.stream, ended or self.tracker.session
         session_id = ended.session_id if ended else stream.session_id
         is_current = session is not None and session.session_id == session_id
         opted_out = stream.opted_out or self._device_opted_out()
@@ -345,7 +356,7 @@ class _Pass:
             hello=stream.hello,
             display=stream.display,
             name=self.device.name,
-            user_id=self.device.user_id,
+            user_id=self.tracker.user_id,
             session_id=session_id,
             session_start_ms=session.start_ms if session and is_current else session_id,
             is_recording=(ended.sampled if ended else stream.sampled) and not opted_out,

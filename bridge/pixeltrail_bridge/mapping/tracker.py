@@ -1,11 +1,15 @@
 """Sessions of a device as its records tell them: start, continuation in a later stream, end.
 
+A stream may come late: from an earlier start of the device, after a newer one has begun a session. What it tells is
+kept under sessions of its own, and the device's newest session, user and opt-out stay as they are.
+
 Changes the DeviceState and StreamState it is given; each change of a session is one SessionRow in `rows`.
 """
 
 from __future__ import annotations
 
 from ..sessions import ids, sampling
+from ..sessions.clock import JUMP_MS
 from ..sessions.state import DeviceState, OpenSession, SessionRow, StreamState
 from ..wire.messages import ClockQuality, SessionStart
 
@@ -20,9 +24,47 @@ class Tracker:
         self.device_id, self.stream_id = device_id, stream_id
         self.rows: list[SessionRow] = []
 
+    @property
+    def session(self) -> OpenSession | None:
+        """The newest session this stream may change."""
+        return self.stream.own if self.stream.is_late else self.device.session
+
+    @property
+    def user_id(self) -> str | None:
+        return self.stream.user_id if self.stream.is_late else self.device.user_id
+
+    def set_user(self, user_id: str) -> None:
+        if self.user_id == user_id:
+            return
+        if self.stream.is_late:
+            self.stream.user_id = user_id
+        else:
+            self.device.user_id = user_id
+        if self.stream.session_id != ids.NO_SESSION:
+            self.put_row()
+
+    def judge_late(self, at_ms: int, estimated: bool) -> None:
+        """Whether what this stream begins at `at_ms` lies before the device's newest session.
+
+        The boot count tells where the times are only estimated. Where they are known they decide, because a board
+        whose flash was erased counts its boots from the beginning.
+        """
+        session, hello = self.device.session, self.stream.hello
+        if session is None or session.stream == self.stream_id.hex():
+            self.stream.is_late = False
+            return
+        boot = hello.boot if hello else 0
+        if hello is not None and hello.previous is not None and hello.previous.hex() == session.stream:
+            is_late = False
+        elif boot and session.boot and boot != session.boot:
+            is_late = boot < session.boot and (estimated or at_ms < session.start_ms)
+        else:
+            is_late = not estimated and at_ms < session.start_ms - JUMP_MS
+        self.stream.is_late = is_late
+
     def resume(self, body: SessionStart) -> bool:
         """Go on with the device's session when this start record repeats it: same boot, same index."""
-        session = self.device.session
+        session = self.session
         if session is None or not self._is_same(session, body):
             return False
         session.stream = self.stream_id.hex()
@@ -59,13 +101,17 @@ class Tracker:
             sampled=sampled,
             estimated=estimated,
         )
-        self.device.session, self.device.last_session_id = session, session_id
+        self.device.last_session_id = session_id
+        if self.stream.is_late:
+            self.stream.own = session
+        else:
+            self.device.session = session
         self._enter(session)
         return session
 
     def end(self, at_ms: int | None) -> OpenSession | None:
-        """End the device's open session where it was last heard of (None), or this stream's at `at_ms`; returns it."""
-        session = self.device.session
+        """End the open session where it was last heard of (None), or this stream's at `at_ms`; returns it."""
+        session = self.session
         if session is None or session.ended:
             return None
         if at_ms is not None and session.session_id != self.stream.session_id:
@@ -82,7 +128,7 @@ class Tracker:
 
     def touch(self, at_ms: int) -> None:
         """Something of the session happened at `at_ms`."""
-        session = self.device.session
+        session = self.session
         if session is None or session.ended or self.stream.session_id != session.session_id:
             return
         session.last_ms = max(session.last_ms, at_ms)
@@ -90,7 +136,7 @@ class Tracker:
             self.put_row()
 
     def put_row(self) -> None:
-        session = self.device.session
+        session = self.session
         if session is None:
             return
         session.row_ms = session.last_ms
@@ -102,10 +148,10 @@ class Tracker:
             stream=bytes.fromhex(session.stream),
             start_ms=session.start_ms,
             last_ms=session.last_ms,
-            end_ms=session.last_ms if session.ended else None,
+            end_ms=session.last_ms if session.ended or self.stream.is_late else None,
             sampled=session.sampled,
             estimated=session.estimated,
-            user_id=self.device.user_id,
+            user_id=self.user_id,
         )
         self.rows.append(row)
 

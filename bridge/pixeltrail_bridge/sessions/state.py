@@ -10,6 +10,7 @@ import msgspec
 
 from ..wire.messages import Display, Hello
 from .ids import NO_SESSION
+from .remote import Told
 
 
 class OpenSession(msgspec.Struct):
@@ -33,6 +34,8 @@ class DeviceState(msgspec.Struct):
     last_session_id: int = 0
     session: OpenSession | None = None
     opted_out_ms: int | None = None  # host time since when replay data is refused; None: it is welcome
+    said_opted_out: bool | None = None  # what the device itself said last
+    told: Told | None = None  # remote settings
 
     @property
     def opted_out(self) -> bool:
@@ -40,6 +43,8 @@ class DeviceState(msgspec.Struct):
 
 
 class StreamState(msgspec.Struct):
+    """`own` and `user_id` are those of a late stream; the device's are for streams that are not."""
+
     hello: Hello | None = None
     display: Display | None = None
     session_index: int | None = None
@@ -50,6 +55,9 @@ class StreamState(msgspec.Struct):
     last_host_ms: int = 0  # host times of a stream never run backwards by less than a jump
     vitals: dict[str, int] = {}
     vitals_ms: int = 0
+    is_late: bool = False  # of an earlier start than the device's newest
+    own: OpenSession | None = None
+    user_id: str | None = None
     midway: bool | None = None  # its first chunk that we ever saw was not its first: no hello, no display
 
     @property

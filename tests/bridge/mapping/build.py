@@ -48,7 +48,8 @@ class Talk:
 
     def sync(self, at_ms: int = 0, epoch_ms: int | None = None) -> list[m.Downlink]:
         sync = m.Sync(self.stream_id, 0, self.seq, at_ms, epoch_ms, 7, None, DEVICE)
-        return map_sync(self.device, self.stream, self.line, sync, self.boot_ms + at_ms)
+        received_ms = self.boot_ms + at_ms
+        return map_sync(self.device, self.stream, self.line, sync, received_ms, DEVICE, self.settings)
 
     def say(self, at_ms: int, *bodies: m.Body, received_ms: int | None = None) -> Mapped:
         records = tuple(m.Record(index, at_ms + index, body) for index, body in enumerate(bodies))
