@@ -9,7 +9,10 @@ metadata(description="Session replay for devices with a display", version="0.1.0
 options.defaults(mqtt=True, serial=True, file=False)
 
 _FOLDERS = (
-    ("", "__init__ announce capture cbor chunk clock config kernels kernels_plain link message outbox"),
+    (
+        "",
+        "__init__ announce capture cbor cbor_reader chunk clock config kernels kernels_plain link message outbox",
+    ),
     ("", "pacing recorder session vitals wire xxh32"),
     ("codec/", "__init__ encoder fnv native pixels rects strips"),
     ("codec/kernels/", "__init__ anysize bits bytes32 fnv halves16 halves32 px"),

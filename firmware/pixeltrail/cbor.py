@@ -1,4 +1,4 @@
-"""CBOR (RFC 8949) written into a given buffer, and read from one, without allocating.
+"""CBOR (RFC 8949) written into a given buffer without allocating; cbor_reader.py reads.
 
 The writer never raises: what does not fit sets `overflow`, what CBOR or the contract cannot express sets `bad`, and
 from then on it writes nothing. The caller marks a position before a record, looks at both flags behind it and rewinds.
@@ -7,8 +7,7 @@ So a record is in the buffer whole or not at all.
 Heads are in their shortest form, except where the caller asks for one of fixed size. Properties of the application
 are limited in depth, items and length before they are written; the limits are the contract's.
 
-Plain integers stay below 2^30. Larger ones, which 32-bit boards keep on the heap, are written from where they are and
-read as eight bytes.
+Plain integers stay below 2^30. Larger ones, which 32-bit boards keep on the heap, are written from where they are.
 """
 
 import struct
@@ -331,113 +330,3 @@ def _whole_characters(buffer, begin, size):
     lead = buffer[start]
     width = 1 if lead < 0x80 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
     return size if start + width == last else start - begin
-
-
-class Reader:
-    """Reads one message at `buffer[0:end]`. Anything unexpected sets `bad`; from then on every answer is 0 or None.
-
-    `value` is the argument of the head read last when it is below 2^30, else -1; `wide_at` is where its eight bytes
-    lie when it was written in nine, else -1. Lengths are definite: the bridge knows them.
-    """
-
-    def __init__(self):
-        self.buffer = None
-        self.at = 0
-        self.end = 0
-        self.bad = False
-        self.major = 0
-        self.value = 0
-        self.wide_at = -1
-        self.indefinite = False
-
-    def reset(self, buffer, end):
-        self.buffer = buffer
-        self.at = 0
-        self.end = end
-        self.bad = False
-
-    def head(self):
-        """Read a head into `major` and `value`."""
-        self.wide_at = -1
-        self.indefinite = False
-        self.value = 0
-        self.major = -1
-        if self.bad or self.at >= self.end:
-            self.bad = True
-            return
-        first = self.buffer[self.at]
-        self.at += 1
-        self.major = first & 0xE0
-        self.value = first & 0x1F
-        self.indefinite = self.value == 31
-        if self.value < 24 or self.indefinite:
-            return
-        if self.value > 27:
-            self.bad = True
-            return
-        self._argument(1 << (self.value - 24))
-
-    def _argument(self, size):
-        at = self.at
-        if at + size > self.end:
-            self.bad = True
-            return
-        self.at = at + size
-        if size == 8:
-            self.wide_at = at
-        value = 0
-        for i in range(at, at + size):
-            if value >= 1 << 22:  # one more byte would reach 2^30
-                value = -1
-                break
-            value = value << 8 | self.buffer[i]
-        self.value = value
-
-    def _expect(self, major):
-        self.head()
-        if self.major != major or self.value < 0 or self.indefinite:
-            self.bad = True
-        return 0 if self.bad else self.value
-
-    def uint(self):
-        """An unsigned integer below 2^30."""
-        return self._expect(UINT)
-
-    def array(self):
-        """The number of items of an array, which then follow."""
-        return self._expect(ARRAY)
-
-    def blob(self, size):
-        """Where the `size` bytes of a byte string lie."""
-        if self._expect(BYTES) != size or self.at + size > self.end:
-            self.bad = True
-            return 0
-        self.at += size
-        return self.at - size
-
-    def boolean(self):
-        self.head()
-        if self.major != SIMPLE or not 20 <= self.value <= 21:
-            self.bad = True
-        return not self.bad and self.value == 21
-
-    def wide_into(self, target):
-        """An unsigned integer of any size into eight bytes, most significant first."""
-        self.head()
-        if self.bad or self.major != UINT or (self.value < 0 and self.wide_at < 0 and not self._is_word()):
-            self.bad = True
-            return
-        if self.wide_at >= 0:
-            copy(target, 0, self.buffer, self.wide_at, 8)
-            return
-        if self.value < 0:
-            copy(target, 4, self.buffer, self.at - 4, 4)
-        else:
-            for i in range(4):
-                target[4 + i] = self.value >> (24 - 8 * i) & 0xFF
-        for i in range(4):
-            target[i] = 0
-
-    def _is_word(self):
-        """The head read last took five bytes: an argument from 2^30 up."""
-        return self.at >= 5 and self.buffer[self.at - 5] == UINT | 26

@@ -24,6 +24,7 @@ ORDER_NEW_STREAM = const(2)
 ORDER_SESSION = const(4)
 ORDER_OPT_OUT = const(8)
 ORDER_OPT_IN = const(16)
+ORDER_CONFIG = const(32)
 
 MAX_STREAMS = const(4)  # 50 days without a bridge; their number is bounded by nothing else
 
@@ -59,7 +60,7 @@ class Link:
         self._boot = boot
         self._date = date
         self.streams = []
-        self.downlink = message.Downlink()  # holds the session message that ORDER_SESSION tells of
+        self.downlink = message.Downlink()  # holds what ORDER_SESSION and ORDER_CONFIG tell of
         self._sync = Writer(bytearray(_SYNC_BYTES))
         self._orders = 0
         # the connection
@@ -334,6 +335,8 @@ class Link:
         elif kind == wire.NEW_STREAM:
             if down.names_stream(self.newest.name):
                 self._orders |= ORDER_NEW_STREAM
+        elif kind == wire.CONFIG:
+            self._orders |= ORDER_CONFIG
         elif kind != wire.TIME:
             self.unknown += 1
 

@@ -9,7 +9,8 @@ Downlink reads what a bridge sends, into its own fields; nothing here keeps stat
 
 from micropython import const
 
-from . import cbor, wire
+from . import wire
+from .cbor_reader import Reader
 
 _MOST_LEVEL = const(4)  # debug
 
@@ -81,10 +82,15 @@ def session_end(w, index, _b, _c):
 
 
 def touch(w, x, y, phase):
+    """`x` is None inside a mask."""
     w.array(4)
     w.uint(wire.TOUCH)
-    w.uint(x)
-    w.uint(y)
+    if x is None:
+        w.null()
+        w.null()
+    else:
+        w.uint(x)
+        w.uint(y)
     w.uint_to(phase, wire.CANCEL)
 
 
@@ -162,6 +168,23 @@ def log(w, level, text, _c):
     w.cut_text(text)
 
 
+def masks(w, rectangles, _b, _c):
+    """`rectangles` holds x, y, width and height of each mask, flat."""
+    w.array(2)
+    w.uint(wire.MASKS)
+    w.array(len(rectangles))
+    for number in rectangles:
+        w.uint(number)
+
+
+def unknown_area(w, rectangle, _b, _c):
+    """`rectangle` is x, y, width and height."""
+    w.array(5)
+    w.uint(wire.UNKNOWN_AREA)
+    for number in rectangle:
+        w.uint(number)
+
+
 def opt_out(w, is_out, _b, _c):
     w.array(2)
     w.uint(wire.OPT_OUT)
@@ -172,7 +195,7 @@ class Downlink:
     """The message read last: `kind`, and the fields of that kind. `stream_at`: where in `buffer` its stream ID lies."""
 
     def __init__(self):
-        self._reader = cbor.Reader()
+        self._reader = Reader()
         self.buffer = None
         self.kind = 0
         self.stream_at = 0
@@ -183,6 +206,8 @@ class Downlink:
         self.session_id = bytearray(8)
         self.sampled = False
         self.is_out = False
+        self.settings = None  # the dict of the config message read last
+        self.ttl_s = 0
         self.speaks_our_version = False
 
     def read(self, buffer, length):
@@ -212,6 +237,13 @@ class Downlink:
             self.stream_at = r.blob(wire.STREAM_ID_BYTES)
         elif kind == wire.OPT_OUT_ORDER:
             self.is_out = r.boolean()
+        elif kind == wire.CONFIG:
+            settings = r.item()
+            self.ttl_s = r.uint()
+            if not isinstance(settings, dict):
+                return 0
+            self.settings = settings
+            needed = 4
         elif kind == wire.HOST_HELLO:
             self.bridge_at = r.blob(wire.BRIDGE_ID_BYTES)
             oldest = r.uint()

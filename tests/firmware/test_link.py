@@ -215,7 +215,6 @@ def test_orders():
     [
         (b"\x83\x01\x18\x63\x00", 1, 0),
         (b"\x82\x01\x18\x63", 1, 0),
-        (b"\x84\x01\x04\xa0\x05", 1, 0),  # config: this version follows none
         (b"\x83\x02\x05\x48stream-1", 0, 1),
         (b"\x83\x01\x05\x47stream-", 0, 1),
         (b"\x83\x01\x05\x48stream", 0, 1),

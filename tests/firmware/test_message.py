@@ -51,6 +51,9 @@ def body(write, *values):
         (message.session_start, (2, True, (1 << 41).to_bytes(8, "big")), m.SessionStart(2, True, 1 << 41)),
         (message.session_end, (2, None, None), m.SessionEnd(2)),
         (message.touch, (3, 4, 1), m.Touch(3, 4, m.Phase.MOVE)),
+        (message.touch, (None, None, 0), m.Touch(None, None, m.Phase.DOWN)),
+        (message.masks, ((1, 2, 3, 4, 5, 6, 7, 8), None, None), m.Masks(((1, 2, 3, 4), (5, 6, 7, 8)))),
+        (message.unknown_area, ((1, 2, 3, 4), None, None), m.UnknownArea(1, 2, 3, 4)),
         (message.key, ("knob", 4, -3), m.Key("knob", m.Phase.TURN, -3)),
         (message.track, ("Brewed", {"cups": 2}, None), m.Track("Brewed", {"cups": 2})),
         (message.screen, ("Home", None, None), m.Screen("Home", {})),
@@ -144,6 +147,7 @@ def test_a_message_cut_short_is_refused(cut):
     [
         m.Ack(STREAM, 0, 255, STREAM),
         m.Session(STREAM, 1, 1_700_000_000_000, False),
+        m.Config({"sample_rate": 0.25, "masks": [0, 0, 10, 10]}, 3600),
         m.KeyframeRequest(STREAM),
         m.Time(1_700_000_000_000),
         m.OptOutOrder(True),
@@ -155,3 +159,15 @@ def test_every_message_of_the_bridge_is_read(down):
     data = encode_downlink(down)
     cddl.check(data, "downlink")
     assert Downlink().read(data, len(data)) in range(wire.ACK, wire.HOST_HELLO + 1)
+
+
+def test_settings_of_the_bridge():
+    down = Downlink()
+    data = encode_downlink(
+        m.Config({"sample_rate": 0.25, "masks": [0, 0, 300, 10], "new": {"a": None}}, 3600)
+    )
+    assert down.read(data, len(data)) == wire.CONFIG
+    assert (down.settings, down.ttl_s) == (
+        {"sample_rate": 0.25, "masks": [0, 0, 300, 10], "new": {"a": None}},
+        3600,
+    )
