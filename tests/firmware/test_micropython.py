@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import micropython
+from tests.support import micropython, ports
 
 SCRIPTS = micropython.ROOT / "tests" / "firmware" / "device"
-SEARCH = (micropython.FIRMWARE, SCRIPTS)
 
 
-def test_every_module_imports():
-    modules = sorted(
-        path.stem for path in (micropython.FIRMWARE / "pixeltrail").glob("*.py") if path.stem != "__init__"
-    )
-    lines = "; ".join(f"import pixeltrail.{name}" for name in modules)
-    assert micropython.run(f"{lines}; print('imported')", search=SEARCH).split() == ["imported"]
+@pytest.mark.parametrize("port", ports.ALL, ids=str)
+def test_every_module_imports(port):
+    """Every kernel too, whatever this port's displays would choose."""
+    paths = sorted((micropython.FIRMWARE / "pixeltrail").rglob("*.py"))
+    modules = [".".join(path.relative_to(micropython.FIRMWARE).with_suffix("").parts) for path in paths]
+    lines = "; ".join(f"import {name.removesuffix('.__init__')}" for name in modules)
+    assert port.run(f"{lines}; print('imported')").split() == ["imported"]
 
 
 def test_transports_load_on_first_use_alone():
@@ -25,12 +25,16 @@ print([name for name in sys.modules if "transport" in name])
 from pixeltrail import MQTT
 print("pixeltrail.transport.mqtt" in sys.modules, "pixeltrail.transport.serial" in sys.modules)
 """
-    assert micropython.run(script, search=SEARCH).splitlines() == ["[]", "True False"]
+    assert micropython.run(script, search=(micropython.FIRMWARE, SCRIPTS)).splitlines() == [
+        "[]",
+        "True False",
+    ]
 
 
-def test_nothing_is_allocated_in_steady_state():
+@pytest.mark.parametrize("port", (ports.X64, ports.ARMHF, ports.ARMHF_V6M), ids=str)
+def test_nothing_is_allocated_in_steady_state(port):
     """Frames, calls, chunks, acks, refusals and resends with the heap locked; an allocation would be an error."""
-    lines = [line.split() for line in micropython.run(SCRIPTS / "steady.py", search=SEARCH).splitlines()]
+    lines = [line.split() for line in port.run(SCRIPTS / "steady.py", search=[SCRIPTS]).splitlines()]
     assert lines[-1] == ["done"]
     for name, value in lines[:-1]:
         if name == "errors":
@@ -40,7 +44,8 @@ def test_nothing_is_allocated_in_steady_state():
 
 
 @pytest.mark.parametrize("text", ["", "plain", "gr\u00fc\u00df", "\u20ac\U0001f600", "x" * 300])
-def test_kernels_agree_with_their_twins(text):
+@pytest.mark.parametrize("port", ports.ALL, ids=str)
+def test_kernels_agree_with_their_twins(port, text):
     script = f"""
 import pixeltrail.kernels as kernels
 import pixeltrail.kernels_plain as kernels_plain
@@ -56,4 +61,4 @@ kernels_plain.copy(b, 1, b, 3, size)
 assert a == b
 print("same")
 """
-    assert micropython.run(script, search=SEARCH).split() == ["same"]
+    assert port.run(script).split() == ["same"]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.firmware.codec.coding import CORPUS_FORMATS
 from tests.firmware.codec.make_kernels import CODEC, generated
-from tests.support import corpus, micropython
+from tests.support import corpus, ports
 from tests.support.requirements import require
 
 FOLDER = Path(__file__).parent
@@ -30,19 +30,22 @@ def test_every_target_compiles(architecture: str, tmp_path: Path) -> None:
         assert done.returncode == 0, f"{source.name}: {done.stderr}"
 
 
-def test_strip_kernels_find_every_changed_byte() -> None:
-    assert micropython.run(FOLDER / "check_strips.py").split() == ["shapes", "12", "ok"]
+@pytest.mark.parametrize("port", ports.ALL, ids=str)
+def test_strip_kernels_find_every_changed_byte(port: ports.Port) -> None:
+    assert port.run(FOLDER / "check_strips.py").split() == ["shapes", "12", "ok"]
 
 
-def test_same_bytes_under_micropython(sequence: corpus.Sequence, tmp_path: Path) -> None:
+@pytest.mark.parametrize("port", (ports.X64, ports.ARMHF_V6M), ids=str)
+def test_same_bytes_under_micropython(port: ports.Port, sequence: corpus.Sequence, tmp_path: Path) -> None:
     arguments = _arguments(sequence, tmp_path)
     ours = _run_here(arguments)
     assert len(ours.splitlines()) == min(FRAMES, len(sequence))
-    assert micropython.run(FOLDER / "run_sequence.py", *arguments, heap="8m") == ours
+    assert port.run(FOLDER / "run_sequence.py", *arguments, heap="8m") == ours
 
 
-def test_steady_state_allocates_nothing(sequence: corpus.Sequence, tmp_path: Path) -> None:
-    micropython.run(FOLDER / "run_sequence.py", *_arguments(sequence, tmp_path), "lock", heap="8m")
+@pytest.mark.parametrize("port", ports.SOURCE, ids=str)
+def test_steady_state_allocates_nothing(port: ports.Port, sequence: corpus.Sequence, tmp_path: Path) -> None:
+    port.run(FOLDER / "run_sequence.py", *_arguments(sequence, tmp_path), "lock", heap="8m")
 
 
 def _arguments(sequence: corpus.Sequence, folder: Path) -> list[str]:

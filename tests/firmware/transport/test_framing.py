@@ -6,12 +6,13 @@ import random
 import zlib
 from pathlib import Path
 
+import pytest
 from cobs import cobs
 from hypothesis import given
 from hypothesis import strategies as st
 from pixeltrail.transport import framing_plain as plain
 
-from tests.support import micropython
+from tests.support import ports
 
 DEVICE = Path(__file__).parent / "device"
 
@@ -68,8 +69,9 @@ def test_any_bytes_decode_to_a_message_with_its_checksum_or_to_nothing(inner: by
     assert decoded(inner) == _judged(inner)
 
 
-def test_the_kernels_of_microcontrollers_agree(tmp_path: Path) -> None:
-    """The same cases through the viper kernels of the unix port."""
+@pytest.mark.parametrize("port", ports.ALL, ids=str)
+def test_the_kernels_of_microcontrollers_agree(port: ports.Port, tmp_path: Path) -> None:
+    """The same cases through the viper kernels."""
     dice = random.Random(1)
     whole = [*_EDGES, *(_random_message(dice) for _ in range(150))]
     damaged = [_damaged(dice, reference(message)[1:-1]) for message in whole]
@@ -77,7 +79,7 @@ def test_the_kernels_of_microcontrollers_agree(tmp_path: Path) -> None:
     lines = [f"e {message.hex()}" for message in whole] + [f"d {inner.hex()}" for inner in damaged]
     cases.write_text("\n".join(lines))
 
-    printed = micropython.run(DEVICE / "framing_check.py", cases).split("\n")
+    printed = port.run(DEVICE / "framing_check.py", cases).split("\n")
 
     for message, line in zip(whole, printed, strict=False):
         frame, same, untouched = line.split()

@@ -17,7 +17,7 @@ from pixeltrail.transport.serial import Serial
 from pixeltrail_bridge.simulate import PtyPair
 from pixeltrail_bridge.wire.framing import Deframer, frame
 
-from tests.support import link_faults, micropython
+from tests.support import link_faults, micropython, ports
 
 DEVICE = Path(__file__).parent / "device"
 _WAIT_S = 30.0
@@ -218,9 +218,10 @@ class Host:
         os.close(self._fd)
 
 
-def test_heap_stays_locked_over_frames_and_acks_on_microcontrollers() -> None:
+@pytest.mark.parametrize("port", ports.SOURCE, ids=str)
+def test_heap_stays_locked_over_frames_and_acks_on_microcontrollers(port: ports.Port) -> None:
     with PtyPair() as line, Host(line.host_path, b"ack") as host:
-        printed = micropython.run(DEVICE / "serial_steady.py", line.device_path, "200", heap="256k")
+        printed = port.run(DEVICE / "serial_steady.py", line.device_path, "200", heap="256k")
     assert printed.split() == ["sent", "200", "received", "200", "wrong", "0", "errors", "0", "skipped", "0"]
     assert [message[:2] for message in host.messages] == [number.to_bytes(2, "big") for number in range(200)]
     assert all(len(message) == 2 + number * 5 for number, message in enumerate(host.messages))
