@@ -14,10 +14,10 @@ _FOLDERS = (
         "__init__ announce capture cbor cbor_reader chunk clock config kernels kernels_plain link message outbox",
     ),
     ("", "pacing recorder session vitals wire xxh32"),
-    ("codec/", "__init__ encoder fnv native pixels rects strips"),
-    ("codec/kernels/", "__init__ anysize bits bytes32 fnv halves16 halves32 px"),
+    ("codec/", "__init__ area encoder fnv moves native pixels rects references strips"),
+    ("codec/kernels/", "__init__ anysize bits bytes32 fnv halves16 halves32 moves px refs"),
     ("codec/kernels/", "words16 words2 words32 words4 words8"),
-    ("codec/plain/", "__init__ anysize bits fnv px"),
+    ("codec/plain/", "__init__ anysize bits fnv moves px refs"),
     ("taps/", "__init__ framebuf"),
     ("transport/", "__init__ framing framing_plain stream"),
 )

@@ -55,8 +55,16 @@ class DirtyMap:
         return i // self._height
 
     def clear(self, area):
-        """Take off what was coded of an area (pixels.py)."""
+        """Take an area (area.py) off the map."""
         bits.clear(self.bits, 0, self._height, area)
+
+    def clear_in(self, other, area):
+        """Take an area off another map of the same size."""
+        bits.clear(other, 0, self._height, area)
+
+    def has(self, area):
+        """True when any strip of an area is dirty."""
+        return bits.count(self.bits, 0, self._height, area) > 0
 
     def fill(self):
         bits.fill(self.bits, 0, self._height, self._cols, self._rows)

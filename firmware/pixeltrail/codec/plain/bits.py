@@ -9,25 +9,33 @@ def find(d, i, rect, cols, height, block, start):
     """
     ones = (1 << block) - 1
     rows = height * 8
-    y = start
+    y = 0
     c = 0
     e = 0
-    b = 0
-    found = 0
-    while y < rows:
-        c = 0
-        i = y >> 3
-        while c < cols:
-            if d[i] >> (y & 7) & ones:
-                found = 1
-                break
-            i += height
-            c += 1
-        if found:
+    j = 0
+    b = 256 - (1 << (start & 7))  # of the first byte, only rows from `start` on
+    i = start >> 3
+    while i < height:
+        j = i
+        c = cols
+        e = 0
+        while c:
+            e |= d[j]
+            j += height
+            c -= 1
+        e &= b
+        if e:
             break
-        y += block
-    if not found:
+        b = 255
+        i += 1
+    if i == height:
         return 0
+    y = i * 8
+    while not e >> (y & 7) & ones:
+        y += block
+    while not d[i] >> (y & 7) & ones:
+        i += height
+        c += 1
     e = c
     while e < cols:
         if not d[i] >> (y & 7) & ones:
@@ -76,7 +84,7 @@ def find(d, i, rect, cols, height, block, start):
 
 
 def clear(d, i, height, q):
-    """Clear the strips of an area (px.py): q[8] rows from row q[11] on, q[10] columns from column q[9] on."""
+    """Clear the strips of an area (area.py): q[8] rows from row q[11] on, q[10] columns from column q[9] on."""
     c = q[9]
     e = c + q[10]
     y = q[11]
@@ -93,6 +101,22 @@ def clear(d, i, height, q):
                 d[i] &= 255 ^ (1 << (r & 7))
                 r += 1
         c += 1
+
+
+def count(d, i, height, q):
+    """How many strips of an area are dirty."""
+    c = q[9]
+    e = c + q[10]
+    y = 0
+    n = 0
+    while c < e:
+        y = q[8]
+        while y:
+            y -= 1
+            i = y + q[11]
+            n += d[c * height + (i >> 3)] >> (i & 7) & 1
+        c += 1
+    return n
 
 
 def fill(d, i, height, cols, rows):

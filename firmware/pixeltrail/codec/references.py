@@ -1,0 +1,67 @@
+"""References: rectangles coded earlier, so that one which comes again is named instead of coded.
+
+The bridge keeps the content of the last n rectangles; the device keeps for each one where it was and a hash of 60
+bits, combined from the hashes of its strips. Both add an entry for each rectangle coded, and none else, so that both
+count the same. A rectangle in which the app drew after the refresh gets a hash that nothing has.
+
+Hashes are those of the last refresh, never of the buffer as it is: what a reference names is what was displayed.
+"""
+
+from array import array
+
+from micropython import const
+
+from .area import COLUMN, COLUMNS, ROW, ROWS
+from .native import has_viper
+
+if has_viper:
+    from .kernels import refs as kernel
+else:
+    from .plain import refs as kernel
+
+_COLUMN = const(0)
+_COLUMNS = const(1)
+_ROW = const(2)
+_ROWS = const(3)
+_LOW = const(4)
+_COUNT = const(8)
+_NEXT = const(9)
+_NO_HASH = const(-1)  # halves of a hash are not negative
+
+
+class References:
+    """size: entries, 0 for none. odd: 1 when the last column is unlike others, 2 when the last row is, 3 when both."""
+
+    def __init__(self, strips, size, odd):
+        self._size = size
+        self._table = strips.table
+        self._hashes = array("i", bytes(8 * size))
+        self._places = array("H", bytes(6 * size))
+        self._q = array("i", (0, 0, 0, 0, 0, 0, strips.rows, size, 0, 0, odd, strips.cols - 1))
+
+    def reset(self):
+        self._q[_COUNT] = 0
+        self._q[_NEXT] = 0
+
+    def find(self, area):
+        """How many entries back the rectangle (area.py) is, the newest being 1; 0 when it is not there."""
+        if not self._q[_COUNT]:
+            return 0
+        self._aim(area)
+        return kernel.find(self._hashes, self._places, self._q)
+
+    def add(self, area, is_torn):
+        """The rectangle was coded; is_torn: perhaps not as the refresh had it."""
+        if self._size:
+            self._aim(area)
+            if is_torn:
+                self._q[_LOW] = _NO_HASH
+            kernel.put(self._hashes, self._places, self._q)
+
+    def _aim(self, area):
+        q = self._q
+        q[_COLUMN] = area[COLUMN]
+        q[_COLUMNS] = area[COLUMNS]
+        q[_ROW] = area[ROW]
+        q[_ROWS] = area[ROWS]
+        kernel.combine(self._table, q)
