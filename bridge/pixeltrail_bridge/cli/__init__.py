@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ..errors import LocalError, PixeltrailError
-from . import check, demo, devices, init, play, sessions, tail, up
+from . import check, demo, devices, dlq, init, play, sessions, tail, up
 
 _MISTAKE, _FAILURE = 2, 1
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 for command in (demo, init, up, check, devices, sessions, tail, play):
     app.command(command.__name__.rpartition(".")[2])(command.run)
+app.add_typer(dlq.app, name="dlq")
 
 
 def _print_version(wanted: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,8 +45,8 @@ def load_config(file: Path | None, overrides: list[str] | None) -> Config:
 
 
 @contextmanager
-def open_store(settings: Config) -> Iterator[SqliteStore]:
-    """The recordings of a bridge, which may be running meanwhile."""
+def open_store(settings: Config, sinks: Sequence[str] = ()) -> Iterator[SqliteStore]:
+    """The recordings of a bridge, which may be running meanwhile. `sinks` get the events that a command adds."""
     from ..store.sqlite import SqliteStore
 
     if not settings.bridge.database.exists():
@@ -54,11 +54,16 @@ def open_store(settings: Config) -> Iterator[SqliteStore]:
             f"there are no recordings in {settings.bridge.data_dir}. Start `pixeltrail up` there, or name another "
             "folder with --set bridge.data_dir=FOLDER."
         )
-    store = SqliteStore(settings.bridge.database)
+    store = SqliteStore(settings.bridge.database, sinks)
     try:
         yield store
     finally:
         store.close()
+
+
+def printable(text: str) -> str:
+    """What a device or a server called something may hold anything, also a terminal's commands."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def clock_time(epoch_ms: int | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import ConfigOption, SetOption, clock_time, load_config, open_store
+from .options import ConfigOption, SetOption, clock_time, load_config, open_store, printable
 
 if TYPE_CHECKING:
     from ..store.base import EventRow
@@ -48,8 +48,7 @@ def _line(event: EventRow, payload: bool) -> str:
         f"{delivery.sink} {delivery.state}" + (f" {delivery.status}" if delivery.status else "")
         for delivery in event.deliveries
     )
-    # What a device calls its events may hold anything, also a terminal's commands
-    name = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in event.event)
+    name = printable(event.event)
     return f"{clock_time(event.time_ms)}  {event.device_id}  {event.type:8}  {name}" + (
         f"  [{answers}]" if answers else ""
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
@@ -11,6 +12,7 @@ MAX_LETTERS: Final = (
     10_000  # a device in a loop fills a table, not the disk; beyond, only the counter goes up
 )
 MAX_LETTER_BYTES: Final = 64 << 20
+REFRESH_MS: Final = 60_000
 _MAX_REASON: Final = 500
 
 
@@ -20,14 +22,24 @@ class LetterBudget:
 
     rows: int
     size_bytes: int
+    read_ms: int = 0  # when a full table was looked at last
+
+    def refresh(self, connection: sqlite3.Connection, now_ms: int) -> None:
+        """Another process may have made room; looked up once a minute at most."""
+        if abs(now_ms - self.read_ms) >= REFRESH_MS:
+            fresh = LetterBudget.read(connection)
+            self.rows, self.size_bytes, self.read_ms = fresh.rows, fresh.size_bytes, now_ms
 
     @classmethod
     def read(cls, connection: sqlite3.Connection) -> LetterBudget:
         query = "SELECT count(*), coalesce(sum(length(raw)), 0) FROM dead_letters"
         return cls(*connection.execute(query).fetchone())
 
+    def fits(self, size_bytes: int) -> bool:
+        return self.rows < MAX_LETTERS and self.size_bytes + size_bytes <= MAX_LETTER_BYTES
+
     def take(self, size_bytes: int) -> bool:
-        if self.rows >= MAX_LETTERS or self.size_bytes + size_bytes > MAX_LETTER_BYTES:
+        if not self.fits(size_bytes):
             return False
         self.rows += 1
         self.size_bytes += size_bytes
@@ -64,6 +76,8 @@ class LetterWrites:
         )
         if again.rowcount:
             return
+        if not self._budget.fits(len(raw)):
+            self._budget.refresh(self._db, now_ms)
         if not self._budget.take(len(raw)):
             self.count(device_id, "dead_letters_not_kept")
             return
@@ -72,3 +86,34 @@ class LetterWrites:
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
             (digest, device_id, kind, stream, seq, reason[:_MAX_REASON], raw, now_ms, now_ms),
         )
+
+    # ---- ends of dead letters -------------------------------------------------
+
+    def drop_letters(self, ids: Iterable[int]) -> int:
+        """Delete letters that were dealt with, or are not wanted; returns how many."""
+        gone = sum(self._db.execute("DELETE FROM dead_letters WHERE id = ?", (one,)).rowcount for one in ids)
+        fresh = LetterBudget.read(self._db)
+        self._budget.rows, self._budget.size_bytes = fresh.rows, fresh.size_bytes
+        return gone
+
+    def drop_dead_deliveries(self, sink: str, event_ids: Iterable[int]) -> int:
+        """Forget that a sink refused these events; the events themselves stay."""
+        delete = "DELETE FROM deliveries WHERE sink = ? AND event = ? AND state = 'dead'"
+        return sum(self._db.execute(delete, (sink, one)).rowcount for one in event_ids)
+
+    def mend_chunk(self, key: int, session_id: int | None, host_ms: int | None) -> None:
+        """A stored chunk can be read after all."""
+        self._db.execute(
+            "UPDATE chunks SET fault = NULL, session_id = coalesce(session_id, ?), host_ms = coalesce(host_ms, ?)"
+            " WHERE key = ?",
+            (session_id, host_ms, key),
+        )
+
+    def session_before(self, first_key: int, key: int) -> int | None:
+        """Session of the last chunk of a stream before `key` that was in one."""
+        row = self._db.execute(
+            "SELECT session_id FROM chunks WHERE key >= ? AND key < ? AND session_id IS NOT NULL"
+            " ORDER BY key DESC LIMIT 1",
+            (first_key, key),
+        ).fetchone()
+        return None if row is None else int(row[0])

@@ -51,6 +51,39 @@ def dead_letter_counts(store: Readers) -> dict[str, int]:
     return counts
 
 
+def find_letters(
+    store: Readers,
+    device_id: str | None = None,
+    kind: str | None = None,
+    reason: str | None = None,
+    limit: int = -1,
+) -> list[DeadLetter]:
+    """Messages, records and calls given up on, newest first; `reason` is a part of it. -1: all of them."""
+    query = (
+        "SELECT id, device_id, kind, stream, seq, reason, raw, first_ms, last_ms, count FROM dead_letters"
+        " WHERE (?1 IS NULL OR device_id = ?1) AND (?2 IS NULL OR kind = ?2)"
+        " AND (?3 IS NULL OR instr(lower(reason), lower(?3)) > 0) ORDER BY id DESC LIMIT ?4"
+    )
+    return [DeadLetter(*row) for row in store._all(query, device_id, kind, reason, limit)]
+
+
+def find_dead_deliveries(
+    store: Readers,
+    device_id: str | None = None,
+    sink: str | None = None,
+    reason: str | None = None,
+    limit: int = -1,
+) -> list[DeadLetter]:
+    """Events that a sink (`kind`) refused for good, newest first, as above; `id` is the event's."""
+    query = (
+        "SELECT e.id, d.device_id, v.sink, NULL, NULL, v.answer, e.payload, v.settled_ms, v.settled_ms, v.attempts"
+        " FROM deliveries v JOIN events e ON e.id = v.event JOIN devices d ON d.no = v.device"
+        " WHERE v.state = 'dead' AND (?1 IS NULL OR d.device_id = ?1) AND (?2 IS NULL OR v.sink = ?2)"
+        " AND (?3 IS NULL OR instr(lower(v.answer), lower(?3)) > 0) ORDER BY e.id DESC LIMIT ?4"
+    )
+    return [DeadLetter(*row) for row in store._all(query, device_id, sink, reason, limit)]
+
+
 def gap_counts(store: Readers) -> dict[str, int]:
     return dict(store._all(_GAPS))
 
