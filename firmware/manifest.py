@@ -2,11 +2,11 @@
 """What a frozen build, `mpremote mip` and the installer of the boards put on a device.
 
 Files are named one by one, so that a board carries only the transports it asks for:
-include("manifest.py", mqtt=False).
+include("manifest.py", mqtt=False). `tls` counts only with `mqtt`.
 """
 
 metadata(description="Session replay for devices with a display", version="0.1.0", license="MIT")
-options.defaults(mqtt=True, serial=True, file=False)
+options.defaults(mqtt=True, tls=True, serial=True, file=False)
 
 _FOLDERS = (
     (
@@ -21,7 +21,12 @@ _FOLDERS = (
     ("taps/", "__init__ framebuf"),
     ("transport/", "__init__ framing framing_plain stream"),
 )
-_CHOSEN = (("mqtt packets", options.mqtt), ("serial", options.serial), ("file", options.file))
+_CHOSEN = (
+    ("mqtt packets dialer resolver", options.mqtt),
+    ("secure", options.mqtt and options.tls),
+    ("serial", options.serial),
+    ("file", options.file),
+)
 
 files = [folder + name + ".py" for folder, names in _FOLDERS for name in names.split()]
 files += ["transport/" + name + ".py" for names, is_wanted in _CHOSEN if is_wanted for name in names.split()]

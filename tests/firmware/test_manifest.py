@@ -25,9 +25,15 @@ def installed(**wanted: bool) -> list[str]:
 
 def test_a_build_with_everything_takes_every_file_once() -> None:
     there = sorted(str(path.relative_to(FIRMWARE)) for path in FIRMWARE.glob("pixeltrail/**/*.py"))
-    assert sorted(installed(mqtt=True, serial=True, file=True)) == there
+    assert sorted(installed(mqtt=True, tls=True, serial=True, file=True)) == there
 
 
 @pytest.mark.parametrize("name", ["mqtt", "serial", "file"])
 def test_a_transport_nobody_asked_for_stays_away(name: str) -> None:
     assert f"pixeltrail/transport/{name}.py" not in installed(**{name: False})
+
+
+def test_tls_goes_with_mqtt_alone() -> None:
+    secure = "pixeltrail/transport/secure.py"
+    assert secure in installed() and secure not in installed(tls=False)
+    assert not any("resolver" in name or name == secure for name in installed(mqtt=False))

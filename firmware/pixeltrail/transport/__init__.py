@@ -16,6 +16,13 @@ The contract, the same for all:
                           receive; 0 when there is none
     close()               gives the line back; a later poll opens it again
 
-`now_ms` grows and stays below 2^30; a step back only restarts the timers. Once connected, none of these allocates.
-`skipped` counts messages from the host that were too long or damaged.
+and, where a transport has more to say or to be told:
+
+    trouble               what was wrong last, for a person; "" when nothing was
+    on_busy, is_quiet     function called with True before a computation that exceeds a step and with False behind it;
+                          True keeps it from beginning
+    host_is(is_there)     the link tells whether a host answers at the other end of the line
+
+`now_ms` grows and stays below 2^30; a step back only restarts the timers. Once connected, none of these
+allocates; connecting does. `skipped` counts messages from the host that were too long or damaged.
 """

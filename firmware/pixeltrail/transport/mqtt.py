@@ -3,31 +3,34 @@
 Everything is non-blocking, and one poll() moves at most _READ_BYTES in and one packet out. A message is written
 straight from the caller's buffer, behind a header made in a small one of our own.
 
-A connection goes through _WAIT -> _DIAL -> _LOGIN -> _SUBSCRIBE -> _UP. Every fault, wherever it is met, ends in
-_drop(), which closes the socket and sets the time of the next try: soon after the first fault, then doubling with
-jitter up to a minute. The chunks that were on their way are the link's to send again.
+A connection goes through _WAIT -> _DIAL -> _SECURE, with TLS only -> _LOGIN -> _SUBSCRIBE -> _UP. Every fault,
+wherever it is met, ends in _drop(), which closes the socket, says in `trouble` what it was, and sets the time of the
+next try: soon after the first fault, then doubling with jitter up to a minute. The chunks that were on their way are
+the link's to send again.
+
+The key exchange of TLS is the one thing here that computes for long. It begins only while `is_quiet` is False, pauses
+while it is True, and `on_busy` is called with True before it and with False behind it.
 
 Half the keepalive time after the last byte from either side we send a ping, and wait as long again for any byte in
 answer. So a half-open connection, which TCP would keep for hours, is dropped.
 """
 
-import errno
-import select
-import socket
 from random import getrandbits
 
 from micropython import const
 
 from . import packets
-from .stream import FAULTS, Readiness, kernels, write_part
+from .dialer import MOVED, OPEN, Dialer
+from .stream import FAULTS, kernels, write_part
 
 _WAIT = const(0)
 _DIAL = const(1)
-_LOGIN = const(2)
-_SUBSCRIBE = const(3)
-_UP = const(4)
+_SECURE = const(2)
+_LOGIN = const(3)
+_SUBSCRIBE = const(4)
+_UP = const(5)
 
-_ANSWER_TIMEOUT_MS = const(10_000)  # for the connection, the login and the subscription, each
+_ANSWER_TIMEOUT_MS = const(10_000)  # for connection, key exchange, login and subscription, each
 _FIRST_RETRY_MS = const(250)
 _LAST_RETRY_MS = const(60_000)
 _STABLE_MS = const(10_000)  # a connection that lived this long was a good one: the next retry is quick again
@@ -43,37 +46,75 @@ _PUBLISH = const(3)
 _SUBACK = const(9)
 _PINGRESP = const(13)
 
+# What stops a connection in each state, when nothing more is known of it; a line each, indexed by the state.
+_TROUBLES = (
+    "",
+    "no connection to the broker",
+    "TLS: the broker did not finish the key exchange",
+    "the broker did not answer the login",
+    "the broker did not answer the subscription",
+    "the connection to the broker broke",
+)
+_REFUSALS = (  # by the return code of a CONNACK (3.2.2.3)
+    "",
+    "the broker speaks no MQTT 3.1.1",
+    "the broker refused the client ID",
+    "the broker is not available",
+    "the broker refused user or password",
+    "the broker does not let this device in",
+)
+
 
 class MQTT:
     needs_host_hello = False
     write_only = False
 
     def __init__(
-        self, host, port=1883, user=None, password=None, keepalive_s=30, prefix="pt/v1", rx_bytes=512
+        self,
+        host,
+        port=None,
+        user=None,
+        password=None,
+        tls=None,  # see secure.Secure; None or False: none
+        dns=None,  # see resolver.Resolver
+        keepalive_s=30,
+        prefix="pt/v1",
+        rx_bytes=512,
     ):
-        if not _is_ipv4(host):
-            raise ValueError("MQTT host must be an IPv4 address such as 192.168.1.10, got %r" % (host,))
+        if port is None:
+            port = 8883 if tls else 1883
         if not 0 < port < 65536:
             raise ValueError("MQTT port must be 1 to 65535, got %r" % (port,))
         if not 4 <= keepalive_s <= 3600:
             raise ValueError("MQTT keepalive_s must be 4 to 3600, got %r" % (keepalive_s,))
         if password is not None and user is None:
             raise ValueError("MQTT password needs a user")
-        self._host = host
-        self._port = port
+        secure = None
+        if tls:
+            from .secure import Secure, explain
+
+            secure = Secure(tls, host)
+            self._explain = explain
+        try:
+            self._dialer = Dialer(host, port, dns, secure)
+        except ValueError as error:
+            raise ValueError("MQTT host: %s" % error) from None
+        self._is_secure = secure is not None
         self._user = user
         self._password = password
         self._keepalive_ms = keepalive_s * 1000
         self._prefix = prefix
-        self._address = None
+        self.on_busy = None
+        self.is_quiet = False
+        self.trouble = ""  # the last fault, for a person
+        self.tls_refused = 0  # key exchanges that failed
+        self._is_busy = False
         self.rx = bytearray(rx_bytes)
         self.connected = False
         self.generation = 0
         self.errors = 0
         self.skipped = 0
-        self._socket = None
         self._stream = None
-        self._readiness = None
         self._state = _WAIT
         self._now = 0
         self._since = 0  # when this state of the connection, or the wait, began
@@ -132,8 +173,10 @@ class MQTT:
         self._now = now_ms
         try:
             self._step()
-        except FAULTS:
-            self._drop()
+        except FAULTS as error:
+            self._drop(error)
+        except ValueError as error:  # MicroPython's word for a certificate that it refuses
+            self._drop(error)
 
     def can_send(self):
         return self._out is None and self._body is None
@@ -158,8 +201,8 @@ class MQTT:
         self._begin(head, at)
         try:
             self._write()
-        except OSError:
-            self._drop()
+        except OSError as error:
+            self._drop(error)
         return True
 
     def receive(self):
@@ -188,11 +231,14 @@ class MQTT:
     def _step(self):
         state = self._state
         if state == _WAIT:
-            if self._now - self._since >= self._retry_ms:
-                self._dial()
+            if self._now - self._since >= self._retry_ms and not (self._is_secure and self.is_quiet):
+                self._enter(_DIAL)
+                self._dialer.begin(self._now)
             return
         if state == _DIAL:
-            self._answered()
+            self._dial()
+        elif state == _SECURE:
+            self._exchange_keys()
         else:
             self._write()
             self._read()
@@ -206,32 +252,38 @@ class MQTT:
         self._since = self._now
 
     def _dial(self):
-        self._enter(_DIAL)
-        if self._address is None:
-            self._address = socket.getaddrinfo(self._host, self._port)[0][-1]
-        self._socket = socket.socket()
-        self._socket.setblocking(False)
-        try:
-            self._socket.connect(self._address)
-        except OSError as error:
-            if error.errno != errno.EINPROGRESS:
-                raise
-        self._readiness = Readiness(self._socket)
-
-    def _answered(self):
         """Log in once the connection stands."""
-        events = self._readiness.events()
-        if events & (select.POLLERR | select.POLLHUP):
-            self._drop()
-        elif events & select.POLLOUT:
-            self._stream = self._socket.makefile("rwb", 0)
-            self._readiness = None
+        done = self._dialer.step(self._now)
+        if done == MOVED:
+            self._enter(_DIAL)
+        elif done == OPEN:
+            self._stream = self._dialer.stream
             self._part = _TYPE
             self._pinged = False
             self._read_at = self._now
-            self._enter(_LOGIN)
             self._begin(self._login, 0)
-            self._write()
+            if self._is_secure:
+                self._enter(_SECURE)
+            else:
+                self._enter(_LOGIN)
+                self._write()
+
+    def _exchange_keys(self):
+        """The first bytes that TLS takes of the login say that the keys are exchanged."""
+        if self.is_quiet:
+            return
+        if not self._is_busy:
+            self._tell_busy(True)
+        self._write()
+        if self._out is None or self._out_at:
+            self._tell_busy(False)
+            self._read_at = self._now
+            self._enter(_LOGIN)
+
+    def _tell_busy(self, is_busy):
+        self._is_busy = is_busy
+        if self.on_busy is not None:
+            self.on_busy(is_busy)
 
     def _keep_alive(self):
         half = self._keepalive_ms >> 1
@@ -248,9 +300,15 @@ class MQTT:
             self._begin(packets.PINGREQ, 0)
             self._write()
 
-    def _drop(self):
+    def _drop(self, error=None, trouble=None):
         """The connection failed: close it, and try again later."""
         self.errors += 1
+        state = self._state
+        if state == _SECURE:
+            self.tls_refused += 1
+        self.trouble = trouble or self._describe(state, error)
+        if state != _UP:
+            self._dialer.distrust()
         if self._state == _UP and self._now - self._since >= _STABLE_MS:
             self._failures = 0
         wait = _FIRST_RETRY_MS << min(self._failures, 8)
@@ -261,23 +319,24 @@ class MQTT:
         self._failures += 1
         self._hang_up()
 
+    def _describe(self, state, error):
+        if state == _DIAL and self._dialer.is_resolving:
+            return "no address for the broker's name; is the network up, and the name right?"
+        if state == _SECURE and error is not None:
+            return self._explain(error)
+        return _TROUBLES[state]
+
     def _hang_up(self):
         self.connected = False
         self._enter(_WAIT)
         self._out = self._body = None
-        self._readiness = None
         self._in_at = self._in_end = 0
         if not self._handed:
             self._ready = 0
-        stream, self._stream = self._stream, None
-        sock, self._socket = self._socket, None
-        try:
-            if stream is not None and stream is not sock:  # in MicroPython they are one
-                stream.close()
-            if sock is not None:
-                sock.close()
-        except OSError:
-            pass
+        self._stream = None
+        self._dialer.close()
+        if self._is_busy:
+            self._tell_busy(False)
 
     # --- going out ---
 
@@ -385,21 +444,17 @@ class MQTT:
             elif self._state == _UP:
                 self._ready = self._length
         elif kind == _CONNACK and self._state == _LOGIN:
-            if self._answer:  # refused: bad credentials, or not this client
-                self._drop()
+            if self._answer:
+                self._drop(None, _REFUSALS[self._answer] if self._answer < 6 else None)
                 return
             self._enter(_SUBSCRIBE)
             self._begin(self._greeting, 0)
             self._write()
         elif kind == _SUBACK and self._state == _SUBSCRIBE:
             if self._answer & 0x80:
-                self._drop()
+                self._drop(None, "the broker refused the subscription")
                 return
+            self._dialer.trust()
             self._enter(_UP)
             self.connected = True
             self.generation += 1
-
-
-def _is_ipv4(host):
-    parts = host.split(".")
-    return len(parts) == 4 and all(part.isdigit() and int(part) < 256 for part in parts)

@@ -62,8 +62,8 @@ class Rig:
             if is_so():
                 return
             self.poll()
-            if self.client._socket is not None:
-                select.select([self.client._socket], [], [], 0.001)
+            if self.client._dialer._socket is not None:
+                select.select([self.client._dialer._socket], [], [], 0.001)
         raise AssertionError("it never came so")
 
     def accept(self) -> socket.socket:
