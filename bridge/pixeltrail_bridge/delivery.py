@@ -58,7 +58,7 @@ class Delivery:
     """Start and stop belong to the event loop; `wake` may be called from any thread."""
 
     def __init__(self, outbox: Outbox, sinks: Sequence[Sink], *, now_ms: Clock = host_clock) -> None:
-        self._outbox, self._sinks, self._now_ms = outbox, list(sinks), now_ms
+        self._outbox, self.sinks, self._now_ms = outbox, tuple(sinks), now_ms
         self.health = {sink.name: SinkHealth(sink.name) for sink in sinks}
         self._tasks: list[asyncio.Task[None]] = []
         self._wakes = {sink.name: asyncio.Event() for sink in sinks}
@@ -68,7 +68,7 @@ class Delivery:
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = False
-        self._tasks = [asyncio.create_task(self._run(sink), name=f"sink {sink.name}") for sink in self._sinks]
+        self._tasks = [asyncio.create_task(self._run(sink), name=f"sink {sink.name}") for sink in self.sinks]
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Let deliveries under way end, for at most `grace_s`, then close the sinks."""
@@ -79,7 +79,7 @@ class Delivery:
             for task in late:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        for sink in self._sinks:
+        for sink in self.sinks:
             await sink.close()
             self.health[sink.name].state = "stopped"
 

@@ -95,6 +95,10 @@ class Projector:
         self._stopping = False
         self._committed_ms = 0
 
+    def set_settings(self, settings: ProjectorSettings) -> None:
+        """Go on with other settings. The length of a window counts for streams that are followed anew."""
+        self._settings = settings
+
     def start(self) -> None:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="projector", daemon=True)

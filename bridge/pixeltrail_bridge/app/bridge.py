@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -34,8 +34,9 @@ from ..web.live import Hub
 from ..web.queries import StoreQueries
 from ..web.server import WebServer
 from ..wire.messages import KeyframeRequest
-from . import parts
+from . import parts, reload
 from .links import Links
+from .logs import set_up_logging
 
 _REFRESH_S = 1.0  # how old the page's facts about devices may be
 _DISPLAY_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
@@ -132,6 +133,26 @@ class Bridge:
         stack.push_async_callback(asyncio.to_thread, self._links.stop)
         await asyncio.to_thread(self._links.start, self.ingest)
 
+    async def reload(self, config: Config) -> list[str]:
+        """Go on with other settings; returns those that changed and need a restart, which keep their old values.
+
+        Everything is checked before anything changes. Raises ConfigError: all stays as it was.
+        """
+        changes = reload.plan(self.config, config)
+        for sink in reload.apply(changes, self.ingest, self.projector, self.delivery):
+            await asyncio.to_thread(self._hurry, sink)
+        self.delivery.wake()
+        self.config = changes.config
+        if changes.logging:
+            set_up_logging(self.config.bridge)
+        log.info("settings read again", changed=list(changes.applied) or "nothing")
+        for key in changes.needs_restart:
+            log.warning("this setting changes with the next start", setting=key)
+        return list(changes.needs_restart)
+
+    def _hurry(self, sink: str) -> None:
+        self.store.commit_batch(lambda tx: tx.hurry_deliveries(sink))
+
     # --- between the parts ------------------------------------------------------
 
     def _request_keyframe(self, device_id: str, request: KeyframeRequest) -> None:
@@ -208,16 +229,18 @@ class Bridge:
 
 
 @contextlib.contextmanager
-def until_signal() -> Iterator[asyncio.Event]:
-    """An event that SIGINT and SIGTERM set, in place of what they did."""
+def until_signal(on_hangup: Callable[[], None] | None = None) -> Iterator[asyncio.Event]:
+    """An event that SIGINT and SIGTERM set, in place of what they did; SIGHUP calls `on_hangup`."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for number in signals:
-        loop.add_signal_handler(number, ended.set)
+    handlers = dict.fromkeys((signal.SIGINT, signal.SIGTERM), ended.set)
+    if on_hangup is not None:
+        handlers[signal.SIGHUP] = on_hangup
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
     try:
         yield ended
     finally:
-        for number in signals:
+        for number in handlers:
             loop.remove_signal_handler(number)
 
 

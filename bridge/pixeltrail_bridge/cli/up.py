@@ -6,19 +6,37 @@ from .options import ConfigOption, SetOption, load_config
 
 
 def run(config: ConfigOption = None, set_: SetOption = None) -> None:
-    """Run the bridge. Ctrl-C or SIGTERM ends it; devices keep what it has not confirmed."""
+    """Run the bridge. Ctrl-C or SIGTERM ends it; devices keep what it has not confirmed. SIGHUP reads the settings."""
     settings = load_config(config, set_)
     import asyncio
 
+    import structlog
+
     from ..app import Bridge, set_up_logging, until_signal
+    from ..errors import ConfigError
 
     set_up_logging(settings.bridge)
+    log = structlog.get_logger(__name__)
 
     async def serve() -> None:
-        with until_signal() as ended:
+        again = asyncio.Event()
+        with until_signal(again.set) as ended:
             async with Bridge(settings) as bridge:
                 for line in bridge.addresses():
                     print(line, flush=True)
-                await ended.wait()
+                await wait(bridge, ended, again)
+
+    async def wait(bridge: Bridge, ended: asyncio.Event, again: asyncio.Event) -> None:
+        end = asyncio.ensure_future(ended.wait())
+        while not ended.is_set():
+            hangup = asyncio.ensure_future(again.wait())
+            await asyncio.wait((end, hangup), return_when=asyncio.FIRST_COMPLETED)
+            hangup.cancel()
+            if again.is_set():
+                again.clear()
+                try:
+                    await bridge.reload(await asyncio.to_thread(load_config, config, set_))
+                except ConfigError as error:
+                    log.error("settings were not read again, the earlier ones stay", error=str(error))
 
     asyncio.run(serve())

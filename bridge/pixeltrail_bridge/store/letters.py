@@ -101,6 +101,11 @@ class LetterWrites:
         delete = "DELETE FROM deliveries WHERE sink = ? AND event = ? AND state = 'dead'"
         return sum(self._db.execute(delete, (sink, one)).rowcount for one in event_ids)
 
+    def hurry_deliveries(self, sink: str) -> int:
+        """What waits for another try waits no longer: the reason of the failures may be gone."""
+        now = "UPDATE deliveries SET next_try_ms = 0 WHERE sink = ? AND state = 'waiting' AND next_try_ms > 0"
+        return self._db.execute(now, (sink,)).rowcount
+
     def mend_chunk(self, key: int, session_id: int | None, host_ms: int | None) -> None:
         """A stored chunk can be read after all."""
         self._db.execute(

@@ -1,0 +1,83 @@
+"""Settings that change while the bridge runs: what may, and who is told.
+
+The table of settings says which are `live`. The others keep their old values until the next start, also in
+`Bridge.config`, so that no part sees half of a change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..config import Config, rows
+from ..delivery import Delivery
+from ..ingest import Ingest
+from ..mapping.chunks import MappingSettings
+from ..projector import Projector, ProjectorSettings
+from ..sinks.segment import SegmentSettings, SegmentSink
+from . import parts
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Checked settings. `segment` is None while there is no such sink."""
+
+    config: Config
+    applied: tuple[str, ...]
+    needs_restart: tuple[str, ...]
+    mapping: MappingSettings
+    projector: ProjectorSettings
+    segment: SegmentSettings | None
+    logging: bool
+
+
+def plan(old: Config, new: Config) -> Changes:
+    """What may change now. Raises ConfigError for settings that the bridge would not start with."""
+    parts.mapping_settings(new)
+    if parts.has_segment(new):
+        parts.segment_settings(new).url()
+    has_other_sinks = parts.has_segment(old) != parts.has_segment(new)
+    applied: list[str] = []
+    needs_restart: list[str] = []
+    sections: dict[str, dict[str, Any]] = {}
+    for row in rows():
+        values = sections.setdefault(row.section, {})
+        before, after = (
+            getattr(getattr(old, row.section), row.name),
+            getattr(getattr(new, row.section), row.name),
+        )
+        if before == after:
+            continue
+        is_live = row.live and not (has_other_sinks and row.key.startswith("segment.write_key"))
+        (applied if is_live else needs_restart).append(row.key)
+        if is_live:
+            values[row.name] = after
+    lists = replace(old.lists, remote=new.lists.remote)
+    applied += ["[[config]]"] if old.lists.remote != new.lists.remote else []
+    if old.lists.keys != new.lists.keys:
+        (needs_restart if has_other_sinks else applied).append("[[segment.keys]]")
+        lists = lists if has_other_sinks else replace(lists, keys=new.lists.keys)
+    needs_restart += ["[[sinks.custom]]"] if old.lists.sinks != new.lists.sinks else []
+    changed = {name: replace(getattr(old, name), **values) for name, values in sections.items() if values}
+    config = replace(old, lists=lists, **changed)
+    return Changes(
+        config=config,
+        applied=tuple(applied),
+        needs_restart=tuple(needs_restart),
+        mapping=parts.mapping_settings(config),
+        projector=parts.projector_settings(config),
+        segment=parts.segment_settings(config) if parts.has_segment(config) else None,
+        logging=any(key.startswith("bridge.log_") for key in applied),
+    )
+
+
+def apply(changes: Changes, ingest: Ingest, projector: Projector, delivery: Delivery) -> list[str]:
+    """Hand the settings to the parts; returns the sinks whose trouble may be over."""
+    mended = []
+    ingest.set_mapping(changes.mapping)
+    projector.set_settings(changes.projector)
+    for sink in delivery.sinks:
+        if isinstance(sink, SegmentSink) and changes.segment is not None and changes.segment != sink.settings:
+            sink.update(changes.segment)
+            mended.append(sink.name)
+    return mended
