@@ -121,7 +121,7 @@ class Link:
         if len(self.streams) == 1:
             self._activate()
         else:
-            self._retire()
+            self._free()  # and not _retire alone: a chunk of the ended stream may still be pinned
         return previous
 
     def _activate(self):

@@ -269,6 +269,24 @@ def test_a_chunk_being_written_is_not_freed():
     assert bench.link.drained
 
 
+def test_a_stream_that_ends_with_a_pinned_chunk_is_kept_until_the_chunk_is_free():
+    bench = Bench()
+    bench.line.holds = True
+    bench.put()
+    while not bench.link.is_pinned or bench.outbox.sent == 0:
+        bench.step()
+    bench.ack(1)
+    bench.step()
+    assert bench.link.is_pinned
+    bench.link.begin_stream(OTHER, bench.now)
+    bench.put(2)
+    bench.line.finish()
+    for _ in range(6):
+        bench.step()
+    assert {seen.stream for seen in bench.sent()[-2:]} == {OTHER}
+    assert len(bench.link.streams) == 1 and bench.outbox.count == 2
+
+
 def test_a_new_stream_waits_until_the_earlier_one_is_delivered():
     bench = Bench()
     bench.put(2)
