@@ -64,19 +64,19 @@ def pulled_now_and_then(cut: Cut, seed: int, times: int) -> Iterator[None]:
         cut.cut = False
 
 
-def judge(world: World, name: str, ticks: int) -> None:
+def judge(world: World, name: str, loops: int, ticks: int) -> None:
     with world.bridge.store() as store:
         harness.judge_custody(store, DEVICE)
-        harness.judge_every_frame(harness.replay_of(store, DEVICE), recorded(corpus.load(name)))
+        harness.judge_every_frame(harness.replay_of(store, DEVICE), loops * recorded(corpus.load(name)))
         harness.judge_events(store, DEVICE, ticks, world.server)
 
 
 @pytest.mark.parametrize(
-    ("name", "seed", "pulls"),
+    ("name", "loops", "seed", "pulls"),
     [
-        ("mono_invaders", 11, 3),
-        pytest.param("gs4_aclock", 12, 10, marks=pytest.mark.slow),
-        pytest.param("rgb_thermostat", 13, 10, marks=pytest.mark.slow),
+        ("mono_invaders", 1, 11, 3),
+        pytest.param("gs4_aclock", 3, 12, 10, marks=pytest.mark.slow),
+        pytest.param("rgb_thermostat", 4, 13, 10, marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.timeout(300)
@@ -87,8 +87,8 @@ def test_a_bad_serial_line_loses_and_doubles_nothing(
     with PtyPair(to_host=chain(up, cut), to_device=chain(down, cut)) as line:
         settings = {"serial": {"ports": [line.host_path]}, "mqtt": {"enabled": False}}
         with rig(tmp_path, settings) as world, pulled_now_and_then(cut, seed, pulls):
-            board = world.play(DEVICE, name, f"serial://{line.device_path}")
+            board = world.play(DEVICE, name, f"serial://{line.device_path}", loops=loops)
             counters = world.finish(board, timeout_s=200)
-            judge(world, name, counters["ticks"])
+            judge(world, name, loops, counters["ticks"])
             assert up.damaged > 3 and down.damaged > 0, "the line was too good to prove anything"
             assert counters["resent"] > 0
