@@ -25,7 +25,8 @@ from tests.support.bridge_process import COMMAND, BridgeProcess, Settings, bridg
 
 PLAYER = Path(__file__).with_name("player")
 WRITE_KEY = "test-write-key"
-_BOARD_S = 60.0
+_BOARD_S = 100.0
+_MOMENT_S = 100.0  # a board whose broker dies again and again waits for up to a minute before it connects
 _SERVES = re.compile(r"serving the devices of|is open")
 _TAIL_LINES = 15
 
@@ -189,7 +190,9 @@ class Chaos:
         bridge = self.world.bridge
         goal = bridge.count("chunks") + self.dice.randint(3, 20)
         bridge.wait_until(
-            lambda: bridge.count("chunks") >= goal or not board.running, f"{goal} chunks were stored"
+            lambda: bridge.count("chunks") >= goal or not board.running,
+            f"{goal} chunks were stored",
+            _MOMENT_S,
         )
         time.sleep(self.dice.uniform(0, 0.03))  # anywhere between two commits
 

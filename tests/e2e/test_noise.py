@@ -81,7 +81,7 @@ def judge(world: World, name: str, loops: int, ticks: int) -> None:
 )
 @pytest.mark.timeout(300)
 def test_a_bad_serial_line_loses_and_doubles_nothing(
-    tmp_path: Path, name: str, seed: int, pulls: int
+    tmp_path: Path, name: str, loops: int, seed: int, pulls: int
 ) -> None:
     cut, up, down = Cut(), noise(seed), noise(seed + 100)
     with PtyPair(to_host=chain(up, cut), to_device=chain(down, cut)) as line:
