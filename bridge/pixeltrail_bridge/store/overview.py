@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from .base import DeadLetter, EventRow
 from .readers import Readers
@@ -100,3 +101,51 @@ def stored_bytes(store: Readers, streams: Iterable[int]) -> int:
     """Bytes of the chunks of some streams, given by number."""
     query = "SELECT coalesce(sum(length(data)), 0) FROM chunks WHERE key >= ? << 30 AND key < (? + 1) << 30"
     return sum(store._all(query, number, number)[0][0] for number in streams)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits for a sink. `status`, `answer` and `next_try_ms` are of the last failure, if there was one."""
+
+    sink: str
+    waiting: int
+    oldest_ms: int
+    attempts: int = 0
+    status: int | None = None
+    answer: str = ""
+    next_try_ms: int = 0
+
+
+def backlogs(store: Readers) -> list[Backlog]:
+    """By sink, those that nothing waits for left out."""
+    waiting = store._all(
+        "SELECT sink, count(*), min(event) FROM deliveries WHERE state = 'waiting' GROUP BY sink"
+    )
+    found = []
+    for sink, count, first in waiting:
+        times = store._all("SELECT time_ms FROM events WHERE id = ?", first)
+        failures = store._all(
+            "SELECT attempts, status, answer, next_try_ms FROM deliveries WHERE sink = ? AND state = 'waiting'"
+            " AND attempts > 0 ORDER BY next_try_ms DESC LIMIT 1",
+            sink,
+        )
+        found.append(Backlog(sink, count, times[0][0] if times else 0, *(failures[0] if failures else ())))
+    return found
+
+
+def dead_letter_reasons(store: Readers, limit: int = 10) -> list[tuple[str, str, int]]:
+    """Kind or sink, beginning of the reason, and how many, the most frequent first."""
+    query = (
+        "SELECT kind, substr(reason, 1, 60) AS why, count(*) AS many FROM dead_letters GROUP BY kind, why"
+        " UNION ALL SELECT sink, substr(answer, 1, 60) AS why, count(*) AS many FROM deliveries"
+        " WHERE state = 'dead' GROUP BY sink, why ORDER BY many DESC LIMIT ?"
+    )
+    return [(kind, why, many) for kind, why, many in store._all(query, limit)]
+
+
+def gap_reasons(store: Readers) -> list[tuple[int, int]]:
+    """Reason of gaps, and how many."""
+    return [
+        (row[0], row[1])
+        for row in store._all("SELECT reason, count(*) FROM gaps GROUP BY reason ORDER BY 2 DESC")
+    ]

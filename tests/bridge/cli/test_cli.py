@@ -19,7 +19,7 @@ from tests.bridge.fake_device import HEIGHT, WIDTH, fake_device, wait_for
 from tests.support import segment_server
 
 DEVICE = "test-espresso"
-COMMANDS = {"check", "demo", "devices", "dlq", "init", "play", "sessions", "tail", "up"}
+COMMANDS = {"check", "demo", "devices", "dlq", "doctor", "init", "play", "sessions", "tail", "up"}
 HEAVY = {
     "aiohttp",
     "asyncio",

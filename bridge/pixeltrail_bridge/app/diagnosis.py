@@ -1,0 +1,275 @@
+"""What state a bridge is in, read from its folder and its broker, whether it runs or not. `doctor` prints it.
+
+A fault is something a person should do something about, and says what; a note is worth knowing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ..config import Config
+from ..errors import ConfigError
+from ..ingest import IngestSettings
+from ..mapping.chunks import gap_reason
+from ..sessions.clock import TimeLine
+from ..sessions.state import StreamState
+from ..sinks.segment import explain_status
+from ..store import overview
+from ..store.base import DeviceRow
+from ..store.sqlite import SqliteStore
+from ..web.queries import SILENT_MS
+from ..wire.messages import ClockQuality
+from . import parts
+
+LATE_MS = 600_000  # an event that waits for longer than this is worth a word
+SKEW_MS = 60_000
+_OLDEST_SANE_MS = 1_700_000_000_000  # 2023: a clock before it was never set
+_LISTED = 5
+_BROKER_S = 5.0
+_RETAINED_S = 0.3  # a broker sends what is retained right after it grants a subscription
+
+Level = Literal["ok", "note", "FAULT"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    level: Level
+    what: str
+    text: str
+
+
+def examine(config: Config, store: SqliteStore, now_ms: int) -> Iterator[Finding]:
+    """All that the store tells."""
+    yield check_disk(config.bridge.data_dir)
+    yield check_integrity(config.bridge.database)
+    yield from check_sinks(config, store, now_ms)
+    yield from check_dead_letters(store)
+    yield check_gaps(store)
+    devices = store.devices()
+    yield check_silence(devices, now_ms)
+    yield from check_clocks(store, devices, now_ms)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a bridge holds the folder."""
+    try:
+        with (folder / "bridge.lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def check_disk(folder: Path) -> Finding:
+    free, least = shutil.disk_usage(folder).free, IngestSettings().min_free_bytes
+    text = f"{free >> 20:,} MB free"
+    if free < least:
+        return Finding(
+            "FAULT", "disk", f"{text}; below {least >> 20} MB nothing is accepted: free some space"
+        )
+    if free < 4 * least:
+        return Finding("note", "disk", f"{text}; below {least >> 20} MB nothing is accepted")
+    return Finding("ok", "disk", text)
+
+
+def check_integrity(database: Path) -> Finding:
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            (answer,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        answer = str(error)
+    if answer != "ok":
+        remedy = "stop the bridge, keep a copy, and restore a backup or recover it with sqlite3 .recover"
+        return Finding("FAULT", "store", f"{database} is damaged ({answer}); {remedy}")
+    return Finding("ok", "store", f"{database} is sound, {database.stat().st_size >> 10:,} KB")
+
+
+# ---- sinks --------------------------------------------------------------------------
+
+
+def check_sinks(config: Config, store: SqliteStore, now_ms: int) -> Iterator[Finding]:
+    names = parts.sink_names(config)
+    found = {one.sink: one for one in overview.backlogs(store)}
+    for name in names:
+        backlog = found.pop(name, None)
+        yield (
+            Finding("ok", f"sink {name}", "nothing waits") if not backlog else _judge(config, backlog, now_ms)
+        )
+    for name, backlog in found.items():
+        text = f"{backlog.waiting:,} events wait for it, and no setting makes it any more; add it again"
+        yield Finding("note", f"sink {name}", text)
+    if config.segment.dry_run:
+        text = (
+            "segment.dry_run is on: nothing is sent; turn it off, then `pixeltrail dlq retry --sink segment`"
+        )
+        yield Finding("note", "sink segment", text)
+
+
+def _judge(config: Config, backlog: overview.Backlog, now_ms: int) -> Finding:
+    what, waits = f"sink {backlog.sink}", f"{backlog.waiting:,} events wait"
+    age = f", the oldest for {duration(now_ms - backlog.oldest_ms)}"
+    if backlog.attempts:
+        reason = backlog.answer or "it failed"
+        if backlog.sink == "segment":
+            reason = explain_status(backlog.status, reason, _segment_url(config)) or reason
+        pause_ms = backlog.next_try_ms - now_ms
+        again = f"; tried again in {duration(pause_ms)}" if pause_ms > 0 else ""
+        return Finding("FAULT", what, f"{waits}{age}, after {backlog.attempts} attempts: {reason}{again}")
+    if now_ms - backlog.oldest_ms > LATE_MS:
+        hint = "is the bridge running?" if not is_running(config.bridge.data_dir) else "see its log"
+        return Finding("FAULT", what, f"{waits}{age}; {hint}")
+    return Finding("ok", what, waits)
+
+
+def _segment_url(config: Config) -> str:
+    try:
+        return parts.segment_settings(config).url()
+    except ConfigError as error:
+        return str(error)
+
+
+def check_dead_letters(store: SqliteStore) -> Iterator[Finding]:
+    reasons = overview.dead_letter_reasons(store)
+    if not reasons:
+        yield Finding("ok", "dead letters", "none")
+    for kind, reason, count in reasons:
+        remedy = f"see `pixeltrail dlq list --kind {kind}`, then retry or purge"
+        yield Finding("FAULT", "dead letters", f"{count:,} of {kind}: {reason}; {remedy}")
+
+
+def check_gaps(store: SqliteStore) -> Finding:
+    gaps = overview.gap_reasons(store)
+    if not gaps:
+        return Finding("ok", "gaps", "none")
+    text = ", ".join(f"{count:,} because of {gap_reason(reason)}" for reason, count in gaps)
+    return Finding("note", "gaps", f"parts of recordings are missing: {text}")
+
+
+# ---- devices ------------------------------------------------------------------------
+
+
+def check_silence(devices: list[DeviceRow], now_ms: int) -> Finding:
+    silent = sorted(
+        (one for one in devices if now_ms - one.last_seen_ms > SILENT_MS), key=lambda one: -one.last_seen_ms
+    )
+    if not silent:
+        return Finding("ok", "devices", f"{len(devices)} known, none silent")
+    named = ", ".join(
+        f"{one.device_id} for {duration(now_ms - one.last_seen_ms)}" for one in silent[:_LISTED]
+    )
+    more = f" and {len(silent) - _LISTED} more" if len(silent) > _LISTED else ""
+    return Finding("note", "devices", f"{len(silent)} of {len(devices)} are silent: {named}{more}")
+
+
+def check_clocks(store: SqliteStore, devices: list[DeviceRow], now_ms: int) -> Iterator[Finding]:
+    if now_ms < _OLDEST_SANE_MS:
+        yield Finding("FAULT", "clock", "this machine's clock was never set; set it, or switch on NTP")
+        return
+    future = [one.device_id for one in devices if one.last_seen_ms > now_ms + SKEW_MS]
+    if future:
+        text = f"{future[0]} was heard in the future: this machine's clock was set back; check it"
+        yield Finding("FAULT", "clock", text)
+    notes = [note for one in devices for note in _clock_notes(store, one)]
+    for note in notes[:_LISTED]:
+        yield Finding("note", "clock", note)
+    if len(notes) > _LISTED:
+        yield Finding("note", "clock", f"and {len(notes) - _LISTED} more devices")
+    if not notes and not future:
+        yield Finding("ok", "clock", "every device's time is known")
+
+
+def _clock_notes(store: SqliteStore, device: DeviceRow) -> Iterator[str]:
+    streams = store.streams(device.device_id)
+    if not streams:
+        return
+    line = msgspec.json.decode(streams[-1].line, type=TimeLine)
+    state = msgspec.json.decode(streams[-1].state, type=StreamState)
+    if line.quality != ClockQuality.GOOD:
+        yield f"{device.device_id}: its times are estimated, because no sync has come"
+    if line.segments:
+        yield f"{device.device_id}: its clock or this machine's jumped {len(line.segments)} times"
+    if state.epoch_offset_ms is not None and abs(state.epoch_offset_ms - line.offset_ms) > SKEW_MS:
+        off = duration(abs(state.epoch_offset_ms - line.offset_ms))
+        yield f"{device.device_id}: its own clock is {off} off this machine's"
+
+
+# ---- broker -------------------------------------------------------------------------
+
+
+def check_bridges(url: str, own: str, config: Config) -> Finding:
+    """Who serves a broker; `own` is this folder's bridge ID in hex."""
+    what = "bridges"
+    try:
+        others = announced_bridges(url, config.mqtt.user, config.mqtt.password.reveal()) - {own}
+    except OSError as error:
+        return Finding(
+            "FAULT", what, f"{url} could not be asked ({error}); check mqtt.url, user and password"
+        )
+    if others:
+        text = f"bridge {', '.join(sorted(others))} serves the devices of {url}, and this folder's is {own}"
+        remedy = "stop one of the two, or give both the same database; only the one that began first confirms chunks"
+        return Finding("FAULT", what, f"{text}: {remedy}")
+    return Finding("ok", what, f"no other bridge serves {url}")
+
+
+def announced_bridges(url: str, user: str, password: str) -> set[str]:
+    """IDs of the bridges that announce themselves on a broker. Raises OSError when it cannot be asked."""
+    import paho.mqtt.client as paho
+    from paho.mqtt.enums import CallbackAPIVersion
+
+    parts_ = urlsplit(url)
+    is_secure = parts_.scheme == "mqtts"
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    if user:
+        client.username_pw_set(user, password or None)
+    if is_secure:
+        client.tls_set()
+    found: set[str] = set()
+    answered, refused = threading.Event(), list[str]()
+
+    def on_connect(one: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            refused.append(str(reason))
+            answered.set()
+        else:
+            one.subscribe("pt/v1/_bridge/+")
+
+    def on_message(_one: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        if message.payload:
+            found.add(message.topic.rpartition("/")[2])
+
+    client.on_connect, client.on_message = on_connect, on_message
+    client.on_subscribe = lambda *_: answered.set()
+    client.connect(parts_.hostname or "", parts_.port or (8883 if is_secure else 1883), keepalive=10)
+    client.loop_start()
+    try:
+        if not answered.wait(_BROKER_S) or refused:
+            raise OSError(refused[0] if refused else "no answer")
+        time.sleep(_RETAINED_S)
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    return found
+
+
+def duration(ms: int) -> str:
+    """In the largest unit that fits: 95 s, 12 min, 3 h, 4 days."""
+    seconds = max(ms, 0) // 1000
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"

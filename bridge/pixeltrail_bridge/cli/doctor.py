@@ -1,0 +1,109 @@
+"""`pixeltrail doctor`: what state is the bridge in, and what is to be done?
+
+`check` asks whether `up` would work; `doctor` looks at what has happened since, also while the bridge runs.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import PixeltrailError
+from . import check
+from .options import ConfigOption, SetOption, load_config, open_store, printable
+
+if TYPE_CHECKING:
+    from ..app.diagnosis import Finding
+    from ..config import Config
+
+_HEALTH_S = 3.0
+
+
+def run(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: JSON, one object a line.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nothing outside of this machine.")] = False,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Explain the state of the bridge and its devices. Exit code 1 when there is something to be done, else 0."""
+    settings = load_config(config, set_)
+    is_well = True
+    for one in _findings(settings, offline):
+        is_well &= one.level != "FAULT"
+        if as_json:
+            print(json.dumps({"level": one.level.lower(), "what": one.what, "text": one.text}))
+        else:
+            print(f"{one.level:5}  {one.what}: {printable(one.text)}")
+    raise typer.Exit(0 if is_well else 1)
+
+
+def _findings(settings: Config, offline: bool) -> Iterator[Finding]:
+    from ..app import diagnosis
+    from ..app.diagnosis import Finding
+
+    folder = settings.bridge.data_dir
+    yield _from_check(check._data_folder(folder))
+    running = diagnosis.is_running(folder)
+    yield Finding("ok", "bridge", "running") if running else Finding("note", "bridge", "not running")
+    if running:
+        yield from _ask_page(settings)
+    own = ""
+    if settings.bridge.database.exists():
+        try:
+            with open_store(settings) as store:
+                own = store.bridge_id.hex()
+                yield from diagnosis.examine(settings, store, time.time_ns() // 1_000_000)
+        except PixeltrailError as error:
+            yield Finding("FAULT", "store", str(error))
+    else:
+        yield Finding("note", "store", f"there are no recordings in {folder} yet; start `pixeltrail up`")
+    for port in settings.serial.ports:
+        yield _from_check(check._serial(port))
+    yield from _broker(settings, own, running, offline)
+
+
+def _broker(settings: Config, own: str, running: bool, offline: bool) -> Iterator[Finding]:
+    from ..app import diagnosis
+
+    mqtt = settings.mqtt
+    if not mqtt.enabled:
+        return
+    url = mqtt.url or (f"mqtt://{mqtt.host}:{mqtt.port}" if running and mqtt.port else "")
+    if not url or (mqtt.url and offline):
+        return
+    reachable = _from_check(check._broker(url))
+    yield reachable
+    if reachable.level == "ok":
+        yield diagnosis.check_bridges(url, own, settings)
+
+
+def _from_check(found: check.Finding) -> Finding:
+    from ..app.diagnosis import Finding
+
+    ok, what, text = found
+    return Finding("ok" if ok else "FAULT", what, text)
+
+
+def _ask_page(settings: Config) -> Iterator[Finding]:
+    """What the running bridge itself says, through its page."""
+    import urllib.request
+
+    from ..app.diagnosis import Finding
+
+    web = settings.web
+    if not web.enabled or not web.port:
+        return
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(web.host, web.host)
+    try:
+        with urllib.request.urlopen(f"http://{host}:{web.port}/api/health", timeout=_HEALTH_S) as answer:
+            problems = json.load(answer)["problems"]
+    except (OSError, ValueError, KeyError) as error:
+        text = f"http://{host}:{web.port}/ does not answer ({error}), and the bridge runs; see its log"
+        yield Finding("FAULT", "page", text)
+        return
+    for problem in problems:
+        yield Finding("FAULT", "bridge", problem)
