@@ -11,39 +11,18 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.firmware.codec.make_kernels import SHAPES, K, expression
+from tests.firmware.codec.make_kernels import SHAPES
+from tests.firmware.codec.trials import evaluate
 
 MASK = 0xFFFFFFFF
 COLOUR_SHAPES = ("words8", "words16", "words32", "halves16", "halves32")
 
 
-class U32(int):
-    def __add__(self, other: int) -> U32:
-        return U32(int(self) + other & MASK)
-
-    def __mul__(self, other: int) -> U32:
-        return U32(int(self) * other & MASK)
-
-    def __xor__(self, other: int) -> U32:
-        return U32((int(self) ^ other) & MASK)
-
-    def __rshift__(self, other: int) -> U32:
-        return U32(int(self) >> other)
-
-
 def hash_of(shape: str) -> tuple[Callable[[list[int]], int], int]:
     """A function of a strip's pixels, and how many there are."""
-    _, pointer, loads, group = SHAPES[shape]
+    _, pointer, loads, _ = SHAPES[shape]
     size = 2 * loads if pointer == "ptr32" else loads
-    text = expression(loads, group, pointer == "ptr32")
-    evaluate = eval(f"lambda p, ptr16, uint, k: {text}")
-
-    def run(pixels: list[int]) -> int:
-        data = struct.pack(f"<{size}H", *pixels)
-        strip = struct.unpack(f"<{loads}{'I' if pointer == 'ptr32' else 'H'}", data)
-        return int(evaluate(strip, lambda _: pixels, U32, K))
-
-    return run, size
+    return lambda pixels: evaluate(shape, struct.pack(f"<{size}H", *pixels)), size
 
 
 @pytest.mark.parametrize("shape", COLOUR_SHAPES)
