@@ -19,6 +19,7 @@ from pixeltrail_bridge.store.sqlite import SqliteStore
 from pixeltrail_bridge.wire.decode import decode_uplink
 from pixeltrail_bridge.wire.messages import Chunk, GapReason
 
+from . import cddl
 from .bridge_process import database_of
 from .segment_server import SegmentServer
 
@@ -52,13 +53,14 @@ class Replay:
 
 
 def chunks_of(store: SqliteStore, device_id: str) -> Iterator[Chunk]:
-    """Every chunk of a device's sessions, in order, none twice."""
+    """Every chunk of a device's sessions, in order, none twice, each as schema/wire.cddl wants it."""
     seen = set()
     for session in store.sessions(device_id):
         for stored in store.session_chunks(device_id, session.session_id):
             place = (stored.stream, stored.seq)
             if place not in seen:
                 seen.add(place)
+                cddl.check(stored.data, "chunk")
                 chunk = decode_uplink(stored.data)
                 assert isinstance(chunk, Chunk), f"{stored.device_id} seq {stored.seq} is no chunk"
                 yield chunk

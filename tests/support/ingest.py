@@ -13,6 +13,8 @@ from pixeltrail_bridge.wire import messages as m
 from pixeltrail_bridge.wire.decode import decode_downlink
 from pixeltrail_bridge.wire.encode import encode_uplink
 
+from tests.support import cddl
+
 DEVICE = "device-1"
 STREAM = b"stream-1"
 
@@ -26,6 +28,7 @@ class RecordingChannel:
 
     def send(self, device_id: str, data: bytes) -> bool:
         if self.is_up:
+            cddl.check(data, "downlink")
             self.sent.append((device_id, decode_downlink(data)))
         return self.is_up
 
