@@ -51,6 +51,14 @@ def demo(folder: Path) -> None:
     assert "http://127.0.0.1:" in printed
 
 
+def demo_of_a_recording(folder: Path) -> None:
+    printed = run(
+        *("./dev", "demo", "--play", "tests/data/corpus/rgb_thermostat", "--for", "6", "--port", "0"),
+        cwd=ROOT,
+    )
+    assert "demo-mqtt-player" in printed
+
+
 def install(folder: Path) -> None:
     """Into a folder of its own, without fetching anything."""
     target = folder / "site"
@@ -93,6 +101,7 @@ def check(folder: Path) -> None:
 
 RUNS: dict[str, Callable[[Path], object]] = {
     "./dev demo": demo,
+    "./dev demo --play tests/data/corpus/rgb_thermostat": demo_of_a_recording,
     # This very test is a part of it.
     "./dev test": lambda folder: run("./dev", "help", cwd=ROOT),
     "./dev lint": lambda folder: run("./dev", "help", cwd=ROOT),
@@ -110,7 +119,9 @@ def test_command_in_the_documentation_works(command: str, tmp_path: Path) -> Non
     RUNS[command](tmp_path)
 
 
-@pytest.mark.parametrize(("page", "block"), list(blocks("toml")), ids=lambda value: getattr(value, "name", ""))
+@pytest.mark.parametrize(
+    ("page", "block"), list(blocks("toml")), ids=lambda value: getattr(value, "name", "")
+)
 def test_settings_in_the_documentation_are_settings(page: Path, block: str, tmp_path: Path) -> None:
     key = tmp_path / "segment-key"
     key.write_text("key")
@@ -122,7 +133,9 @@ def test_three_lines_of_the_readme_record_an_oled(tmp_path: Path) -> None:
     """Under MicroPython, with a stand-in for the ssd1306 driver and no broker: the app must go on as before."""
     (block,) = [block for _, block in blocks("python") if "ssd1306" in block]
     shutil.copy(ROOT / "tests" / "data" / "ssd1306.py", tmp_path / "ssd1306.py")
-    (tmp_path / "machine.py").write_text("def unique_id():\n    return b'\\x01board\\x02\\x03'\n")  # as a board has
+    (tmp_path / "machine.py").write_text(
+        "def unique_id():\n    return b'\\x01board\\x02\\x03'\n"
+    )  # as a board has
     script = tmp_path / "main.py"
     script.write_text(
         "i2c = None\n" + block.replace("192.168.1.10", "127.0.0.1") + "\n"
