@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ..errors import FrameError
 from ..wire.messages import Display, Frame, FrameFlag
 from . import formats
+from .operations import Painter
 from .pixels import Decoder
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Rectangle = tuple[int, int, int, int]
 _PAYLOAD_PX: Final = 0
+_PAYLOAD_CX: Final = 1
 _CHECKSUM_BYTES: Final = 4
 
 
@@ -44,6 +46,7 @@ class Canvas:
     def __init__(self, display: Display, use_numba: bool = True) -> None:
         self.display = display
         self._decoder = Decoder(display, use_numba)
+        self._painter = Painter(display, use_numba)
         self.picture = bytearray(formats.picture_bytes(display.format, display.width, display.height))
         self.synced = False
         self.discarded = 0
@@ -101,11 +104,9 @@ class Canvas:
             return None
         elif is_key != self._is_key:
             raise FrameError("frame: a part of a keyframe and one of a delta are mixed up")
-        if frame.payload_type != _PAYLOAD_PX:
-            raise FrameError(f"frame: payload type {frame.payload_type} is not known here; this bridge reads 0")
         is_last = bool(frame.flags & FrameFlag.LAST)
         payload, checksum = _split(frame.payload, is_key and is_last)
-        self._paint(payload)
+        self._paint(frame, payload)
         if not is_last:
             return None
         if checksum is not None:
@@ -127,12 +128,25 @@ class Canvas:
         self.synced = False
         self._next[:] = self.picture
 
-    def _paint(self, payload: bytes) -> None:
-        for left, top, width, height in self._decoder.paint(payload, self._next):
+    def _paint(self, frame: Frame, payload: bytes) -> None:
+        for left, top, width, height in self._areas(frame, payload):
             self._painted += width * height
-            self._rectangles.append(self._pixels(left, top, width, height))
+            if height:
+                self._rectangles.append(self._pixels(left, top, width, height))
         self._size_bytes += len(payload)
         self._parts += 1
+
+    def _areas(self, frame: Frame, payload: bytes) -> list[Rectangle]:
+        """Paint a payload; return what it covers as left byte, top row, bytes wide, rows."""
+        if frame.payload_type == _PAYLOAD_PX:
+            return self._decoder.paint(payload, self._next)
+        if frame.payload_type != _PAYLOAD_CX:
+            raise FrameError(f"frame: payload type {frame.payload_type} is not known here; update the bridge")
+        if frame.flags & FrameFlag.RESET:
+            self._painter.reset()
+        elif self._is_key and not self._parts:
+            raise FrameError("keyframe: the first part does not reset the model")
+        return self._painter.paint(payload, self._next, self.picture)
 
     def _pixels(self, left: int, top: int, width: int, height: int) -> Rectangle:
         """A rectangle of bytes and rows as pixels; the last byte or page may reach beyond the display."""
@@ -144,7 +158,9 @@ class Canvas:
 
     def _check(self, expected: int) -> None:
         if self._painted != len(self.picture):
-            raise FrameError(f"keyframe: painted {self._painted} bytes of {len(self.picture)}; it must cover all")
+            raise FrameError(
+                f"keyframe: painted {self._painted} bytes of {len(self.picture)}; it must cover all"
+            )
         got = self._decoder.checksum(self._next)
         if got != expected:
             raise FrameError(f"keyframe: checksum {got:#010x}, expected {expected:#010x}")

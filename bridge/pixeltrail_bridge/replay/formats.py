@@ -39,6 +39,11 @@ def has_pages(format: PixelFormat) -> bool:
     return format == PixelFormat.MONO_VLSB
 
 
+def is_left_in_high_bits(format: PixelFormat) -> bool:
+    """True when the leftmost pixel of a byte has its highest bits."""
+    return format in _LEFT_IN_HIGH_BITS
+
+
 def bytes_per_row(format: PixelFormat, width: int) -> int:
     """Bytes of one row, of one page in MONO_VLSB."""
     return width if has_pages(format) else (width * _BITS[format] + 7) // 8

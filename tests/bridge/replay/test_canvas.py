@@ -124,8 +124,8 @@ class TestBadFrames:
             canvas.apply(Frame(LAST, b""))
 
     def test_a_payload_type_from_the_future(self, canvas: Canvas) -> None:
-        with pytest.raises(FrameError, match="payload type 1"):
-            canvas.apply(Frame(KEY | FIRST | 1 << 5, b""))
+        with pytest.raises(FrameError, match="payload type 2"):
+            canvas.apply(Frame(KEY | FIRST | 2 << 5, b""))
 
     def test_the_picture_stays_when_a_payload_breaks_off(self, device: Device, canvas: Canvas) -> None:
         list(map(canvas.apply, device.frame(True)))

@@ -1,6 +1,6 @@
 """Writes the generated files of firmware/pixeltrail/codec. Run it after a change here or in a kernel with a twin:
 
-    python tests/firmware/codec/make_kernels.py
+    python -m tests.firmware.codec.make_kernels
 
 Strip hashes. A hash is a polynomial in K over the values of a strip, with one xorshift between groups of four words:
 
@@ -14,13 +14,15 @@ and `k` come first in the signature, because compiled code has registers for two
 A kernel runs down each column, some rows a turn, to the first strip that has changed. From there to the column's end it
 goes row by row, storing and marking; an unchanged strip costs nothing for that.
 
-Plain twins of the other kernels are the same text without decorators and types.
+Plain twins of the other kernels are the same text without decorators and types. cx_kernels.py writes those of S-CX.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+
+from tests.firmware.codec import cx_kernels
 
 CODEC = Path(__file__).resolve().parents[3] / "firmware" / "pixeltrail" / "codec"
 
@@ -132,6 +134,9 @@ def generated() -> dict[Path, str]:
     for name in ("px", "bits", "moves", "refs"):
         source = (CODEC / "kernels" / f"{name}.py").read_text()
         files[CODEC / "plain" / f"{name}.py"] = plain_twin(name, source)
+    for name in cx_kernels.NAMES:
+        files[CODEC / "kernels" / f"{name}.py"] = cx_kernels.kernel(name)
+        files[CODEC / "plain" / f"{name}.py"] = cx_kernels.twin(name)
     return files
 
 

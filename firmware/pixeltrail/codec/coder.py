@@ -1,0 +1,345 @@
+"""S-CX, payload type 1: codes moves, references and rectangles into parts (schema/wire.md, "Payload S-CX").
+
+    coder.open(out, start, end)
+    coder.copy(...)  coder.reference(...)  coder.rectangle(...)
+    size = coder.close()
+
+One part is one stream of the range coder. What it learns (the model) passes from part to part until `reset`. Nothing
+is ever taken back: an operation that does not fit is refused before it begins, and a rectangle that turns out too large
+ends early, at any pixel. Its whole rows count; one that was begun is to be sent again.
+
+Places are strips and rows, pages in MONO_VLSB. Everything is allocated at start. Functions are cut small on purpose: on
+MicroPython a call with more than 11 locals and stack slots borrows heap, at the price of a small rectangle.
+"""
+
+from array import array
+
+from micropython import const
+
+from .native import has_viper
+from .tables import STATES
+
+if has_viper:
+    from .kernels import cxhead as head
+else:
+    from .plain import cxhead as head
+
+PAYLOAD_TYPE = const(1)
+
+# Pixels, bits and how the kernels tell formats apart, by format number (schema/wire.md, "Picture").
+_BITS = (1, 1, 1, 2, 4, 8, 16, 16, 8)
+_RGB565S = const(7)
+_GS4 = const(4)
+_MONO_HLSB = const(1)
+
+# Contexts behind those of pixels; place() has more behind _PLACE.
+_MORE, _COPY, _SAME_DY, _UP = const(0), const(1), const(2), const(3)
+_REFERENCE, _NEXT, _SAME_PLACE = const(4), const(5), const(6)
+_ABOVE, _RAW, _STOP = const(7), const(8), const(9)
+_DY = const(10)
+_DISTANCE = const(34)
+_PLACE = const(58)
+_COLOUR_CONTEXTS = const(904)
+_MONO_CONTEXTS = const(2048)
+
+# What place() is to append.
+_NUMBER = const(1)
+_STRIP = const(2)
+_STRIPS = const(4)
+_AT_ROW = const(8)
+_ROWS = const(16)
+
+# A decision takes at most 10.5 bits. An operation's head has at most 62, a rectangle's 42; between two chances to stop
+# lie 31 bytes and then at most 57, or 16 pixels of mono; the end of a part takes one decision and 4 bytes.
+_CLOSE_BYTES = const(8)
+_HEAD_BYTES = const(84)
+_RECT_BYTES = const(58)
+_STOP_BYTES = const(98)  # with the end
+
+_NOISE = const(2)  # why a rectangle ended early: raw bytes would be fewer
+
+
+class Coder:
+    """Codes `buffer`, which it reads and never writes.
+
+    rows_above: how many rows above a rectangle it looks at, within the rectangle's columns. `rectangle` may be told
+    that they are known (above_known) only if the host has them exactly so.
+    """
+
+    def __init__(self, buffer, width, height, format, pitch, strip_width, strip_rows):
+        pages = strip_rows > 1
+        bits = _BITS[format]
+        self._buffer = buffer
+        self._pitch = pitch
+        self._width = width
+        self._strip_width = strip_width
+        self._byte_bits = 8 if pages else bits
+        self._cols = (width + strip_width - 1) // strip_width
+        self._bottom = (height + 7) >> 3 if pages else height
+        self.rows_above = 1 if pages else 3 if bits == 1 else 2
+        base = _MONO_CONTEXTS if bits == 1 else _COLOUR_CONTEXTS
+        self._base = base
+        strip_bits, row_bits = _bits(self._cols), _bits(self._bottom)
+        strips = base + _PLACE
+        row = strips + (2 << strip_bits)
+        low = row + 32
+        shape = (strips, strips + (1 << strip_bits), row, low, low + 5, low + 21, strip_bits, row_bits)
+        self._place = array("i", shape)
+        self._states = bytearray(low + 66)
+        self._table = _words(STATES)
+        self._numbers = array("i", (0 for _ in range(24)))
+        columns = width + 10 if bits == 1 else 3 * ((width + 5) & 0x7FE)
+        self._space = array("H", bytes(2 * (272 + columns)))
+        self._code = _kernel(bits)
+        numbers = self._numbers
+        numbers[12] = pitch
+        numbers[19] = bits
+        numbers[20] = _order(format)
+        numbers[21] = _step(buffer, pitch, bits)
+        numbers[23] = base + _STOP
+        self._edge = _edge(format, width * self._byte_bits & 7)
+        self._foot = (1 << (height & 7)) - 1 if pages and height & 7 else 255
+        self._out = buffer
+        self._end = 0
+        self._count = 0  # tokens that wait
+        self._is_empty = True
+        self.reset()
+
+    def reset(self):
+        """Forget all that was learned. For the first part of a keyframe."""
+        head.clear(self._states, len(self._states))
+        for i in range(80, 208):
+            self._space[i] = 0
+        self._entries = 0  # rectangles coded since
+        self._last = -1  # the one referred to last
+        self._dy = 0
+        self._raw_row = -1  # where a rectangle of noise goes on
+        self._raw_column = 0
+
+    def open(self, out, start, end):
+        """Begin a part in out[start:end]."""
+        numbers = self._numbers
+        numbers[0] = 0
+        numbers[1] = 0x3FFFFFFF
+        numbers[2] = start
+        numbers[10] = start
+        numbers[22] = end - _STOP_BYTES
+        self._out = out
+        self._end = end
+        self._dy = 0
+        self._is_empty = True
+
+    def room(self):
+        """Bytes certainly left, with the end of the part set aside."""
+        return self._end - self._numbers[2] - _CLOSE_BYTES
+
+    def copy(self, column, columns, row, rows, dy):
+        """Take these strips from dy rows further down in the picture before the frame. False: no room."""
+        if self.room() < _HEAD_BYTES:
+            return False
+        self._aim(column, columns, row, rows)
+        self._begin(_COPY, 1)
+        what = _STRIP | _STRIPS | _AT_ROW | _ROWS
+        if dy == self._dy:
+            self._flag(_SAME_DY, 1)
+        else:
+            self._dy = dy
+            self._flag(_SAME_DY, 0)
+            self._flag(_UP, 1 if dy < 0 else 0)
+            self._number(abs(dy) - 1, _DY)
+            what |= _NUMBER
+        self._send(what)
+        return True
+
+    def reference(self, distance, column, row, is_same_place):
+        """Show again the rectangle coded `distance` rectangles ago, 1 being the last. False: no room.
+
+        is_same_place: (column, row) is where it was coded. It must be as wide in pixels here as there.
+        """
+        if self.room() < _HEAD_BYTES:
+            return False
+        self._aim(column, 1, row, 1)
+        self._begin(_COPY, 0)
+        self._flag(_REFERENCE, 1)
+        which = self._entries - distance
+        if which == self._last + 1:
+            self._flag(_NEXT, 1)
+        else:
+            self._flag(_NEXT, 0)
+            self._number(distance - 1, _DISTANCE)
+            self._append(_NUMBER)
+        self._last = which
+        self._flag(_SAME_PLACE, 1 if is_same_place else 0)
+        self._send(0 if is_same_place else _STRIP | _AT_ROW)
+        return True
+
+    def rectangle(self, column, columns, row, rows, above_known):
+        """Code the top of a rectangle; return how many rows of it, 0 when there is no room for one."""
+        numbers = self._numbers
+        if numbers[2] + _RECT_BYTES > numbers[22]:
+            return 0
+        self._aim(column, columns, row, rows)
+        if not self._goes_on_raw():
+            self._rect(above_known, 0)
+            done = self._pixels()
+            self._raw_row = row + done if numbers[3] == _NOISE else -1
+            self._raw_column = column
+            if done or numbers[3] != _NOISE:
+                return self._entered(done)
+        done = self._rows_that_fit()
+        if done:
+            numbers[7] = numbers[14] = done
+            self._rect(False, 1)
+            self._raw()
+            self._raw_row = row + done if done < rows else -1
+        return self._entered(done)
+
+    def close(self):
+        """End the part; return its length, 0 if it holds nothing."""
+        if self._is_empty:
+            return 0
+        self._flag(_MORE, 0)
+        self._send(0)
+        return head.flush(0, 0, self._out, self._numbers) - self._numbers[10]
+
+    def columns_that_fit(self, room):
+        """How many strips of one row fit into a part of `room` bytes, whatever they show."""
+        room -= _RECT_BYTES + _RECT_BYTES + _STOP_BYTES
+        return max(0, room) // (self._strip_width * self._byte_bits >> 3)
+
+    # What follows fills in numbers of the kernels; cxhead.in and the other templates say which.
+
+    def _aim(self, column, columns, row, rows):
+        numbers = self._numbers
+        numbers[4] = column
+        numbers[5] = columns
+        numbers[6] = row
+        numbers[7] = numbers[14] = rows
+        column *= self._strip_width
+        numbers[17] = min(columns * self._strip_width, self._width - column)
+
+    def _begin(self, context, bit):
+        self._is_empty = False
+        self._flag(_MORE, 1)
+        self._flag(context, bit)
+
+    def _flag(self, context, bit):
+        self._space[self._count] = (self._base + context) << 1 | bit
+        self._count += 1
+
+    def _number(self, number, context):
+        self._numbers[8] = number
+        self._numbers[9] = self._base + context
+
+    def _append(self, what):
+        self._numbers[3] = what
+        self._count = head.place(self._place, self._count, self._numbers, self._space)
+
+    def _send(self, what):
+        self._append(what)
+        head.code(0, self._count, self._out, self._table, self._states, self._numbers, self._space)
+        self._count = 0
+
+    def _rect(self, above_known, raw):
+        numbers = self._numbers
+        self._begin(_COPY, 0)
+        self._flag(_REFERENCE, 0)
+        self._append(_STRIP | _STRIPS | _AT_ROW | _ROWS)
+        self._flag(_RAW, raw)
+        above = 0
+        if not raw and numbers[6]:
+            self._flag(_ABOVE, 1 if above_known else 0)
+            if above_known:
+                above = min(numbers[6], self.rows_above)
+        numbers[18] = above
+        left = numbers[4] * self._strip_width * self._byte_bits >> 3
+        numbers[11] = (numbers[6] - above) * self._pitch + left
+        numbers[16] = self._foot if numbers[6] + numbers[7] == self._bottom else 255
+        self._send(0)
+
+    def _pixels(self):
+        return self._code(
+            0, 0, self._buffer, self._out, self._table, self._states, self._numbers, self._space
+        )
+
+    def _raw(self):
+        numbers = self._numbers
+        right = numbers[4] + numbers[5] == self._cols
+        numbers[15] = self._edge if right else 255
+        numbers[13] = self._row_bytes()
+        head.raw(0, 0, self._buffer, self._out, numbers)
+
+    def _row_bytes(self):
+        return (self._numbers[17] * self._byte_bits + 7) >> 3
+
+    def _rows_that_fit(self):
+        numbers = self._numbers
+        return min(numbers[14], max(0, self.room() - _RECT_BYTES) // self._row_bytes())
+
+    def _goes_on_raw(self):
+        return self._numbers[6] == self._raw_row and self._numbers[4] == self._raw_column
+
+    def _entered(self, rows):
+        if rows:
+            self._entries += 1
+        return rows
+
+
+def _bits(n):
+    """Bits of a number below n."""
+    bits = 0
+    while 1 << bits < n:
+        bits += 1
+    return bits
+
+
+def _words(table):
+    """As the kernels read it: viper needs an address of whole words, which a frozen module may not offer."""
+    if has_viper and not _address(table) & 3:
+        return table
+    return array("I", table)
+
+
+def _address(buffer):
+    """Only its lowest bits count. A port without uctypes gets the kernels that take any address."""
+    try:
+        from uctypes import addressof
+    except ImportError:
+        return 1
+    return addressof(buffer) & 3
+
+
+def _step(buffer, pitch, bits):
+    if bits < 16 or not has_viper:
+        return 0
+    offsets = _address(buffer) | pitch
+    return 0 if offsets & 1 else 1 if offsets & 3 else 2
+
+
+def _order(format):
+    if format < 3:
+        return format
+    return 1 if format == _RGB565S else 0
+
+
+def _edge(format, used_bits):
+    """Which bits of the last byte of a row belong to pixels."""
+    if not used_bits:
+        return 255
+    if format in (_MONO_HLSB, _GS4):
+        return 255 << (8 - used_bits) & 255
+    return (1 << used_bits) - 1
+
+
+def _kernel(bits):
+    # Written out, so that a tool that freezes modules sees every one of them.
+    if not has_viper:
+        if bits == 1:
+            from .plain import cxmono as kernel
+        else:
+            from .plain import cxcolour as kernel
+    elif bits == 1:
+        from .kernels import cxmono as kernel
+    else:
+        from .kernels import cxcolour as kernel
+    return kernel.code

@@ -1,0 +1,595 @@
+"""kernels/cxcolour.py without viper. Written by tests/firmware/codec/make_kernels.py."""
+
+
+def code(rng, c, p, out, T, pr, st, ws):
+    """Code the rows of a rectangle; return how many went in whole. Stops early, inside a row, where told to below.
+
+    st: [11] byte of the first row to read, [12] pitch, [14] rows to code; [17] pixels of a row, [18] rows above to read
+    first, [19] bits of a pixel, [20] 1: 16-bit pixels come high byte first, [21] how to read 16-bit pixels: 2 in words
+    of two, 1 in half words, 0 in bytes, [22] stop when `out` is filled to here, [23] context of "stop". Sets [3], why
+    it stopped: 0 it did not, 1 for want of room, 2 it takes more than its raw bytes.
+    ws: from 80 the colours (2 x 64), from 208 a mode for each chunk, from 272 three rows.
+    """
+    low = st[0]
+    rng = st[1]
+    k = st[2]
+    at = st[11]
+    w = st[17]
+    bits = st[19]
+    above = st[18]
+    left = st[14] + above
+    done = 0
+    mark = k + 31
+    have = 0  # rows read, with this one
+    stop = 0
+    size = (w + 5) & 0x7FE
+    cur = 272
+    up = cur + size
+    up2 = up + size
+    x = 0
+    i = 0
+    e = 0
+    j = 0
+    a = 0
+    b = 0
+    t = 0
+    m = 0
+    n = 0
+    v = 0
+    N = 0
+    W = 0
+    NE = 0
+    NEE = 0
+    NW = 0
+    cc = 0
+    es = 0
+    ci = 0
+    lc = 0
+    hs = 0
+    g = 0
+    rb = 0
+    mk = 0
+    sg = 0
+    sn = 0
+    hf = 0
+    cl = 0
+    # nothing is known above: zeros
+    x = up
+    e = up2 + w + 2
+    while x < e:
+        ws[x] = 0
+        x += 1
+    x = 208
+    e = 208 + (w + 15 >> 4)
+    while x < e:
+        ws[x] = 0
+        x += 1
+    while True:
+        if not left:
+            break
+        left -= 1
+        # read a row
+        i = at
+        x = cur
+        e = cur + w
+        if bits > 8:
+            while x < e:
+                ws[x] = p[i] | p[i + 1] << 8
+                x += 1
+                i += 2
+        elif bits > 4:
+            while x < e:
+                ws[x] = p[i]
+                x += 1
+                i += 1
+        elif bits > 2:
+            while x < e:
+                ws[x] = p[i] >> 4
+                ws[x + 1] = p[i] & 15
+                x += 2
+                i += 1
+        else:
+            while x < e:
+                b = p[i]
+                ws[x] = b & 3
+                ws[x + 1] = b >> 2 & 3
+                ws[x + 2] = b >> 4 & 3
+                ws[x + 3] = b >> 6
+                x += 4
+                i += 1
+        at += st[12]
+        ws[e] = ws[e - 1]
+        ws[e + 1] = ws[e - 1]
+        have += 1
+        if above:
+            above -= 1
+            x = up2
+            up2 = up
+            up = cur
+            cur = x
+            continue
+        P = cur
+        Q = up
+        R = up2
+        if not (have ^ 2):
+            R = Q
+        x = 0
+        ci = 208
+        lc = 0
+        while True:
+            if not (x ^ w):
+                break
+            if k > mark:
+                mark = k + 31
+                stop = 0
+                if k > st[22]:
+                    stop = 1
+                elif k - st[2] > 8 + (((done * w + x) * bits) >> 3):
+                    stop = 2
+                i = st[23]
+                while not rng >> 22:
+                    if low >> 30:
+                        low &= 0x3FFFFFFF
+                        j = k - 1
+                        while out[j] == 255:
+                            out[j] = 0
+                            j -= 1
+                        out[j] += 1
+                    out[k] = low >> 22
+                    k += 1
+                    low = (low & 0x3FFFFF) << 8
+                    rng <<= 8
+                t = T[pr[i]]
+                m = (rng >> 12) * (t >> 16)
+                if stop:
+                    rng = m
+                    pr[i] = t & 255
+                else:
+                    low += m
+                    rng -= m
+                    pr[i] = t >> 8 & 255
+                if stop:
+                    break
+            n = w - x
+            b = 0
+            if n > 15:
+                n = 16
+            j = x
+            while j < x + n:
+                b |= ws[P + j] ^ ws[Q + j]
+                j += 1
+            c = 552 + lc + (ws[ci] << 2)
+            while not rng >> 22:
+                if low >> 30:
+                    low &= 0x3FFFFFFF
+                    j = k - 1
+                    while out[j] == 255:
+                        out[j] = 0
+                        j -= 1
+                    out[j] += 1
+                out[k] = low >> 22
+                k += 1
+                low = (low & 0x3FFFFF) << 8
+                rng <<= 8
+            t = T[pr[c]]
+            m = (rng >> 12) * (t >> 16)
+            if b:
+                low += m
+                rng -= m
+                pr[c] = t >> 8 & 255
+            else:
+                rng = m
+                pr[c] = t & 255
+                ws[ci] = 0
+                lc = 0
+                ci += 1
+                x += n
+                continue
+            W = ws[Q + x]
+            if x:
+                W = ws[P + x - 1]
+            c += 16
+            b = ws[P + x] ^ W
+            if not b:
+                j = x + 1
+                e = x + n
+                while j < e:
+                    b |= ws[P + j] ^ W
+                    j += 1
+            while not rng >> 22:
+                if low >> 30:
+                    low &= 0x3FFFFFFF
+                    j = k - 1
+                    while out[j] == 255:
+                        out[j] = 0
+                        j -= 1
+                    out[j] += 1
+                out[k] = low >> 22
+                k += 1
+                low = (low & 0x3FFFFF) << 8
+                rng <<= 8
+            t = T[pr[c]]
+            m = (rng >> 12) * (t >> 16)
+            if b:
+                low += m
+                rng -= m
+                pr[c] = t >> 8 & 255
+            else:
+                rng = m
+                pr[c] = t & 255
+                ws[ci] = 1
+                lc = 1
+                ci += 1
+                x += n
+                continue
+            ws[ci] = 2
+            lc = 2
+            ci += 1
+            # a mixed chunk
+            N = ws[Q + x]
+            NE = ws[Q + x + 1]
+            NW = N
+            if x:
+                NW = ws[Q + x - 1]
+            e = x + n
+            es = 0
+            c = 0
+            if not (N ^ NW):
+                c = 2
+            if not (N ^ NE):
+                c |= 1
+            c <<= 1
+            if not (W ^ NW):
+                c |= 16
+            while True:
+                if not (x ^ e):
+                    break
+                v = ws[P + x]
+                NEE = ws[Q + x + 2]
+                if not (NE ^ NEE):
+                    c |= 1
+                if not (W ^ N):
+                    c |= 8
+                if not (N ^ ws[R + x]):
+                    c |= 128
+                if es:
+                    # the last pixel was in no table: is this one?
+                    es = 0
+                    if v ^ W and v ^ N and v ^ NE:
+                        a = 80 + ((v ^ v >> 5 ^ v >> 9) & 63)
+                        b = 144 + ((W ^ W >> 5 ^ W >> 9) & 63)
+                        if v ^ ws[a] and v ^ ws[b]:
+                            es = 1
+                    a = 580 + (c >> 5 & 3)
+                    while not rng >> 22:
+                        if low >> 30:
+                            low &= 0x3FFFFFFF
+                            j = k - 1
+                            while out[j] == 255:
+                                out[j] = 0
+                                j -= 1
+                            out[j] += 1
+                        out[k] = low >> 22
+                        k += 1
+                        low = (low & 0x3FFFFF) << 8
+                        rng <<= 8
+                    t = T[pr[a]]
+                    m = (rng >> 12) * (t >> 16)
+                    if es:
+                        rng = m
+                        pr[a] = t & 255
+                    else:
+                        low += m
+                        rng -= m
+                        pr[a] = t >> 8 & 255
+                if not es:
+                    while not rng >> 22:
+                        if low >> 30:
+                            low &= 0x3FFFFFFF
+                            j = k - 1
+                            while out[j] == 255:
+                                out[j] = 0
+                                j -= 1
+                            out[j] += 1
+                        out[k] = low >> 22
+                        k += 1
+                        low = (low & 0x3FFFFF) << 8
+                        rng <<= 8
+                    t = T[pr[c]]
+                    m = (rng >> 12) * (t >> 16)
+                    if v ^ W:
+                        low += m
+                        rng -= m
+                        pr[c] = t >> 8 & 255
+                    else:
+                        rng = m
+                        pr[c] = t & 255
+                        c = (c << 1) & 0x56
+                        N = NE
+                        NE = NEE
+                        x += 1
+                        continue
+                if k > mark:
+                    mark = k + 31
+                    stop = 0
+                    if k > st[22]:
+                        stop = 1
+                    elif k - st[2] > 8 + (((done * w + x) * bits) >> 3):
+                        stop = 2
+                    i = st[23]
+                    while not rng >> 22:
+                        if low >> 30:
+                            low &= 0x3FFFFFFF
+                            j = k - 1
+                            while out[j] == 255:
+                                out[j] = 0
+                                j -= 1
+                            out[j] += 1
+                        out[k] = low >> 22
+                        k += 1
+                        low = (low & 0x3FFFFF) << 8
+                        rng <<= 8
+                    t = T[pr[i]]
+                    m = (rng >> 12) * (t >> 16)
+                    if stop:
+                        rng = m
+                        pr[i] = t & 255
+                    else:
+                        low += m
+                        rng -= m
+                        pr[i] = t >> 8 & 255
+                    if stop:
+                        break
+                cc = (c << 1) & 0x46 | 32
+                n = 0
+                while True:
+                    if not es:
+                        if W ^ N:
+                            a = 256 + c
+                            while not rng >> 22:
+                                if low >> 30:
+                                    low &= 0x3FFFFFFF
+                                    j = k - 1
+                                    while out[j] == 255:
+                                        out[j] = 0
+                                        j -= 1
+                                    out[j] += 1
+                                out[k] = low >> 22
+                                k += 1
+                                low = (low & 0x3FFFFF) << 8
+                                rng <<= 8
+                            t = T[pr[a]]
+                            m = (rng >> 12) * (t >> 16)
+                            if v ^ N:
+                                low += m
+                                rng -= m
+                                pr[a] = t >> 8 & 255
+                            else:
+                                rng = m
+                                pr[a] = t & 255
+                                cc |= 16
+                                break
+                        if NE ^ W and NE ^ N:
+                            a = (512 + (c & 31)) << 1
+                            if not (v ^ NE):
+                                a |= 1
+                            ws[n] = a
+                            n += 1
+                            if a & 1:
+                                break
+                        if bits < 5:
+                            m = 1
+                            j = bits
+                            a = (648 + (W << bits)) << 1
+                            while j:
+                                j -= 1
+                                b = v >> j & 1
+                                ws[n] = a + (m << 1) | b
+                                m = m << 1 | b
+                                n += 1
+                            break
+                        hs = c >> 4 & 2 | 1
+                        a = 144 + ((W ^ W >> 5 ^ W >> 9) & 63)
+                        g = ws[a]
+                        if g ^ W and g ^ N:
+                            b = (548 + hs) << 1
+                            if not (g ^ v):
+                                b |= 1
+                            ws[n] = b
+                            n += 1
+                            if b & 1:
+                                break
+                        ws[a] = v
+                        a = (v ^ v >> 5 ^ v >> 9) & 63
+                        b = (544 + hs) << 1
+                        if v ^ ws[80 + a]:
+                            ws[n] = b
+                            n += 1
+                        else:
+                            ws[n] = b | 1
+                            n += 1
+                            m = 1
+                            j = 5
+                            while j >= 0:
+                                b = a >> j & 1
+                                ws[n] = (584 + m) << 1 | b
+                                n += 1
+                                m = m << 1 | b
+                                j -= 1
+                            break
+                    es = 1
+                    ws[80 + ((v ^ v >> 5 ^ v >> 9) & 63)] = v
+                    ws[144 + ((W ^ W >> 5 ^ W >> 9) & 63)] = v
+                    if bits < 9:
+                        m = 1
+                        j = 8
+                        while j:
+                            j -= 1
+                            b = v >> j & 1
+                            ws[n] = (648 + m) << 1 | b
+                            m = m << 1 | b
+                            n += 1
+                        break
+                    # the difference from a prediction out of W, N, NW: green, then red, then blue
+                    NW = N
+                    if x:
+                        NW = ws[Q + x - 1]
+                    g = v
+                    if st[20]:
+                        g = (g >> 8 | g << 8) & 0xFFFF
+                        W = (W >> 8 | W << 8) & 0xFFFF
+                        N = (N >> 8 | N << 8) & 0xFFFF
+                        NW = (NW >> 8 | NW << 8) & 0xFFFF
+                    rb = 5
+                    mk = 63
+                    hs = 648
+                    sg = 680
+                    hf = 0
+                    while True:
+                        m = W >> rb & mk
+                        t = N >> rb & mk
+                        j = NW >> rb & mk
+                        if not (rb ^ 5):
+                            # how restless green is
+                            a = m - j
+                            if a < 0:
+                                a = 0 - a
+                            b = t - j
+                            if b < 0:
+                                b = 0 - b
+                            a += b
+                            if a:
+                                hs = 656
+                            if a > 2:
+                                hs = 664
+                            if a > 7:
+                                hs = 672
+                        a = m
+                        if m < t:
+                            m = t
+                            t = a
+                        a = m + t - j
+                        if j >= m:
+                            a = t
+                        elif j <= t:
+                            a = m
+                        a = (g >> rb & mk) - a
+                        if rb ^ 5:
+                            a = ((a - hf & 31) ^ 16) - 16
+                        else:
+                            # what red and blue take from green
+                            b = a
+                            if a < 0:
+                                b = 0 - a
+                            hf = b >> 1
+                            cl = 0
+                            if b:
+                                cl = 8
+                            if b > 2:
+                                cl = 16
+                            if b > 7:
+                                cl = 24
+                            sn = 720
+                            if a > 0:
+                                sn = 721
+                            if a < 0:
+                                sn = 722
+                                hf = 0 - hf
+                            a = ((a & 63) ^ 32) - 32
+                        # a: zero?, sign, class in unary, the rest raw
+                        if a:
+                            ws[n] = hs << 1 | 1
+                            b = sg << 1
+                            if a < 0:
+                                b |= 1
+                                a = 0 - a
+                            ws[n + 1] = b
+                            n += 2
+                            a -= 1
+                            hs += 1
+                            m = 1
+                            t = 0
+                            while m <= mk >> 1:
+                                if a < (m << 1) - 1:
+                                    ws[n] = hs << 1
+                                    n += 1
+                                    break
+                                ws[n] = hs << 1 | 1
+                                n += 1
+                                hs += 1
+                                t += 1
+                                m <<= 1
+                            if t:
+                                ws[n] = 0x8000 | t << 8 | (a - m + 1)
+                                n += 1
+                            m = 1
+                            if b & 1:
+                                m = 2
+                        else:
+                            ws[n] = hs << 1
+                            n += 1
+                            m = 0
+                        if not rb:
+                            break
+                        if rb ^ 5:
+                            rb = 0
+                            hs = 728 + cl
+                            sg = 760 + m * 3
+                        else:
+                            rb = 11
+                            mk = 31
+                            hs = 688 + cl
+                            sg = sn
+                    N = ws[Q + x]
+                    break
+                i = 0
+                while i < n:
+                    a = ws[i]
+                    i += 1
+                    while not rng >> 22:
+                        if low >> 30:
+                            low &= 0x3FFFFFFF
+                            j = k - 1
+                            while out[j] == 255:
+                                out[j] = 0
+                                j -= 1
+                            out[j] += 1
+                        out[k] = low >> 22
+                        k += 1
+                        low = (low & 0x3FFFFF) << 8
+                        rng <<= 8
+                    if a >> 15:
+                        b = a >> 8 & 15
+                        rng >>= b
+                        low += rng * (a & 255)
+                    else:
+                        b = a & 1
+                        a >>= 1
+                        t = T[pr[a]]
+                        m = (rng >> 12) * (t >> 16)
+                        if b:
+                            rng = m
+                            pr[a] = t & 255
+                        else:
+                            low += m
+                            rng -= m
+                            pr[a] = t >> 8 & 255
+                W = v
+                c = cc
+                N = NE
+                NE = NEE
+                x += 1
+            if stop:
+                break
+        if stop:
+            break
+        done += 1
+        x = up2
+        up2 = up
+        up = cur
+        cur = x
+    st[0] = low
+    st[1] = rng
+    st[2] = k
+    st[3] = stop
+    return done
