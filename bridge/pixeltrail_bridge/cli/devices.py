@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
-from .options import ConfigOption, SetOption, clock_time, load_config, open_store, print_table
+from .options import ConfigOption, JsonOption, SetOption, clock_time, load_config, open_store, print_table
 
 if TYPE_CHECKING:
     from ..store.base import DeviceRow
@@ -13,10 +14,17 @@ if TYPE_CHECKING:
 _HEADS = ("Device", "State", "Board", "App", "Display", "Sessions", "Last session", "Last seen")
 
 
-def run(config: ConfigOption = None, set_: SetOption = None) -> None:
+def run(as_json: JsonOption = False, config: ConfigOption = None, set_: SetOption = None) -> None:
     """List all devices that have reported."""
+    from ..web.queries import describe_device
+
     with open_store(load_config(config, set_)) as store:
         rows = store.devices()
+    if as_json:
+        now_ms = time.time_ns() // 1_000_000
+        for row in rows:
+            print(json.dumps({"device": row.device_id} | describe_device(row, now_ms)))
+        return
     if not rows:
         print("No device has reported yet.")
         return

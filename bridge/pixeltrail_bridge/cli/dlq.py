@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import LocalError
-from .options import ConfigOption, SetOption, clock_time, load_config, open_store, print_table, printable
+from .options import (
+    ConfigOption,
+    JsonOption,
+    SetOption,
+    clock_time,
+    load_config,
+    open_store,
+    print_table,
+    printable,
+)
 
 if TYPE_CHECKING:
     from ..store.base import DeadLetter
@@ -36,7 +45,6 @@ ReasonOption = Annotated[
     str | None, typer.Option("--reason", help="Only with this in the reason.", show_default=False)
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="All there are.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="For programs: JSON, one object a line.")]
 
 
 @dataclass(frozen=True, slots=True)

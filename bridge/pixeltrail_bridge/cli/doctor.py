@@ -14,7 +14,7 @@ import typer
 
 from ..errors import PixeltrailError
 from . import check
-from .options import ConfigOption, SetOption, load_config, open_store, printable
+from .options import ConfigOption, JsonOption, SetOption, load_config, open_store, printable
 
 if TYPE_CHECKING:
     from ..app.diagnosis import Finding
@@ -24,7 +24,7 @@ _HEALTH_S = 3.0
 
 
 def run(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs: JSON, one object a line.")] = False,
+    as_json: JsonOption = False,
     offline: Annotated[bool, typer.Option("--offline", help="Ask nothing outside of this machine.")] = False,
     config: ConfigOption = None,
     set_: SetOption = None,

@@ -35,6 +35,9 @@ SetOption = Annotated[
 ]
 
 
+JsonOption = Annotated[bool, typer.Option("--json", help="For programs: JSON, one object a line.")]
+
+
 def load_config(file: Path | None, overrides: list[str] | None) -> Config:
     """The settings of a command: from the named file, or from the usual one when it is there."""
     from .. import config

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import ConfigOption, SetOption, clock_time, load_config, open_store, print_table
+from .options import ConfigOption, JsonOption, SetOption, clock_time, load_config, open_store, print_table
 
 if TYPE_CHECKING:
     from ..sessions.state import SessionRow
@@ -18,6 +18,7 @@ def run(
     device: Annotated[
         str | None, typer.Argument(help="Only those of this device.", show_default=False)
     ] = None,
+    as_json: JsonOption = False,
     config: ConfigOption = None,
     set_: SetOption = None,
 ) -> None:
@@ -25,6 +26,13 @@ def run(
     with open_store(load_config(config, set_)) as store:
         sessions = store.sessions(device)
         gaps = [len(store.gaps(row.device_id, row.session_id)) for row in sessions]
+    if as_json:
+        import msgspec
+
+        for row, count in zip(sessions, gaps, strict=True):
+            facts = msgspec.structs.asdict(row) | {"stream": row.stream.hex(), "gaps": count}
+            print(msgspec.json.encode(facts).decode())
+        return
     if not sessions:
         print("No session has been recorded yet.")
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,14 +27,14 @@ def run(
     config: ConfigOption = None,
     set_: SetOption = None,
 ) -> None:
-    """Show events and what each sink answered."""
+    """Show events and what each sink answered. With --follow, Ctrl-C ends it."""
     from ..store.overview import newest_events
 
-    with open_store(load_config(config, set_)) as store:
+    with contextlib.suppress(KeyboardInterrupt), open_store(load_config(config, set_)) as store:
         events = newest_events(store, device, max(number, 1))
         last = events[-1].id if events else 0
         for event in events if number else ():
-            print(_line(event, payload))
+            print(_line(event, payload), flush=follow)
         while follow:
             for event in store.events(device, after_id=last, limit=_PAGE):
                 print(_line(event, payload), flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -186,6 +187,17 @@ def test_devices_sessions_and_events(data: str, capsys: pytest.CaptureFixture[st
     assert "\x1b" not in events
     assert run(["tail", DEVICE, "-n", "1", "--json", "--set", data]) == 0
     assert capsys.readouterr().out.startswith('{"type":')
+
+
+def test_lists_for_programs(data: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["devices", "--json", "--set", data]) == 0
+    (device,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (device["device"], device["app"], device["display_width"]) == (DEVICE, "coffee", WIDTH)
+    assert run(["sessions", DEVICE, "--json", "--set", data]) == 0
+    (session,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (session["session_id"], session["gaps"], session["sampled"]) == (device["session_id"], 0, True)
+    assert run(["sessions", "nobody", "--json", "--set", data]) == 0
+    assert capsys.readouterr().out == ""
 
 
 def test_play_writes_the_pictures(data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pixeltrail_bridge.wire import messages as m
 
-from tests.bridge.fake_device import wait_for
+from tests.bridge.fake_device import fake_device, wait_for
 from tests.support.bridge_process import COMMAND, Process, descendants
+from tests.support.services import free_port
 
 END_S = 20
 
@@ -73,6 +75,35 @@ def test_up_ends_while_a_page_is_open(tmp_path: Path) -> None:
     with started(*up(), cwd=tmp_path) as (process, page), connect(page.replace("http", "ws") + "live"):
         process.send_signal(signal.SIGTERM)
         assert process.wait(END_S) == 0
+
+
+def test_tail_follows_a_bridge_that_runs_and_ends_on_ctrl_c(tmp_path: Path) -> None:
+    port = free_port()
+    with (
+        started(*up(f"mqtt.port={port}"), cwd=tmp_path),
+        fake_device(port, "test-espresso") as device,
+        subprocess.Popen(
+            [sys.executable, *COMMAND, "tail", "--follow", "--set", "bridge.data_dir=data"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as tail,
+    ):
+        assert tail.stdout is not None
+        try:
+            device.find_bridge()
+            device.begin()
+            device.send(m.Track("Brew Started", {}))
+            lines = iter(tail.stdout.readline, "")
+            assert any("Brew Started" in line for line in lines)
+            device.send(m.Track("Brew Ended", {}))
+            assert any("Brew Ended" in line for line in lines)
+            tail.send_signal(signal.SIGINT)
+            assert tail.wait(END_S) == 0
+            assert "Traceback" not in "".join(lines)
+        finally:
+            tail.kill()
 
 
 def test_the_demo_shows_both_devices_and_sums_up(tmp_path: Path) -> None:
