@@ -1,24 +1,21 @@
 # ruff: noqa: F821 -- metadata, options and package are given to a manifest
 """What a frozen build, `mpremote mip` and the installer of the boards put on a device.
 
-Files are named one by one, so that a board carries only the transports it asks for:
+Files are named one by one, so that a board carries only what it asks for:
 include("manifest.py", mqtt=False). `tls` counts only with `mqtt`.
 """
 
 metadata(description="Session replay for devices with a display", version="0.1.0", license="MIT")
-options.defaults(mqtt=True, tls=True, serial=True, file=False)
+options.defaults(mqtt=True, tls=True, serial=True, file=False, spool=True)
 
 _FOLDERS = (
-    (
-        "",
-        "__init__ announce capture cbor cbor_reader chunk clock config kernels kernels_plain link message outbox",
-    ),
-    ("", "pacing recorder session vitals wire xxh32"),
+    ("", "__init__ announce capture cbor cbor_reader chunk clock config engine faults kernels kernels_plain"),
+    ("", "lifecycle link masks message outbox pacing recorder remote session state vitals wire xxh32"),
     ("codec/", "__init__ area encoder fnv moves native pixels rects references strips"),
     ("codec/kernels/", "__init__ anysize bits bytes32 fnv halves16 halves32 moves px refs"),
     ("codec/kernels/", "words16 words2 words32 words4 words8"),
     ("codec/plain/", "__init__ anysize bits fnv moves px refs"),
-    ("taps/", "__init__ framebuf"),
+    ("taps/", "__init__ direct framebuf palette"),
     ("transport/", "__init__ framing framing_plain stream"),
 )
 _CHOSEN = (
@@ -29,5 +26,7 @@ _CHOSEN = (
 )
 
 files = [folder + name + ".py" for folder, names in _FOLDERS for name in names.split()]
+if options.spool:
+    files += ["backlog.py", "spool.py"]
 files += ["transport/" + name + ".py" for names, is_wanted in _CHOSEN if is_wanted for name in names.split()]
 package("pixeltrail", tuple(files), opt=3)

@@ -17,7 +17,7 @@ from . import recorder as _recorder
 from .taps import framebuf as _framebuf
 from .wire import CANCEL, DOWN, MOVE, TURN, UP
 
-__all__ = ("CANCEL", "DOWN", "File", "MOVE", "MQTT", "Recorder", "Serial", "TURN", "UP", "tap")  # pyright: ignore
+__all__ = ("CANCEL", "DOWN", "File", "MOVE", "MQTT", "Recorder", "Serial", "TURN", "UP", "direct_tap", "tap")  # pyright: ignore
 
 tap = _framebuf.Tap
 
@@ -35,13 +35,15 @@ class Recorder(_recorder.Recorder):
 
 
 def __getattr__(name):
-    """MQTT, Serial and File load on first use: a board carries only the transport that it names."""
+    """Loaded on first use: a board carries only the transport that it names, and the tap that it needs."""
     if name == "MQTT":
-        from .transport.mqtt import MQTT as transport
+        from .transport.mqtt import MQTT as found
     elif name == "Serial":
-        from .transport.serial import Serial as transport
+        from .transport.serial import Serial as found
     elif name == "File":
-        from .transport.file import File as transport
+        from .transport.file import File as found
+    elif name == "direct_tap":
+        from .taps.direct import Tap as found
     else:
         raise AttributeError(name)
-    return transport
+    return found

@@ -19,10 +19,14 @@ _GAP_REASONS = (wire.GAP_OUTBOX_FULL, wire.GAP_ENCODER, wire.GAP_TOO_LARGE)
 
 
 class Announcer:
-    def __init__(self, device, tap, encoder, settings, clock, chunk, link, session, capture):
+    """`face`: what a display record says of the display; `blind`: rectangles that the tap cannot see."""
+
+    def __init__(self, device, face, blind, settings, clock, chunk, link, session, capture, masks):
         self._device = device
-        self._tap = tap
-        self._encoder = encoder
+        self._face = face
+        self._encoder = None  # given by use()
+        self._blind = blind
+        self._masks = masks
         self._references = settings.references
         self._max_chunk = settings.max_chunk
         self._clock = clock
@@ -40,11 +44,24 @@ class Announcer:
         """A stream that nobody was told anything of. What earlier ones did not tell of their holes, syncs tell."""
         self._hello_told = False
         self._display_told = False
+        self._blind_told = 0
+        self._masks_told = -1  # the masks' `changes` that were told last; -1 none
         self._told_index = -1
         self.told_opt_out = False
         self.lifted_at = -1  # number of the chunk that told of the end of an opt-out
         self._holes = []  # (first, end) of dropped chunks that no gap record has told of yet
         self.refused_calls = 0
+
+    def use(self, encoder):
+        """The display is another one, or has other colours; no frame is under way."""
+        self._encoder = encoder
+        self._display_told = False
+        self._blind_told = 0
+
+    @property
+    def has_holes(self):
+        """True while a gap record about dropped chunks of this stream is still to be written."""
+        return bool(self._holes)
 
     def note_hole(self, first, end):
         """Chunks first <= seq < end of this stream were dropped on opt-out."""
@@ -100,11 +117,17 @@ class Announcer:
     def is_told(self):
         return (
             self._display_told
+            and self._blind_told == len(self._blind)
+            and (self._masks_told == self._masks.changes or self._has_no_masks_to_tell())
             and self._told_index == self._session.index
             and self.told_opt_out == self._session.opted_out
             and not self._holes
             and not self._may_tell_refusals()
         )
+
+    def _has_no_masks_to_tell(self):
+        """No record says that there are none, unless an earlier one named some."""
+        return self._masks_told < 0 and not self._masks.flat
 
     def _may_tell_refusals(self):
         """One gap record tells of a whole time of refusals, once frames are admitted again.
@@ -120,9 +143,17 @@ class Announcer:
                 return False
             self._hello_told = True
         if not self._display_told:
-            if self.write(message.display, False, CALLS, self._tap, self._encoder, self._references):
+            if self.write(message.display, False, CALLS, self._face, self._encoder, self._references):
                 return False
             self._display_told = True
+        while self._blind_told < len(self._blind):
+            if self.write(message.unknown_area, False, CALLS, self._blind[self._blind_told], None, None):
+                return False
+            self._blind_told += 1
+        if self._masks_told != self._masks.changes and not self._has_no_masks_to_tell():
+            if self.write(message.masks, False, CALLS, self._masks.flat, None, None):
+                return False
+            self._masks_told = self._masks.changes
         return True
 
     def _tell_session(self):

@@ -60,6 +60,11 @@ class Capture:
         self.mixed = 0
         self.faults = 0
 
+    def use(self, encoder):
+        """Go on with the encoder of another buffer or size; no frame is under way."""
+        self._encoder = encoder
+        self.missed()
+
     # --- what the display does ---
 
     def refreshed(self, stream_ms):
@@ -79,6 +84,13 @@ class Capture:
             self.skipped += 1
         self.is_waiting = True
         self._is_refused = False
+
+    def mark(self, stream_ms):
+        """Send everything anew with the next frame, changed or not."""
+        if self.has_picture:
+            self._encoder.mark_all()
+            self._refresh_ms = stream_ms
+            self.is_waiting = self.has_changed = True
 
     def missed(self):
         """The display was refreshed, and nobody looked."""

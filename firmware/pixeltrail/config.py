@@ -11,10 +11,18 @@ import sys
 
 from . import wire
 
-_LEVELS = ("none", "error", "warn", "info", "debug")
+LEVELS = ("none", "error", "warn", "info", "debug")
+# Lowest and highest value of the settings that the bridge may change as well; whole numbers where these are.
+RANGES = {
+    "sample_rate": (0.0, 1.0),
+    "max_fps": (0.01, 120),
+    "keyframe_interval_s": (1, 86_400),
+    "log_level": (0, 4),
+}
 _SMALL_DISPLAY = 8192  # bytes of a frame up to which the small outbox does
 _MAX_OWN_NAME = 64  # so that a hello with all its names fits the smallest chunk
 _DISPLAY_BYTES = 96  # of a chunk with a display record, but for the palette
+_COMPUTERS = ("linux", "darwin", "win32")
 _TINY_FRAME = 1024  # bytes of a frame up to which a capture is so short that it runs inside the refresh
 
 
@@ -54,8 +62,8 @@ def _callable(value):
 
 
 def _level(value):
-    if value not in _LEVELS and value not in (0, 1, 2, 3, 4):
-        return "0 to 4, or one of %s" % ", ".join(_LEVELS)
+    if value not in LEVELS and value not in (0, 1, 2, 3, 4):
+        return "0 to 4, or one of %s" % ", ".join(LEVELS)
 
 
 def _device_id(value):
@@ -68,13 +76,35 @@ def _device_id(value):
             return "5 to 64 letters, digits, _ and -, the first a letter or digit"
 
 
+def _rectangles(value):
+    wanted = "a list of rectangles (x, y, width, height) in pixels"
+    if not isinstance(value, (list, tuple)):
+        return wanted
+    for rectangle in value:
+        if not isinstance(rectangle, (list, tuple)) or len(rectangle) != 4:
+            return wanted
+        for number in rectangle:
+            if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= 1024:
+                return wanted
+
+
+def _all_or_rectangles(value):
+    if not isinstance(value, bool) and _rectangles(value):
+        return "True, False or a list of the rectangles (x, y, width, height) that stay visible"
+
+
+def _path(value):
+    if not isinstance(value, str):
+        return 'the path of a file, or "" to keep nothing'
+
+
 def _clock(value):
     for name in ("update", "read_date", "begin_stream"):
         if value is not None and not hasattr(value, name):
             return "a pixeltrail.clock.Clock"
 
 
-# name, default, check. A check returns None for a good value, else what is wanted.
+# name, default, check. A check returns None for a good value, else what is wanted. docs/device.md explains each.
 SETTINGS = (
     # who this is
     ("device_id", None, _device_id),  # default: a hash of the chip's ID
@@ -82,16 +112,23 @@ SETTINGS = (
     ("app_version", "", _name),
     ("board", None, _optional(_name)),  # default: as MicroPython names the machine
     # what is recorded
-    ("sample_rate", 0.0, _number(0, 1)),  # share of sessions whose replay is recorded
+    ("sample_rate", 0.0, _number(*RANGES["sample_rate"])),  # share of sessions whose replay is recorded
     ("auto_start", True, _flag),
-    ("opt_out", False, _flag),
-    ("on_opt_out", None, _callable),  # called with True or False, for the app to keep it over reboots
     ("enabled", None, _callable),  # asked at each session's start
     ("session_timeout_ms", 1_800_000, _integer(0, 1 << 29)),  # 0: a session never ends by itself
+    ("lifecycle_events", False, _flag),
+    ("enable_remote_config", True, _flag),
+    # privacy
+    ("opt_out", False, _flag),
+    ("on_opt_out", None, _callable),  # called with True or False, for an app that keeps it by itself
+    ("masks", (), _rectangles),
+    ("mask_all", False, _all_or_rectangles),
+    ("mask_keys", False, _flag),
+    ("blind", (), _rectangles),  # areas whose pixels the tap cannot see
     # pace
-    ("max_fps", 15, _number(0.01, 120)),
+    ("max_fps", 15, _number(*RANGES["max_fps"])),
     ("max_step_ms", 5, _integer(1, 1000)),
-    ("keyframe_interval_s", 60, _integer(1, 86_400)),
+    ("keyframe_interval_s", 60, _integer(*RANGES["keyframe_interval_s"])),
     ("exact", None, _optional(_flag)),  # whole capture inside the refresh; default: True up to 1 KB a frame
     ("references", 128, _integer(0, 1024)),  # rectangles the coder can refer back to
     # sending and keeping
@@ -99,6 +136,12 @@ SETTINGS = (
     ("linger_ms", 50, _integer(0, 10_000)),
     ("outbox_bytes", None, _optional(_integer(1024, 1 << 24))),  # default: 16,384; frames up to 8 KB: 4,096
     ("vitals_interval_s", 60, _integer(0, 86_400)),  # 0: never
+    ("on_busy", None, _callable),  # called with True before a TLS key exchange, with False after it
+    (
+        "state_file",
+        None,
+        _optional(_path),
+    ),  # default: "pixeltrail" in a board's own folder, none on a computer
     # what is said on the console
     ("log_level", 2, _level),
     ("debug_mode", False, _flag),  # print every contained error with its traceback
@@ -122,15 +165,20 @@ class Settings:
             known = ", ".join([row[0] for row in SETTINGS])
             raise ValueError("unknown setting %r; the settings are %s" % (name, known))
         if not isinstance(self.log_level, int):
-            self.log_level = _LEVELS.index(self.log_level)
+            self.log_level = LEVELS.index(self.log_level)
+        if self.state_file is None:
+            self.state_file = "" if sys.platform in _COMPUTERS else "pixeltrail"
 
-    def fit(self, frame_bytes, palette):
-        """Fill in the defaults that depend on the display, and check what has to fit it."""
+    def check_palette(self, palette):
         if palette is not None and self.max_chunk < _DISPLAY_BYTES + len(palette):
             raise ValueError(
                 "max_chunk must be at least %d for this palette, got %d"
                 % (_DISPLAY_BYTES + len(palette), self.max_chunk)
             )
+
+    def fit(self, frame_bytes, palette):
+        """Fill in the defaults that depend on the display, and check what has to fit it."""
+        self.check_palette(palette)
         if self.exact is None:
             self.exact = frame_bytes <= _TINY_FRAME
         if self.outbox_bytes is None:
@@ -149,13 +197,13 @@ class Device:
 
     library = "pixeltrail/0.1.0"
 
-    def __init__(self, settings):
+    def __init__(self, settings, boot=0):
         self.device_id = settings.device_id or _own_id()
         self.board = settings.board if settings.board is not None else _machine()
         self.app = settings.app
         self.app_version = settings.app_version
         self.os = _system()
-        self.boot = 0  # nothing here keeps a count over reboots yet
+        self.boot = boot  # counted over reboots where the board can, else 0
         self.boot_reason = _boot_reason()
 
 

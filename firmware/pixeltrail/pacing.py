@@ -22,16 +22,20 @@ class Pacer:
         self._announcer = announcer
         self._outbox = outbox
         self._transport = transport
-        self._frame_ms = int(1000 / settings.max_fps)
-        self._keyframe_ms = settings.keyframe_interval_s * 1000
+        self.tune(settings)
         self._step_us = settings.max_step_ms * 1000
         self.needs_key = True  # the next frame must be a keyframe
         self.is_key_requested = False
         self._is_coding = False
-        self._begun_at = -self._frame_ms
+        self._begun_at = -self.frame_ms
         self._key_at = 0
         self._answered_at = -_REQUEST_MS
         self._faults = 0
+
+    def tune(self, settings):
+        """Follow other settings, the recorder's own or those of the bridge."""
+        self.frame_ms = int(1000 / settings.max_fps)
+        self._keyframe_ms = settings.keyframe_interval_s * 1000
 
     def begin_stream(self):
         self.needs_key = True
@@ -83,7 +87,7 @@ class Pacer:
         is_key = self._is_key_due(now)
         if not capture.has_picture or not (is_key or capture.is_waiting):
             return False
-        if elapsed(now, self._begun_at) < self._frame_ms or not self._announcer.is_told():
+        if elapsed(now, self._begun_at) < self.frame_ms or not self._announcer.is_told():
             return False
         if not capture.has_room():
             if capture.refuse():

@@ -1,110 +1,68 @@
-"""The recorder: puts together what the display shows, what the app calls and what the bridge says.
+"""The recorder as an application sees it: calls that never block, and never raise once it is made.
 
-Nothing here blocks, and nothing raises into the application once the recorder is made: every public call is contained,
-its errors counted. `poll` does one bounded step; the hook of the tap runs inside the display's refresh.
-
-The parts know nothing of each other's timing, this module does: capture.py makes frames, announce.py writes records,
-link.py talks to the bridge, session.py decides what may be recorded.
+Every call is contained: what goes wrong inside is counted and said once, and the application goes on. `poll` does one
+bounded step of the engine; the hook of the tap runs inside the display's refresh.
 """
 
 # pyright: reportAttributeAccessIssue=false
 # Settings get their attributes from a table.
 
-import sys
-
 from micropython import const
 
 from . import message, wire
-from .announce import REFUSED_CALLS, REFUSED_INPUTS, Announcer
-from .capture import Capture
-from .chunk import Chunk
-from .clock import Clock, elapsed, new_stream_id, ticks_diff
-from .codec.encoder import Encoder
-from .config import Device, Settings
-from .link import (
-    ORDER_KEYFRAME,
-    ORDER_NEW_STREAM,
-    ORDER_OPT_IN,
-    ORDER_OPT_OUT,
-    ORDER_SESSION,
-    Link,
-)
-from .outbox import CALLS, Outbox
-from .pacing import Pacer
-from .session import Session
-from .vitals import Vitals
+from .announce import REFUSED_CALLS, REFUSED_INPUTS
+from .engine import Engine
+from .lifecycle import Lifecycle
 
-_RENEW = const(
-    (1 << 30) - (1 << 22)
-)  # a new stream begins when its clock or count gets here: 70 minutes early
 _POLL_MS = const(5)
 _LOUD_ZERO = (
     "pixeltrail: sample_rate was not given and is 0.0, so NO REPLAY IS RECORDED."
     " Recorder(..., sample_rate=1.0) records every session."
 )
+_UNKEPT = "an opt-out is not kept over restarts: give state_file, or keep it with on_opt_out"
+_UNMASKED = (
+    "masks are not painted yet by this version's encoder, so no picture is recorded while one is in force"
+)
 
 
-class Recorder:
+class Recorder(Engine):
     """Records what `tap` shows over `transport`; `settings` are those of config.SETTINGS.
 
     Raises ValueError for a setting that cannot be meant, and nothing afterwards.
     """
 
     def __init__(self, tap, transport, **settings):
-        self._settings = s = Settings(settings)
-        s.fit(len(tap.buffer), tap.palette)
-        self._tap = tap
-        self._transport = transport
-        self._clock = s.clock if s.clock is not None else Clock()
-        self._device = Device(s)
-        encoder = Encoder(
-            tap.buffer, tap.width, tap.height, tap.format, pitch=tap.pitch, references=s.references
-        )
-        self._encoder = encoder
-        self._outbox = Outbox(s.outbox_bytes)
-        self._chunk = Chunk(self._outbox, s.max_chunk)
-        self._capture = Capture(encoder, self._chunk, self._outbox, s.max_chunk)
-        transport.attach(self._device.device_id, s.max_chunk)
-        self._link = Link(
-            self._outbox, self._chunk, transport, self._device.device_id, self._device.boot, self._clock.date
-        )
-        self._session = Session(s.sample_rate, s.session_timeout_ms, s.enabled, s.opt_out)
-        self._announcer = Announcer(
-            self._device,
-            tap,
-            encoder,
-            s,
-            self._clock,
-            self._chunk,
-            self._link,
-            self._session,
-            self._capture,
-        )
-        self._pacer = Pacer(s, self._clock, self._capture, self._announcer, self._outbox, transport)
-        self._vitals = Vitals()
-        self._vitals_ms = s.vitals_interval_s * 1000
-        self._pause = Pause(self)
-        self._paused = 0
-        self._is_started = False
-        self._is_purging = False
-        self._has_complained = False
-        self._vitals_at = 0
-        self.errors = 0
-        self._begin_stream()
-        self._session.begin(self._clock)
+        super().__init__(tap, transport, settings)
+        s = self._settings
+        self._pause = _Within(self._begin_pause, self._end_pause)
+        self._quiet = _Within(self._begin_quiet, self._end_quiet)
+        self._quiets = 0
+        self._may_be_busy = hasattr(transport, "is_quiet")
+        if hasattr(transport, "on_busy"):
+            transport.on_busy = s.on_busy
         if s.sample_rate == 0 and "sample_rate" not in settings:
             print(_LOUD_ZERO)
-        tap.attach(self.capture)
+        if self._masks.is_blocking:
+            self._say(1, _UNMASKED)
         if s.auto_start:
-            self.start()
+            self._is_started = True
+        self._lifecycle = Lifecycle(s, self._device, self._state)
+        if self._state.is_kept:
+            self._state.put("boot", self._device.boot)
+        try:
+            self._lifecycle.started(self.track, self._chunk.seq)
+        except Exception as error:
+            self._contain(error)
+        tap.attach(self.capture)
 
     # --- what is recorded ---
 
     def start(self):
-        """Record the replay again after `stop`, or begin when auto_start is False."""
+        """Record the replay again after `stop`, or for the first time. Parts turned off get another chance."""
         if not self._is_started:
             self._is_started = True
             self._pacer.needs_key = True
+        self._faults.restore()
 
     def stop(self):
         """Record no replay until `start`; calls go on, and so does the session."""
@@ -112,12 +70,30 @@ class Recorder:
             self._pacer.halt()
             self._is_started = False
             self._pacer.needs_key = True
+            self._clock.update()
+            self._send_vitals()
         except Exception as error:
             self._contain(error)
 
     def paused(self):
         """A context in which nothing of the replay is recorded: `with rec.paused(): ...`"""
         return self._pause
+
+    def quiet(self):
+        """A context in which no TLS key exchange begins, for an app that must not be kept waiting now."""
+        return self._quiet
+
+    def background(self, is_background=True):
+        """The app's word that nobody uses the device now, before it sleeps; False when somebody does again."""
+        try:
+            self._clock.update()
+            if is_background:
+                self._send_vitals()
+            self._lifecycle.moved(self.track, is_background)
+            if is_background:
+                self.flush()
+        except Exception as error:
+            self._contain(error)
 
     def new_session(self):
         try:
@@ -133,6 +109,33 @@ class Recorder:
             self._apply_opt_out()
             if self._settings.on_opt_out is not None:
                 self._settings.on_opt_out(bool(is_out))
+            elif is_out and not self._state.is_kept:
+                self._say(2, _UNKEPT)
+        except Exception as error:
+            self._contain(error)
+
+    def mask(self, x, y, width, height):
+        """Record no pixel of a rectangle from the next refresh on, and no place of a touch in it."""
+        try:
+            self._masks.add(x, y, width, height)
+            self._mask_changed()
+        except Exception as error:
+            self._contain(error)
+
+    def unmask(self, x, y, width, height):
+        """Take back a mask, given as it was. A bridge's masks stay."""
+        try:
+            if self._masks.remove(x, y, width, height):
+                self._mask_changed()
+        except Exception as error:
+            self._contain(error)
+
+    def mark_dirty(self):
+        """Send the whole picture with the next frame, changed or not."""
+        try:
+            self._clock.update()
+            if self._sees():
+                self._capture.mark(self._clock.stream_ms)
         except Exception as error:
             self._contain(error)
 
@@ -146,18 +149,29 @@ class Recorder:
             return None
         return "%s/%d" % (self._device.device_id, self._session.id)
 
-    def _is_recording(self):
-        return self._may_record() and self._session.sampled is True
+    def _mask_changed(self):
+        self._pacer.halt()
+        self._capture.missed()  # a picture taken under other masks begins no frame
+        if self._masks.is_blocking:
+            self._say(1, _UNMASKED)
 
-    def _may_record(self):
-        """True unless replay data is known to be unwanted."""
-        return (
-            self._is_started
-            and not self._paused
-            and not self._is_purging
-            and self._session.sampled is not False
-            and not self._session.opted_out
-        )
+    def _begin_pause(self):
+        self._pacer.halt()
+        self._capture.missed()  # what is drawn from here on may be what nobody should see
+        self._paused += 1
+
+    def _end_pause(self):
+        self._paused -= 1
+
+    def _begin_quiet(self):
+        self._quiets += 1
+        if self._may_be_busy:
+            self._transport.is_quiet = True
+
+    def _end_quiet(self):
+        self._quiets -= 1
+        if self._may_be_busy:
+            self._transport.is_quiet = self._quiets > 0
 
     # --- calls of the application ---
 
@@ -179,9 +193,12 @@ class Recorder:
     def touch(self, x, y, phase=wire.DOWN):
         """A touch at a pixel of the display, moved to its edge when outside; phase DOWN, MOVE, UP or CANCEL."""
         try:
-            if self._notice() and self._is_recording():
-                x = min(max(x, 0), self._tap.width - 1)
-                y = min(max(y, 0), self._tap.height - 1)
+            self._notice()
+            if self._is_recording():
+                x = min(max(x, 0), self._face.width - 1)
+                y = min(max(y, 0), self._face.height - 1)
+                if self._masks.covers(x, y):
+                    x = y = None
                 self._announcer.record(message.touch, True, REFUSED_INPUTS, x, y, phase)
         except Exception as error:
             self._contain(error)
@@ -189,7 +206,8 @@ class Recorder:
     def key(self, name, phase=wire.DOWN, amount=0):
         """A key or knob; phase DOWN, UP or TURN, `amount` the signed steps of a turn."""
         try:
-            if self._notice() and self._is_recording():
+            self._notice()
+            if self._is_recording() and not self._masks.hides_keys:
                 self._announcer.record(message.key, True, REFUSED_INPUTS, name, phase, amount)
         except Exception as error:
             self._contain(error)
@@ -198,10 +216,17 @@ class Recorder:
         """A line for the timeline of the replay; level 1 error, 2 warn, 3 info, 4 debug."""
         try:
             self._clock.update()
-            if self._is_recording():
-                self._announcer.record(message.log, True, REFUSED_INPUTS, level, text, None)
+            self._log(level, text)
         except Exception as error:
             self._contain(error)
+
+    def crash(self, error):
+        """Keep what ended the app, and tell it after the restart: `except Exception as error: rec.crash(error)`."""
+        try:
+            if not self._lifecycle.crashed(error):
+                self._say(1, "a crash could not be kept: %s" % type(error).__name__)
+        except Exception as fault:
+            self._contain(fault)
 
     def vitals(self, rssi=None, battery_mv=None):
         """Numbers that only the application knows; they go out with the next record of vitals."""
@@ -210,7 +235,12 @@ class Recorder:
     def capture(self):
         """The display was refreshed just now. The tap calls this; so does an app whose display has no hook."""
         try:
-            self._refreshed()
+            if self._may_record():
+                started_us = self._clock.microseconds()
+                self._refreshed(started_us)
+                self._note_step(started_us)
+            else:
+                self._capture.missed()
         except Exception as error:
             self._contain(error)
 
@@ -219,7 +249,7 @@ class Recorder:
         try:
             self._clock.update()
             self._chunk.close()
-            self._link.send(self._clock.now, self._clock.stream_ms)
+            self._send(self._clock.now)
         except Exception as error:
             self._contain(error)
 
@@ -230,6 +260,10 @@ class Recorder:
         except Exception as error:
             self._contain(error)
 
+    def _log(self, level, text):
+        if self._is_recording():
+            self._announcer.record(message.log, True, REFUSED_INPUTS, level, text, None)
+
     def _notice(self):
         """An input or call: the session goes on, or another begins."""
         clock = self._clock
@@ -237,18 +271,25 @@ class Recorder:
         if self._session.is_over(clock.now):
             self._begin_session()
         self._session.touch(clock.now)
-        return True
 
     # --- steps ---
 
     def poll(self):
         """One bounded step: the line, what is due, parts of a frame. Call it often, from the main loop."""
-        started_us = self._clock.microseconds()
         try:
+            started_us = self._clock.microseconds()
             self._step(started_us)
+            if self._lifecycle.line is not None and self._is_recording():
+                self._tell_last_run()
+            if self._lifecycle.is_waiting:
+                self._lifecycle.acked(self._link.streams[0].acked)
+            self._note_step(started_us)
         except Exception as error:
             self._contain(error)
-        self._note_step(started_us)
+
+    def _tell_last_run(self):
+        line, self._lifecycle.line = self._lifecycle.line, None
+        self._log(1, line)
 
     async def run(self):
         """Poll for ever, as an asyncio task."""
@@ -258,118 +299,19 @@ class Recorder:
             self.poll()
             await asyncio.sleep(_POLL_MS / 1000)
 
-    def _step(self, started_us):
-        clock = self._clock
-        clock.update()
-        now = clock.now
-        orders = self._link.step(now, clock.stream_ms)
-        if orders:
-            self._follow(orders, now)
-        if self._is_purging and not self._link.is_pinned:
-            self._link.purge(self._announcer.note_hole)
-            self._is_purging = False
-        if (clock.stream_ms >= _RENEW or self._chunk.seq >= _RENEW) and self._link.can_begin_stream:
-            self._renew_stream()
-        self._announcer.announce()
-        if self._vitals_ms and elapsed(now, self._vitals_at) >= self._vitals_ms:
-            self._send_vitals(now)
-        if self._is_recording():
-            self._pacer.step(started_us, False)
-        if self._chunk.is_open and clock.stream_ms - self._chunk.opened_ms >= self._settings.linger_ms:
-            self._chunk.close()
-        self._link.send(now, clock.stream_ms)
-
-    def _follow(self, orders, now):
-        """Do what the bridge asked for."""
-        session = self._session
-        if orders & ORDER_SESSION:
-            was = session.sampled
-            down = self._link.downlink
-            if session.settle(down.index, down.session_id, down.sampled) and session.sampled and not was:
-                self._pacer.needs_key = True
-        if orders & (ORDER_OPT_OUT | ORDER_OPT_IN):
-            self._follow_opt_out(bool(orders & ORDER_OPT_OUT))
-        if orders & ORDER_KEYFRAME:
-            self._pacer.is_key_requested = True
-        if orders & ORDER_NEW_STREAM and self._link.can_begin_stream:
-            self._renew_stream()
-
-    def _follow_opt_out(self, is_out):
-        """The bridge repeats what it knows; until it has heard that the app lifted an opt-out, that is old news."""
-        if is_out and self._link.newest.acked <= self._announcer.lifted_at:
-            return
-        self._session.opted_out_by_bridge = is_out
-        self._apply_opt_out()
-
-    def _send_vitals(self, now):
-        self._vitals_at = now
-        self._vitals.collect(self._capture, self._link, self._announcer, self.errors)
-        if self._announcer.announce():
-            self._announcer.write(message.vitals, False, CALLS, self._vitals.numbers, None, None)
-
-    def _note_step(self, started_us):
-        self._vitals.note_step(ticks_diff(self._clock.microseconds(), started_us))
-
-    # --- frames ---
-
-    def _refreshed(self):
-        if not self._may_record():
-            self._capture.missed()
-            return
-        clock = self._clock
-        started_us = clock.microseconds()
-        clock.update()
-        self._capture.refreshed(clock.stream_ms)
-        if self._settings.exact and self._is_recording() and self._announcer.announce():
-            self._pacer.step(started_us, True)
-        self._note_step(started_us)
-
-    # --- sessions and streams ---
-
-    def _begin_session(self):
-        self._pacer.halt()
-        self._pacer.needs_key = True
-        self._session.begin(self._clock)
-        self._announcer.announce()
-
-    def _begin_stream(self):
-        streams = self._link.streams
-        name = new_stream_id(streams[-1].name if streams else b"")
-        self._link.begin_stream(name, self._clock.stream_ms)
-        self._clock.begin_stream()
-
-    def _renew_stream(self):
-        self._pacer.halt()
-        self._chunk.close()
-        self._begin_stream()
-        self._announcer.begin_stream()
-        self._pacer.begin_stream()
-        self._capture.begin_counting()
-        self._link.begin_counting()
-        self._vitals.begin_counting()
-        self._announcer.announce()
-
-    def _apply_opt_out(self):
-        """Follow the opt-out state where it differs from what was told."""
-        if self._session.opted_out == self._announcer.told_opt_out:
-            return
-        self._clock.update()
-        self._capture.give_up()
-        self._pacer.needs_key = True
-        if self._session.opted_out:
-            if self._chunk.is_open and self._chunk.is_replay:
-                self._chunk.discard()
-            self._chunk.close()
-            self._is_purging = True
-            self._capture.missed()
-        self._announcer.announce()
-
     # --- what a person or a player asks ---
+
+    @property
+    def errors(self):
+        """Errors contained since the recorder was made."""
+        return self._faults.errors
 
     @property
     def idle(self):
         """True when the newest refresh is wholly in chunks, or there is nothing to record."""
-        return not self._is_recording() or self._pacer.idle
+        if not (self._is_recording() and self._sees()):
+            return True
+        return self._pacer.idle and not (self._is_live and self._tap.is_changed)
 
     @property
     def drained(self):
@@ -377,7 +319,7 @@ class Recorder:
         return self._announcer.is_told() and self._link.drained
 
     def stats(self):
-        """Counts since the stream began, as a dict; `errors` since the recorder was made."""
+        """Counts since the stream began, as a dict; `errors` and what is turned off since the recorder was made."""
         capture, link = self._capture, self._link
         return {
             "frames": capture.frames,
@@ -385,7 +327,10 @@ class Recorder:
             "refused": capture.refused,
             "mixed": capture.mixed,
             "refused_calls": self._announcer.refused_calls,
-            "errors": self.errors,
+            "errors": self._faults.errors,
+            "off": self._faults.names(),
+            "state_errors": self._state.errors,
+            "config_unknown": self._remote.unknown,
             "bytes": link.bytes_sent,
             "chunks": link.chunks_sent,
             "resent": link.resent,
@@ -398,40 +343,17 @@ class Recorder:
             "longest_step_us": self._vitals.longest_step_us,
         }
 
-    # --- errors ---
 
-    def _contain(self, error):
-        """Count an error that the application must not see, and put the open chunk in order."""
-        self.errors += 1
-        if self._chunk.is_writing:
-            self._chunk.drop_record()
-        self._pacer.contain()
-        if self._settings.debug_mode:
-            _print_exception(error)
-        elif not self._has_complained and self._settings.log_level >= 1:
-            self._has_complained = True
-            print("pixeltrail: contained %s: %s" % (type(error).__name__, error))
+class _Within:
+    """A context that may be entered more than once."""
 
-
-class Pause:
-    def __init__(self, recorder):
-        self._recorder = recorder
+    def __init__(self, begin, end):
+        self._begin = begin
+        self._end = end
 
     def __enter__(self):
-        recorder = self._recorder
-        recorder._pacer.halt()
-        recorder._capture.missed()  # what is drawn from here on may be what nobody should see
-        recorder._paused += 1
+        self._begin()
         return self
 
     def __exit__(self, *_):
-        self._recorder._paused -= 1
-
-
-def _print_exception(error):
-    if sys.implementation.name == "micropython":
-        sys.print_exception(error)
-    else:
-        import traceback
-
-        traceback.print_exception(error)
+        self._end()

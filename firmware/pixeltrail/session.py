@@ -22,7 +22,7 @@ def is_sampled(session_id, rate):
 
 class Session:
     def __init__(self, rate, timeout_ms, enabled=None, opted_out=False):
-        self._rate = rate
+        self.rate = rate  # of the sessions to come
         self._timeout_ms = timeout_ms
         self._enabled = enabled
         self._active_at = 0
@@ -53,11 +53,11 @@ class Session:
     def _decide(self, date):
         if self._enabled is not None and not self._enabled():
             return False
-        if self._rate <= 0:
+        if self.rate <= 0:
             return False
-        if self._rate >= 1:
+        if self.rate >= 1:
             return True
-        return None if date is None else is_sampled(date, self._rate)
+        return None if date is None else is_sampled(date, self.rate)
 
     def is_over(self, now):
         """True when the next input or call belongs to another session. Ask more often than the clock wraps."""

@@ -1,19 +1,41 @@
-"""How the device and its recorder fare: the numbers of the vitals record, counted from the begin of the stream."""
+"""How the device and its recorder fare: the numbers of the vitals record, counted from the begin of the stream.
+
+The first record of a stream comes soon, others every `interval_ms` and before the recorder stops: so the counts of a
+run that lasts seconds are told as well.
+"""
 
 import gc
 
-from . import wire
+from micropython import const
 
+from . import wire
+from .clock import elapsed
+
+_FIRST_MS = const(2_000)
 _KINDS = wire.VITAL_REFUSED_CALLS + 1
 
 
 class Vitals:
-    def __init__(self):
+    def __init__(self, interval_ms):
+        self._interval_ms = interval_ms  # 0: never
         self.numbers: list = [None] * _KINDS  # by the keys of the wire's vitals map
-        self.begin_counting()
+        self.begin_counting(0)
 
-    def begin_counting(self):
+    def begin_counting(self, now):
+        self._told_at = now
         self.longest_step_us = 0
+        self._wait_ms = min(_FIRST_MS, self._interval_ms)
+
+    @property
+    def is_wanted(self):
+        return self._interval_ms > 0
+
+    def is_due(self, now):
+        return self._interval_ms > 0 and elapsed(now, self._told_at) >= self._wait_ms
+
+    def note_told(self, now):
+        self._told_at = now
+        self._wait_ms = self._interval_ms
 
     def tell(self, rssi, battery_mv):
         if isinstance(rssi, int):

@@ -492,7 +492,7 @@ def test_an_error_of_the_encoder_costs_a_frame_and_no_more(capsys):
     encode = encoder.encode_into
     encoder.encode_into = lambda *_: 1 // 0
     rig.show(9)
-    rig.step(20)
+    rig.step(10)
     assert rig.recorder.errors > 0
     assert capsys.readouterr().out.count("ZeroDivisionError") == 1
     encoder.encode_into = encode
@@ -527,7 +527,7 @@ def test_vitals_every_interval():
     rig.step(130, ms=1000)
     rig.settle()
     vitals = rig.bodies(m.Vitals)
-    assert len(vitals) == 2
+    assert len(vitals) == 3, "the first one comes soon"
     values = vitals[-1].values
     assert (values[wire.VITAL_RSSI], values[wire.VITAL_BATTERY_MV], values[wire.VITAL_FRAMES]) == (
         -61,
@@ -564,7 +564,7 @@ def test_run_polls_until_cancelled():
 
 def test_the_public_names():
     assert set(pixeltrail.__all__) == {
-        *("Recorder", "tap", "MQTT", "Serial", "File", "DOWN", "MOVE", "UP", "CANCEL", "TURN")
+        *("Recorder", "tap", "direct_tap", "MQTT", "Serial", "File", "DOWN", "MOVE", "UP", "CANCEL", "TURN")
     }
     for name in pixeltrail.__all__:
         assert getattr(pixeltrail, name) is not None

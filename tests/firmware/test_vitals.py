@@ -7,7 +7,7 @@ from pixeltrail.vitals import Vitals
 
 
 def test_numbers_are_kept_by_key():
-    vitals = Vitals()
+    vitals = Vitals(60_000)
     vitals.note_step(300)
     vitals.note_step(200)
     vitals.tell(-50, None)
@@ -18,5 +18,16 @@ def test_numbers_are_kept_by_key():
     assert n[wire.VITAL_FRAMES : wire.VITAL_BYTES + 1] == [1, 2, 3, 4, 5]
     assert (n[wire.VITAL_RESENT], n[wire.VITAL_REFUSED_CALLS], n[wire.VITAL_ERRORS]) == (6, 7, 8)
     assert (n[wire.VITAL_LONGEST_STEP_US], n[wire.VITAL_RSSI], n[wire.VITAL_BATTERY_MV]) == (300, -50, 3600)
-    vitals.begin_counting()
+    vitals.begin_counting(0)
     assert vitals.longest_step_us == 0
+
+
+def test_the_first_record_of_a_stream_comes_soon():
+    vitals = Vitals(60_000)
+    assert not vitals.is_due(1999) and vitals.is_due(2000)
+    vitals.note_told(2000)
+    assert not vitals.is_due(61_999) and vitals.is_due(62_000)
+    vitals.begin_counting(70_000)
+    assert not vitals.is_due(71_999) and vitals.is_due(72_000)
+    assert not Vitals(0).is_due(1 << 29)
+    assert Vitals(1000).is_due(1000)

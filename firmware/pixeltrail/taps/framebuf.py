@@ -7,11 +7,16 @@ instance, which calls the driver's and then tells the recorder.
 | driver | buffer | format |
 |---|---|---|
 | ssd1306 of micropython-lib | `buffer`, `pages` | MONO_VLSB |
-| sh1106 | `renderbuf`, MONO_HMSB when turned by 90 or 270 degrees | MONO_VLSB |
-| nano-gui, micro-gui, 4 bits | `mvb` or `_buf`, `lut` of 16 colours | GS4_HMSB with palette |
-| nano-gui, micro-gui, 8 bits | the same without `lut` | RGB332, as their `rgb` packs it |
-| nano-gui, mono and e-paper | the same, `_mode` | as `_mode` says |
+| sh1106 | `renderbuf`, `rotate90` | MONO_VLSB; turned by 90 or 270 degrees MONO_HMSB, with the sides exchanged |
+| nano-gui, micro-gui, 4 bits | `mvb`, `_mvb` or `_buf`, and `lut` | GS4_HMSB with palette |
+| nano-gui, micro-gui, 8 bits | the same without `lut` | RGB332, or GS8 with palette where `rgb` packs otherwise |
+| nano-gui, mono and e-paper | the same, `mode` | as `mode` says |
+
+A `do_refresh` that sends the picture in segments gives way to other tasks between them. The recorder looks when the
+last one is out; what another task drew meanwhile is then in the picture, up to a refresh early.
 """
+
+from .palette import by_rgb, plain_rgb332
 
 _MONO_VLSB = 0
 _MONO_HLSB = 1
@@ -23,7 +28,7 @@ _RGB565 = 6
 _RGB332 = 8
 _BITS = (1, 1, 1, 2, 4, 8, 16, 16, 8)
 _NAMES = ("MONO_VLSB", "MONO_HLSB", "MONO_HMSB", "GS2_HMSB", "GS4_HMSB", "GS8", "RGB565", "RGB565S", "RGB332")
-# framebuf's own numbers, which drivers keep in `_mode`
+# framebuf's own numbers, which drivers keep in `mode` or `_mode`
 _OF_FRAMEBUF = {0: _MONO_VLSB, 1: _RGB565, 2: _GS4_HMSB, 3: _MONO_HLSB, 4: _MONO_HMSB, 5: _GS2_HMSB, 6: _GS8}
 _HOOKS = ("show", "do_refresh", "refresh")
 
@@ -65,6 +70,11 @@ class Tap:
         self._hooks = _hooks(display) if hook is None else (hook,) if hook else ()
         self._originals = []
         self._refreshed = None
+        self.version = 0
+        self._finder = None  # for a display of a known driver: what made this tap,
+        self._name = ""  # the attribute that holds its buffer,
+        self._seen = None  # which was this object,
+        self._lut = None  # and a copy of its table of colours
 
     def attach(self, refreshed):
         self._refreshed = refreshed
@@ -86,6 +96,43 @@ class Tap:
             setattr(self._display, name, original)
         self._originals = []
 
+    def change(self, buffer=None, width=None, height=None, palette=None, rotation=None):
+        """The application's word that the display is another now: what is given, from the next refresh on."""
+        if buffer is not None:
+            self.buffer = buffer
+        if width is not None:
+            self.width = width
+        if height is not None:
+            self.height = height
+        if palette is not None:
+            self.palette = bytes(palette)
+        if rotation is not None:
+            self.rotation = rotation
+        self.version += 1
+
+    def look(self):
+        """See whether a display of a known driver has another buffer or other colours."""
+        if self._finder is None:
+            return
+        display = self._display
+        if self._lut is not None and display.lut != self._lut:
+            self._lut[:] = display.lut
+        elif getattr(display, self._name) is self._seen:
+            return
+        found = self._finder(display)
+        self._seen = found._seen
+        self.buffer, self.format, self.palette = found.buffer, found.format, found.palette
+        self.width, self.height = found.width, found.height
+        self.version += 1
+
+    def known(self, finder, name, lut=None):
+        """Look at a driver's attribute `name`, and at its table of colours, at each refresh."""
+        self._finder = finder
+        self._name = name
+        self._seen = getattr(self._display, name)
+        self._lut = None if lut is None else bytearray(lut)
+        return self
+
     def _wrap(self, name, original):
         refreshed = self._refreshed
         if name == "do_refresh":
@@ -96,10 +143,15 @@ class Tap:
                 return answer
 
             return do_refresh
-        if hasattr(self._display, "renderbuf"):  # sh1106: `**` would allocate at every refresh
+        if hasattr(
+            self._display, "renderbuf"
+        ):  # sh1106: newer ones take full_update, and `**` would allocate
 
-            def show_part(full_update=False):
-                answer = original(full_update)
+            def show_part(*args, full_update=None):
+                if full_update is not None:
+                    answer = original(full_update=full_update)
+                else:
+                    answer = original(*args) if args else original()
                 refreshed()
                 return answer
 
@@ -126,11 +178,14 @@ def find(display):
     if hasattr(display, "renderbuf"):
         return _sh1106(display)
     if hasattr(display, "buffer") and hasattr(display, "pages"):
-        return Tap(display, format=_MONO_VLSB)
+        return Tap(display, format=_MONO_VLSB).known(find, "buffer")
     for name in ("mvb", "_mvb", "_buf", "buffer"):
-        buffer = getattr(display, name, None)
-        if buffer is not None:
-            return _by_mode(display, buffer)
+        if getattr(display, name, None) is not None:
+            return _by_mode(display, name)
+    if hasattr(display, "set_window") or hasattr(display, "_set_window") or hasattr(display, "block"):
+        from .direct import Tap as DirectTap
+
+        return DirectTap(display)
     raise ValueError(
         "no tap knows the display %s; use pixeltrail.tap(display, buffer=..., format=..., width=..., height=...)"
         % _kind(display)
@@ -138,40 +193,43 @@ def find(display):
 
 
 def _sh1106(display):
-    turned = getattr(display, "rotate90", False)
-    # turned, the driver shows renderbuf after copying it, bit by bit, into the order of the panel
-    return Tap(display, buffer=display.renderbuf, format=_MONO_HMSB if turned else _MONO_VLSB)
+    width, height = display.width, display.height  # of the panel, however it is turned
+    if getattr(display, "rotate90", False):
+        # the driver copies renderbuf, bit by bit, into the order of the panel
+        tap = Tap(display, buffer=display.renderbuf, format=_MONO_HMSB, width=height, height=width)
+    else:
+        tap = Tap(display, buffer=display.renderbuf, format=_MONO_VLSB)
+    return tap.known(find, "renderbuf")
 
 
-def _by_mode(display, buffer):
+def _by_mode(display, name):
+    buffer = getattr(display, name)
     lut = getattr(display, "lut", None)
     mode = getattr(display, "_mode", getattr(display, "mode", None))
     width, height = getattr(display, "width", None), getattr(display, "height", None)
     if lut is not None and len(buffer) == (width + 1) // 2 * height:
-        return Tap(display, buffer=buffer, format=_GS4_HMSB, palette=_palette(lut))
-    if mode in _OF_FRAMEBUF:
-        format = _OF_FRAMEBUF[mode]
-        if format == _GS8:  # these libraries keep red, green and blue in it
-            format = _RGB332
-        return Tap(display, buffer=buffer, format=format)
-    return Tap(display, buffer=buffer)  # tells that the format is missing
+        tap = Tap(display, buffer=buffer, format=_GS4_HMSB, palette=_palette(display, lut))
+        return tap.known(find, name, lut)
+    if mode not in _OF_FRAMEBUF:
+        return Tap(display, buffer=buffer)  # tells that the format is missing
+    format = _OF_FRAMEBUF[mode]
+    palette = None
+    if format == _GS8:  # these libraries keep red, green and blue in it
+        format = _RGB332
+        rgb = getattr(display, "rgb", None)
+        if rgb is not None and not plain_rgb332(rgb):
+            format = _GS8
+            palette = by_rgb(rgb, range(256))
+    return Tap(display, buffer=buffer, format=format, palette=palette).known(find, name)
 
 
-def _palette(lut):
-    """R, G, B bytes from a table of 16 colours, RGB565 with its bytes in the panel's order, or RGB332."""
-    palette = bytearray(48)
-    is_wide = len(lut) == 32
-    for i in range(16):
-        if is_wide:
-            value = lut[2 * i] << 8 | lut[2 * i + 1]
-            red, green, blue = value >> 11, value >> 5 & 63, value & 31
-            palette[3 * i : 3 * i + 3] = bytes((red * 255 // 31, green * 255 // 63, blue * 255 // 31))
-        else:
-            value = lut[i]
-            palette[3 * i : 3 * i + 3] = bytes(
-                ((value >> 5) * 255 // 7, (value >> 2 & 7) * 255 // 7, (value & 3) * 255 // 3)
-            )
-    return bytes(palette)
+def _palette(display, lut):
+    """R, G, B bytes from the 16 colours that `rgb` made: two bytes each, the low one first, or one."""
+    if len(lut) == 32:
+        values = [lut[2 * i] | lut[2 * i + 1] << 8 for i in range(16)]
+    else:
+        values = list(lut)
+    return by_rgb(display.rgb, values)
 
 
 def _hooks(display):

@@ -1,46 +1,12 @@
-"""Taps on displays as their drivers make them."""
+"""What a tap makes of a display, and what it says of one that it does not know; test_drivers.py has known ones."""
 
 from __future__ import annotations
-
-import asyncio
 
 import pytest
 from pixeltrail import tap, wire
 from pixeltrail.taps import framebuf
 
 from ..device.parts import Oled
-
-
-class Sh1106:
-    def __init__(self, rotate90=False):
-        self.width, self.height = (64, 128) if rotate90 else (128, 64)
-        self.rotate90 = rotate90
-        self.pages = 8
-        self.displaybuf = bytearray(1024)
-        self.renderbuf = bytearray(1024) if rotate90 else self.displaybuf
-        self.calls = []
-
-    def show(self, full_update=False):
-        self.calls.append(full_update)
-
-
-class NanoGui:
-    """As nano-gui's 4-bit drivers: a buffer, a table of colours shared by the class, two ways to refresh."""
-
-    lut = bytearray(32)
-
-    def __init__(self):
-        self.width, self.height = 240, 100
-        self._mode = 2
-        self.mvb = memoryview(bytearray(120 * 100))
-        self.calls = []
-
-    def show(self):
-        self.calls.append("show")
-
-    async def do_refresh(self, split=4):
-        self.calls.append(split)
-        return "done"
 
 
 def test_ssd1306():
@@ -60,33 +26,6 @@ def test_the_hook_runs_after_the_driver_and_can_be_taken_out():
     found.detach()
     display.show()
     assert seen == [1] and display.shown == 2
-
-
-@pytest.mark.parametrize(("turned", "format"), [(False, wire.MONO_VLSB), (True, wire.MONO_HMSB)])
-def test_sh1106(turned, format):
-    display = Sh1106(turned)
-    found = framebuf.find(display)
-    assert found.format == format and found.buffer is display.renderbuf
-    seen = []
-    found.attach(lambda: seen.append(1))
-    display.show()
-    display.show(True)
-    display.show(full_update=True)
-    assert display.calls == [False, True, True] and len(seen) == 3
-
-
-def test_nano_gui():
-    display = NanoGui()
-    NanoGui.lut[2:4] = b"\xf8\x00"
-    NanoGui.lut[4:6] = b"\x07\xe0"
-    found = framebuf.find(display)
-    assert found.format == wire.GS4_HMSB
-    assert found.palette[3:9] == b"\xff\x00\x00\x00\xff\x00"
-    seen = []
-    found.attach(lambda: seen.append(1))
-    display.show()
-    assert asyncio.run(display.do_refresh(2)) == "done"
-    assert display.calls == ["show", 2] and len(seen) == 2
 
 
 def test_modes_of_framebuf():

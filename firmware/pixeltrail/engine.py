@@ -1,0 +1,390 @@
+"""The engine of a recorder: its parts, put together, and the step that moves them on.
+
+The parts know nothing of each other's timing, this module does: capture.py makes frames, announce.py writes records,
+link.py talks to the bridge, session.py and remote.py decide what may be recorded. Nothing here blocks. What raises is
+contained by the calls of recorder.py; `faults.at` says which part was at work.
+"""
+
+# pyright: reportAttributeAccessIssue=false
+# Settings get their attributes from a table.
+
+from micropython import const
+
+from . import message
+from .announce import Announcer
+from .capture import Capture
+from .chunk import Chunk
+from .clock import Clock, elapsed, new_stream_id, ticks_diff
+from .codec.encoder import Encoder
+from .config import Device, Settings
+from .faults import APP, ENCODER, NAMES, TAP, TRANSPORT, Faults, print_error
+from .link import (
+    ORDER_CONFIG,
+    ORDER_KEYFRAME,
+    ORDER_NEW_STREAM,
+    ORDER_OPT_IN,
+    ORDER_OPT_OUT,
+    ORDER_SESSION,
+    Link,
+)
+from .masks import Masks
+from .outbox import CALLS, Outbox
+from .pacing import Pacer
+from .remote import Remote
+from .session import Session
+from .state import State
+from .vitals import Vitals
+
+_RENEW = const(
+    (1 << 30) - (1 << 22)
+)  # a new stream begins when its clock or count gets here: 70 minutes early
+# opt-out as it is kept: a bit for each source
+_BY_APP = const(1)
+_BY_BRIDGE = const(2)
+
+
+class Unseen:
+    """In the place of an encoder where there is none: what a display record has to say."""
+
+    strip_width = 8
+    strip_rows = 1
+
+    def mark_all(self):
+        pass
+
+
+class Face:
+    """The display as it was told of, or will be next: a tap may change at any refresh, and be found wanting."""
+
+    def take(self, tap):
+        self.width = tap.width
+        self.height = tap.height
+        self.format = tap.format
+        self.palette = tap.palette
+        self.rotation = tap.rotation
+
+
+class Engine:
+    """`given`: settings of config.SETTINGS that differ from the defaults. Raises ValueError, and nothing afterwards."""
+
+    def __init__(self, tap, transport, given):
+        self._settings = s = Settings(given)
+        s.fit(0 if tap.buffer is None else len(tap.buffer), tap.palette)
+        self._tap = tap
+        self._transport = transport
+        self._clock = s.clock if s.clock is not None else Clock()
+        self._state = state = State(s.state_file)
+        boot = (state.get("boot", 0) + 1) & (1 << 29) - 1 if state.is_kept else 0
+        self._device = Device(s, boot)
+        self._faults = Faults()
+        self._outbox = Outbox(s.outbox_bytes)
+        self._chunk = Chunk(self._outbox, s.max_chunk)
+        self._capture = Capture(None, self._chunk, self._outbox, s.max_chunk)
+        transport.attach(self._device.device_id, s.max_chunk)
+        self._link = Link(
+            self._outbox, self._chunk, transport, self._device.device_id, self._device.boot, self._clock.date
+        )
+        self._remote = Remote(s, state)
+        self._session = Session(s.sample_rate, s.session_timeout_ms, s.enabled, s.opt_out)
+        self._masks = Masks(s.masks, s.mask_all, s.mask_keys)
+        blind = tuple(s.blind)
+        if tap.buffer is None:
+            blind = ((0, 0, tap.width, tap.height),)
+        self._face = Face()
+        self._announcer = Announcer(
+            self._device,
+            self._face,
+            blind,
+            s,
+            self._clock,
+            self._chunk,
+            self._link,
+            self._session,
+            self._capture,
+            self._masks,
+        )
+        self._pacer = Pacer(s, self._clock, self._capture, self._announcer, self._outbox, transport)
+        self._vitals = Vitals(s.vitals_interval_s * 1000)
+        self._paused = 0
+        self._is_started = False
+        self._is_purging = False
+        self._has_complained = False
+        self._begin(tap)
+
+    def _begin(self, tap):
+        self._shape = self._buffer = None
+        self._tap_version = 0
+        self._is_versioned = hasattr(tap, "version")
+        self._is_live = hasattr(tap, "is_changed")
+        self._looked_at = 0
+        self._use_display()
+        kept = self._state.get("opt_out", 0)
+        self._session.opted_out_by_app |= bool(kept & _BY_APP)
+        self._session.opted_out_by_bridge = bool(kept & _BY_BRIDGE)
+        if self._settings.enable_remote_config:
+            self._remote.load(self._clock)
+            self._use_remote()
+        self._begin_stream()
+        self._session.begin(self._clock)
+
+    # --- what may be recorded ---
+
+    def _is_recording(self):
+        return self._may_record() and self._session.sampled is True
+
+    def _may_record(self):
+        """True unless replay data is known to be unwanted."""
+        return (
+            self._is_started
+            and not self._paused
+            and not self._is_purging
+            and self._session.sampled is not False
+            and not self._session.opted_out
+            and self._remote.capture_enabled
+        )
+
+    def _sees(self):
+        """True when pictures can be taken, and masked where they must be."""
+        off = self._faults.off
+        return not (off[ENCODER] or off[TAP] or self._masks.is_blocking or self._shape is None)
+
+    # --- steps ---
+
+    def _step(self, started_us):
+        clock = self._clock
+        clock.update()
+        now = clock.now
+        is_on = not self._faults.off[TRANSPORT]
+        if is_on:
+            self._talk(now)
+        self._housekeep(now)
+        self._announcer.announce()
+        if self._vitals.is_due(now):
+            self._send_vitals()
+        if self._is_recording() and self._sees():
+            self._picture(now, started_us)
+        if self._chunk.is_open and clock.stream_ms - self._chunk.opened_ms >= self._settings.linger_ms:
+            self._chunk.close()
+        if is_on:
+            self._send(now)
+
+    def _talk(self, now):
+        self._faults.at = TRANSPORT
+        orders = self._link.step(now, self._clock.stream_ms)
+        self._faults.at = APP
+        self._faults.passed(TRANSPORT)
+        if orders:
+            self._follow(orders)
+
+    def _send(self, now):
+        self._faults.at = TRANSPORT
+        self._link.send(now, self._clock.stream_ms)
+        self._faults.at = APP
+
+    def _housekeep(self, now):
+        if self._is_purging and not (self._link.is_pinned and not self._faults.off[TRANSPORT]):
+            self._link.purge(self._announcer.note_hole)
+            self._is_purging = False
+        if self._link.can_begin_stream:
+            if self._clock.stream_ms >= _RENEW or self._chunk.seq >= _RENEW:
+                self._renew_stream()
+        if self._remote.tick(now):
+            self._use_remote()
+
+    def _picture(self, now, started_us):
+        """Look at a display that has no refresh of its own, and code what is due."""
+        if self._is_live and self._tap.is_changed and elapsed(now, self._looked_at) >= self._pacer.frame_ms:
+            self._looked_at = now
+            self._tap.is_changed = False
+            self._refreshed(started_us)
+        self._code(started_us, False)
+
+    def _code(self, started_us, is_unbounded):
+        frames = self._capture.frames
+        self._faults.at = ENCODER
+        self._pacer.step(started_us, is_unbounded)
+        self._faults.at = APP
+        if self._capture.frames != frames:
+            self._faults.passed(ENCODER)
+
+    def _refreshed(self, started_us):
+        """The display shows what its buffer holds."""
+        if self._is_versioned and not self._faults.off[TAP]:
+            self._look()
+        if not self._sees():
+            self._capture.missed()
+            return
+        self._clock.update()
+        self._faults.at = ENCODER
+        self._capture.refreshed(self._clock.stream_ms)
+        self._faults.at = APP
+        if self._settings.exact and self._is_recording() and self._announcer.announce():
+            self._code(started_us, True)
+
+    def _note_step(self, started_us):
+        self._vitals.note_step(ticks_diff(self._clock.microseconds(), started_us))
+
+    def _send_vitals(self):
+        if not self._vitals.is_wanted:
+            return
+        self._vitals.note_told(self._clock.now)
+        self._vitals.collect(self._capture, self._link, self._announcer, self._faults.errors)
+        if self._announcer.announce():
+            self._announcer.write(message.vitals, False, CALLS, self._vitals.numbers, None, None)
+
+    # --- what the bridge asks for ---
+
+    def _follow(self, orders):
+        session = self._session
+        down = self._link.downlink
+        if orders & ORDER_SESSION:
+            was = session.sampled
+            if session.settle(down.index, down.session_id, down.sampled) and session.sampled and not was:
+                self._pacer.needs_key = True
+        if orders & (ORDER_OPT_OUT | ORDER_OPT_IN):
+            self._follow_opt_out(bool(orders & ORDER_OPT_OUT))
+        if orders & ORDER_CONFIG and self._settings.enable_remote_config:
+            self._remote.take(down.settings, down.ttl_s, self._clock)
+            self._use_remote()
+        if orders & ORDER_KEYFRAME:
+            self._pacer.is_key_requested = True
+        if orders & ORDER_NEW_STREAM and self._link.can_begin_stream:
+            self._renew_stream()
+
+    def _follow_opt_out(self, is_out):
+        """The bridge repeats what it knows; until it has heard that the app lifted an opt-out, that is old news."""
+        if is_out and self._link.newest.acked <= self._announcer.lifted_at:
+            return
+        self._session.opted_out_by_bridge = is_out
+        self._apply_opt_out()
+
+    def _use_remote(self):
+        """Follow the settings in force. A rate counts from the next session on."""
+        remote = self._remote
+        self._session.rate = remote.sample_rate
+        self._pacer.tune(remote)
+        self._masks.set_remote(remote.masks)
+        if not remote.capture_enabled:
+            self._pacer.halt()
+            self._capture.missed()
+
+    def _apply_opt_out(self):
+        """Follow the opt-out state where it differs from what was told, and keep it over reboots."""
+        session = self._session
+        kept = (_BY_APP if session.opted_out_by_app else 0) | (
+            _BY_BRIDGE if session.opted_out_by_bridge else 0
+        )
+        self._state.put("opt_out", kept or None)
+        if session.opted_out == self._announcer.told_opt_out:
+            return
+        self._clock.update()
+        self._capture.give_up()
+        self._pacer.needs_key = True
+        if session.opted_out:
+            if self._chunk.is_open and self._chunk.is_replay:
+                self._chunk.discard()
+            self._chunk.close()
+            self._is_purging = True
+            self._capture.missed()
+        self._announcer.announce()
+
+    # --- sessions, streams and displays ---
+
+    def _begin_session(self):
+        self._pacer.halt()
+        self._pacer.needs_key = True
+        self._send_vitals()
+        self._session.begin(self._clock)
+        self._announcer.announce()
+
+    def _begin_stream(self):
+        streams = self._link.streams
+        name = new_stream_id(streams[-1].name if streams else b"")
+        self._link.begin_stream(name, self._clock.stream_ms)
+        self._clock.begin_stream()
+
+    def _renew_stream(self):
+        self._pacer.halt()
+        self._chunk.close()
+        if self._announcer.has_holes:
+            self._link.newest.has_holes = True  # its gap records come too late: a sync will tell
+        self._begin_stream()
+        self._announcer.begin_stream()
+        self._pacer.begin_stream()
+        self._capture.begin_counting()
+        self._link.begin_counting()
+        self._vitals.begin_counting(self._clock.now)
+        self._announcer.announce()
+
+    def _look(self):
+        """Follow a tap that has another buffer, size, orientation or palette."""
+        self._faults.at = TAP
+        tap = self._tap
+        tap.look()
+        if tap.version != self._tap_version:
+            self._settings.check_palette(tap.palette)
+            self._pacer.halt()
+            self._use_display()
+            self._pacer.needs_key = True
+        self._faults.at = APP
+        self._faults.passed(TAP)
+
+    def _use_display(self):
+        tap = self._tap
+        shape = (tap.width, tap.height, tap.format, tap.pitch)
+        if tap.buffer is None or self._shape != shape or self._buffer is not tap.buffer:
+            self._encoder, self._shape = Unseen(), None
+            self._capture.use(self._encoder)
+            self._announcer.use(self._encoder)  # nobody holds the old one: its memory is for the new
+        if tap.buffer is not None and self._shape is None:
+            self._encoder = Encoder(
+                tap.buffer,
+                tap.width,
+                tap.height,
+                tap.format,
+                pitch=tap.pitch,
+                references=self._settings.references,
+            )
+            self._shape = shape
+        self._buffer = tap.buffer
+        self._face.take(tap)
+        self._capture.use(self._encoder)
+        self._masks.use(self._encoder, tap.width, tap.height)
+        self._announcer.use(self._encoder)
+        if self._is_versioned:
+            self._tap_version = tap.version
+
+    # --- errors ---
+
+    def _contain(self, error):
+        """Count an error that the application must not see, put the open chunk in order, and say it once."""
+        try:
+            self._recover(error)
+        except Exception:  # no memory to say it, or a console that is gone
+            self._faults.errors += 1
+
+    def _recover(self, error):
+        part = self._faults.note(error)
+        if self._chunk.is_writing:
+            self._chunk.drop_record()
+        self._pacer.contain()
+        if self._settings.debug_mode:
+            print_error(error)
+        elif not self._has_complained:
+            self._has_complained = True
+            self._say(1, "contained %s: %s" % (type(error).__name__, error))
+        if part:
+            self._turn_off(part, error)
+
+    def _turn_off(self, part, error):
+        text = "%s turned off after three times %s: %s" % (NAMES[part], type(error).__name__, error)
+        self._capture.missed()
+        self._say(1, text)
+        self._log(1, text)
+
+    def _say(self, level, text):
+        if self._remote.log_level >= level:
+            print("pixeltrail: " + text)
+
+    def _log(self, level, text):
+        raise NotImplementedError  # recorder.py

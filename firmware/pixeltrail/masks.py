@@ -1,0 +1,115 @@
+"""Masks: rectangles whose pixels are never recorded, and whose touches have no place.
+
+In force together: those of the application, those that the bridge added, and with `mask_all` everything but a list of
+rectangles. The bridge can add to them and take back its own, never the application's. More than the limit of them mask
+the whole display.
+
+Pixels are the encoder's: it replaces them before it hashes. While an encoder cannot, nothing is captured as long as a
+mask is in force (`is_blocking`).
+"""
+
+from micropython import const
+
+_MOST = const(32)
+
+
+class Masks:
+    """`mask_all`: False, True, or the rectangles that stay visible. Rectangles are (x, y, width, height)."""
+
+    def __init__(self, given, mask_all, mask_keys):
+        self.hides_keys = mask_keys
+        self._own = [tuple(rectangle) for rectangle in given]
+        self._all = mask_all is not False
+        self._visible = [tuple(r) for r in mask_all] if isinstance(mask_all, (list, tuple)) else []
+        self._remote = []
+        self._size = (0, 0)
+        self._encoder = None
+        self.changes = 0
+        self.is_blocking = False
+        self.flat = ()  # x, y, width, height of each mask in force, as the record has them
+
+    def use(self, encoder, width, height):
+        """Another encoder, or a display of another size."""
+        self._encoder = encoder
+        self._size = (width, height)
+        self._settle()
+
+    def add(self, x, y, width, height):
+        self._own.append((x, y, width, height))
+        self._settle()
+
+    def remove(self, x, y, width, height):
+        """Take back a mask of the application, given as it was; returns False when there is none."""
+        if (x, y, width, height) not in self._own:
+            return False
+        self._own.remove((x, y, width, height))
+        self._settle()
+        return True
+
+    def set_remote(self, rectangles):
+        """The bridge's masks, in place of those it had set before."""
+        if rectangles != self._remote:
+            self._remote = rectangles
+            self._settle()
+
+    def covers(self, x, y):
+        flat = self.flat
+        for i in range(0, len(flat), 4):
+            if flat[i] <= x < flat[i] + flat[i + 2] and flat[i + 1] <= y < flat[i + 1] + flat[i + 3]:
+                return True
+        return False
+
+    def _settle(self):
+        """Clip everything to the display and tell the encoder. Allocates."""
+        whole = (0, 0) + self._size
+        rectangles = []
+        for rectangle in self._own + self._remote:
+            rectangle = _clip(rectangle, whole)
+            if rectangle is not None and rectangle not in rectangles:
+                rectangles.append(rectangle)
+        if self._all:
+            rectangles += _outside(whole, self._visible)
+        if len(rectangles) > _MOST:
+            rectangles = [whole]
+        flat = []
+        for rectangle in rectangles:
+            flat.extend(rectangle)
+        self.flat = tuple(flat)
+        self.changes += 1
+        set_masks = getattr(self._encoder, "set_masks", None)
+        self.is_blocking = bool(flat) and set_masks is None
+        if set_masks is not None:
+            set_masks(self.flat)
+
+
+def _clip(rectangle, whole):
+    """The part of a rectangle inside another, or None."""
+    x, y, width, height = rectangle
+    left, top = max(x, whole[0]), max(y, whole[1])
+    right, bottom = min(x + width, whole[0] + whole[2]), min(y + height, whole[1] + whole[3])
+    return (left, top, right - left, bottom - top) if left < right and top < bottom else None
+
+
+def _outside(whole, holes):
+    """Rectangles that together cover `whole` but for the holes."""
+    rest = [whole]
+    for hole in holes:
+        pieces = []
+        for piece in rest:
+            cut = _clip(hole, piece)
+            if cut is None:
+                pieces.append(piece)
+                continue
+            x, y, width, height = piece
+            left, top, wide, high = cut
+            right, bottom = left + wide, top + high
+            for part in (
+                (x, y, width, top - y),
+                (x, bottom, width, y + height - bottom),
+                (x, top, left - x, high),
+                (right, top, x + width - right, high),
+            ):
+                if part[2] and part[3]:
+                    pieces.append(part)
+        rest = pieces
+    return rest
