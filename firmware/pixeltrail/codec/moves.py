@@ -21,7 +21,9 @@ else:
 
 _MOST = const(24)  # more than any recorded frame had in use
 _FIELDS = const(5)
-_LEAST_ROWS = const(8)  # changed rows: a copy takes 4 to 7 bytes, as much as some rows of pixels
+_LEAST_ROWS = const(8)  # changed rows, 12 where strips are narrow: a copy takes 4 to 7 bytes, as pixels of some rows do
+_NARROW_ROWS = const(12)
+_LEAST_PAGES = const(4)
 _FURTHEST = const(64)
 _STEPS = const(8192)  # rows looked at in one refresh: bounds it to some 130,000 instructions
 
@@ -29,16 +31,19 @@ _COLUMN = const(0)
 _DY = const(3)
 _LEFT = const(4)
 _COUNT = const(5)
+_LEAST = const(7)
 
 
 class Moves:
-    """movable_rows: all but a last page that is not 8 px high."""
+    """movable_rows: all but a last page that is not 8 px high. strip_width, strip_rows: of a strip, in pixels."""
 
-    def __init__(self, strips, movable_rows):
+    def __init__(self, strips, movable_rows, strip_width, strip_rows):
         rows = strips.rows
+        least = _LEAST_PAGES if strip_rows > 1 else _LEAST_ROWS if strip_width >= 32 else _NARROW_ROWS
         self._table = strips.table
         self._list = array("H", bytes(2 * _FIELDS * _MOST))
-        self._q = array("i", (0, rows, movable_rows, 0, 0, 0, _MOST, _LEAST_ROWS, _FURTHEST, strips.cols * rows))
+        limits = (_MOST, least, _FURTHEST, strips.cols * rows)
+        self._q = array("i", (0, rows, movable_rows, 0, 0, 0) + limits)
 
     def drop(self):
         self._q[_COUNT] = 0
@@ -57,7 +62,7 @@ class Moves:
         q = self._q
         if q[_LEFT] > 0:
             q[_COLUMN] = column
-            if kernel.complete(self._table, dirty, q) >= _LEAST_ROWS:
+            if kernel.complete(self._table, dirty, q) >= q[_LEAST]:
                 kernel.search(self._table, dirty, self._list, q)
 
     @property

@@ -26,6 +26,7 @@ _ROWS = const(3)
 _LOW = const(4)
 _COUNT = const(8)
 _NEXT = const(9)
+_TRIES = const(4)  # tops of a rectangle looked for
 _NO_HASH = const(-1)  # halves of a hash are not negative
 
 
@@ -44,11 +45,22 @@ class References:
         self._q[_NEXT] = 0
 
     def find(self, area):
-        """How many entries back the rectangle (area.py) is, the newest being 1; 0 when it is not there."""
-        if not self._q[_COUNT]:
+        """Where the rectangle (area.py) is: 0 nowhere, else twice how many entries back, the newest being 1, plus 1 if
+        it was at the same place. Where there is only its top, as of one that took several parts, `area` is aimed at it.
+        """
+        q = self._q
+        if not q[_COUNT]:
             return 0
         self._aim(area)
-        return kernel.find(self._hashes, self._places, self._q)
+        found = kernel.find(self._hashes, self._places, q)
+        tries = _TRIES
+        while not found and tries and kernel.shorten(self._hashes, self._places, q):
+            kernel.combine(self._table, q)
+            found = kernel.find(self._hashes, self._places, q)
+            tries -= 1
+        if found:
+            area[ROWS] = q[_ROWS]
+        return found
 
     def add(self, area, is_torn):
         """The rectangle was coded; is_torn: perhaps not as the refresh had it."""

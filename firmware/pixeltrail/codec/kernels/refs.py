@@ -47,9 +47,9 @@ def combine(t: ptr32, q: ptr32):
 
 @micropython.viper
 def find(e: ptr32, p: ptr16, q: ptr32) -> int:
-    """How many entries back the rectangle is, 1 being the newest: the newest at the same place, else the newest.
+    """Find the rectangle: the newest entry at the same place, else the newest of all.
 
-    0: nowhere. e: two numbers of each entry, its hash. p: three, column + 256 * (columns - 1), row, rows. About 11
+    Returns twice how many entries back it is, 1 being the newest, plus 1 if at the same place; 0: nowhere. e: two numbers of each entry, its hash. p: three, column + 256 * (columns - 1), row, rows. About 11
     instructions an entry.
     """
     n = q[8]
@@ -66,9 +66,9 @@ def find(e: ptr32, p: ptr16, q: ptr32) -> int:
         if not e[2 * i] ^ a:
             if not (e[2 * i + 1] ^ b) | (p[3 * i] >> 8 ^ size >> 8) | (p[3 * i + 2] ^ q[3]):
                 if not best:
-                    best = k
+                    best = 2 * k
                 if not (p[3 * i] ^ size) | (p[3 * i + 1] ^ q[2]):
-                    return k
+                    return 2 * k + 1
         k += 1
     return best
 
@@ -86,3 +86,21 @@ def put(e: ptr32, p: ptr16, q: ptr32):
         q[8] += 1
     i += 1
     q[9] = i if i < q[7] else 0
+
+
+@micropython.viper
+def shorten(e: ptr32, p: ptr16, q: ptr32) -> int:
+    """Lower q[3], the rows, to those of the tallest entry that begins at the same place and is lower; 0: none is."""
+    n = q[8]
+    i = 0
+    size = q[0] | (q[1] - 1) << 8
+    best = 0
+    while i < n:
+        if not (p[3 * i] ^ size) | (p[3 * i + 1] ^ q[2]):
+            if e[2 * i] >= 0:
+                if p[3 * i + 2] < q[3]:
+                    if p[3 * i + 2] > best:
+                        best = p[3 * i + 2]
+        i += 1
+    q[3] = best
+    return best
