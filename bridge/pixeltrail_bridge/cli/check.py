@@ -128,30 +128,37 @@ def _serial(port: str) -> Finding:
 
 
 def _segment(settings: Config, offline: bool) -> Iterator[Finding]:
-    segment = settings.segment
-    if not segment.write_key:
+    from ..app.parts import has_segment, segment_settings
+
+    if not has_segment(settings):
         yield True, "segment", "no write key, so nothing goes there; events go to a file of JSON lines"
         return
-    file = segment.write_key_file
-    if file is not None and file.exists() and file.stat().st_mode & 0o077:
-        yield False, "segment", f"{file} can be read by others; run: chmod 600 {file}"
-    if offline:
-        yield True, "segment", "write key is set, not asked (--offline)"
-    else:
-        yield _ask_segment(settings)
+    files = [settings.segment.write_key_file, *(rule.write_key_file for rule in settings.lists.keys)]
+    for file in files:
+        if file is not None and file.exists() and file.stat().st_mode & 0o077:
+            yield False, "segment", f"{file} can be read by others; run: chmod 600 {file}"
+    try:
+        segment = segment_settings(settings)
+        url = segment.url()
+    except ConfigError as error:
+        yield False, "segment", str(error)
+        return
+    if segment.dry_run:
+        yield True, "segment", "segment.dry_run is on, so nothing is sent"
+    for source in segment.all_sources():
+        if offline:
+            yield True, "segment", f"{source.setting} is set, not asked (--offline)"
+        else:
+            yield _ask_segment(url, source.write_key, source.setting)
 
 
-def _ask_segment(settings: Config) -> Finding:
+def _ask_segment(url: str, key: str, setting: str) -> Finding:
     """Send a batch without events: it says whether the key is refused and leaves nothing behind."""
     import base64
     import json
     import urllib.error
     import urllib.request
 
-    from ..app.parts import segment_settings
-
-    url = segment_settings(settings).url()
-    key = settings.segment.write_key.reveal()
     token = base64.b64encode(f"{key}:".encode()).decode()
     headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
     body = json.dumps({"batch": [], "writeKey": key}).encode()
@@ -164,10 +171,10 @@ def _ask_segment(settings: Config) -> Finding:
     except OSError as error:
         return False, "segment", f"{url} cannot be reached ({error}); check the network and segment.host"
     if status in (401, 403):
-        return False, "segment", f"{url} refused the write key ({status}); check it and segment.zone"
+        return False, "segment", f"{url} refused {setting} ({status}); check it and segment.zone"
     if status >= 404:
         return False, "segment", f"{url} answered {status}; check segment.host"
-    return True, "segment", f"{url} did not refuse the write key ({status})"
+    return True, "segment", f"{url} did not refuse {setting} ({status})"
 
 
 def _page(settings: Config) -> Iterator[Finding]:

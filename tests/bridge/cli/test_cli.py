@@ -229,3 +229,22 @@ def test_a_picture_in_the_terminal() -> None:
     assert text.plain == ("\N{UPPER HALF BLOCK}" * 6 + "\n") * 2
     assert str(text.spans[0].style) == "#ff0000 on #000000"
     assert len(_half_blocks(np.zeros((240, 240, 3), np.uint8), 60, 30).plain.splitlines()[0]) <= 60
+
+
+def test_check_asks_about_every_key_and_finds_a_mixed_zone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, key in (("key", "right-key"), ("lab", "wrong-key")):
+        (tmp_path / name).write_text(key)
+        (tmp_path / name).chmod(0o600)
+    lab = '[[segment.keys]]\ndevices = ["lab-*"]\nwrite_key_file = "lab"\n'
+    free = "[mqtt]\nport = 0\n[web]\nport = 0\n[segment]\nwrite_key_file = 'key'\n"
+    with segment_server.running(write_key="right-key") as server:
+        (tmp_path / "pixeltrail.toml").write_text(f"{free}host = '{server.url}'\n{lab}")
+        assert run(["check"]) == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if "segment:" in line]
+    assert [line.startswith("ok") for line in lines] == [False, True]
+    assert "segment.keys" in lines[0] and "wrong-key" not in lines[0]
+    (tmp_path / "pixeltrail.toml").write_text(f"{free}host = 'events.eu1.segmentapis.com'\n")
+    assert run(["check"]) == 1
+    assert 'set segment.zone = "eu"' in capsys.readouterr().out
