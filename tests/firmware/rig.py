@@ -62,10 +62,10 @@ class Rig:
         return bodies if kind is None else [body for body in bodies if isinstance(body, kind)]
 
     def frames(self) -> list[int]:
-        """The flags of each whole frame, its parts' together, without the payload type."""
+        """The flags of each whole frame, its parts' together, without the payload type and the model reset."""
         frames, flags = [], 0
         for part in self.bodies(m.Frame):
-            flags |= part.flags & 0x1F
+            flags |= part.flags & 0x0F  # whether the coder was reset is its own affair
             if flags & m.FrameFlag.LAST:
                 frames.append(flags)
                 flags = 0

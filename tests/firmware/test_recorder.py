@@ -7,11 +7,10 @@ import asyncio
 import pixeltrail
 import pytest
 from pixeltrail import wire
-from pixeltrail.session import is_sampled
 from pixeltrail_bridge.wire import messages as m
 from pixeltrail_bridge.wire.encode import encode_downlink
 
-from .device.parts import Oled
+from .model import Line
 from .rig import Rig
 
 DATE = 1_767_323_045_000
@@ -73,450 +72,6 @@ def test_linger_closes_a_chunk():
     assert m.Track("A", {}) in rig.bodies()
 
 
-# --- sampling ---
-
-
-def test_a_rate_not_given_records_nothing_and_says_so_once(capsys):
-    display = Oled()
-    recorder = pixeltrail.Recorder(display, Rig().line, device_id="device-1")
-    assert capsys.readouterr().out.count("NO REPLAY IS RECORDED") == 1
-    for _ in range(3):
-        display.show()
-        recorder.poll()
-    assert capsys.readouterr().out == ""
-    assert recorder.stats()["frames"] == 0 and recorder.replay_id() is None
-
-
-def test_an_unsampled_session_has_calls_but_no_replay():
-    rig = Rig(sample_rate=0.0, date=DATE)
-    rig.show()
-    rig.recorder.touch(1, 1)
-    rig.recorder.log("text")
-    rig.recorder.track("A")
-    rig.settle()
-    assert [type(body) for body in rig.bodies()] == [m.Hello, m.Display, m.SessionStart, m.Track]
-    assert rig.recorder.replay_id() is None
-    assert rig.recorder.session_id() == DATE
-
-
-@pytest.mark.parametrize("rate", [0.3, 0.98, 0.99])
-def test_with_a_date_the_device_decides(rate):
-    rig = Rig(sample_rate=rate, date=DATE)
-    rig.show()
-    rig.settle()
-    sampled = 0.989302 < rate
-    assert rig.bodies(m.SessionStart) == [m.SessionStart(0, sampled, DATE)]
-    assert is_sampled(DATE, rate) == sampled
-    assert bool(rig.frames()) == sampled
-
-
-def test_without_a_date_the_bridge_decides():
-    rig = Rig(sample_rate=0.5)
-    rig.show(5)
-    rig.recorder.touch(1, 1)
-    rig.step(30)
-    assert rig.bodies(m.SessionStart) == [m.SessionStart(0, None, None)]
-    assert rig.frames() == [] and rig.bodies(m.Touch) == []
-    tell(rig, m.Session(rig.stream, 0, 1234, True))
-    rig.settle()
-    assert rig.frames() == [KEY | FIRST | LAST]
-    assert rig.recorder.replay_id() == "rig-1/1234"
-    tell(rig, m.Session(rig.stream, 9, 99, False))
-    assert rig.recorder.session_id() == 1234, "of another session"
-
-
-def test_a_decision_of_the_device_stands():
-    rig = Rig(sample_rate=1.0, date=DATE)
-    tell(rig, m.Session(rig.stream, 0, DATE + 5, False))
-    rig.show()
-    rig.settle()
-    assert rig.recorder.replay_id() == "rig-1/%d" % (DATE + 5)
-    assert len(rig.frames()) == 1
-
-
-def test_enabled_is_asked_at_each_session():
-    answers = [False, True]
-    rig = Rig(enabled=lambda: answers.pop(0))
-    rig.show()
-    rig.settle()
-    assert rig.frames() == []
-    rig.recorder.new_session()
-    rig.show(9)
-    rig.settle()
-    assert len(rig.frames()) == 1
-
-
-# --- sessions ---
-
-
-def test_a_session_ends_with_the_first_call_after_its_timeout():
-    rig = Rig(session_timeout_ms=60_000, date=DATE)
-    rig.show()
-    rig.recorder.track("A")
-    rig.step(5, ms=13_000)
-    assert len(rig.bodies(m.SessionStart)) == 1, "idleness alone ends nothing"
-    rig.ticks.date = DATE + 65_000
-    rig.recorder.touch(3, 3)
-    rig.settle()
-    kinds = [body for body in rig.bodies() if not isinstance(body, m.Frame)]
-    assert kinds[-4:] == [
-        m.Track("A", {}),
-        m.SessionEnd(0),
-        m.SessionStart(1, True, DATE + 65_000),
-        m.Touch(3, 3, m.Phase.DOWN),
-    ]
-    assert rig.frames()[-1] & KEY, "a session begins with a keyframe"
-
-
-def test_a_timeout_of_zero_ends_nothing():
-    rig = Rig(session_timeout_ms=0)
-    rig.step(20, ms=10_000_000)
-    rig.recorder.track("A")
-    rig.settle()
-    assert len(rig.bodies(m.SessionStart)) == 1
-
-
-def test_a_new_stream_goes_on_with_the_session():
-    rig = Rig(date=DATE)
-    rig.show()
-    rig.settle()
-    first = rig.stream
-    tell(rig, m.NewStream(first))
-    rig.settle()
-    assert rig.stream != first
-    hello, display, start = rig.bodies()[:3]
-    assert hello.previous == first and isinstance(display, m.Display)
-    assert start == m.SessionStart(0, True, DATE)
-    assert rig.frames() == [KEY | FIRST | LAST]
-    assert rig.pictures()[-1] == (bytes(rig.display.buffer), False)
-
-
-def test_a_new_stream_begins_before_its_clock_ends():
-    rig = Rig(session_timeout_ms=0)
-    rig.show()
-    rig.settle()
-    first = rig.stream
-    for _ in range(11):
-        rig.step(ms=100_000_000)
-        rig.step(2)
-    rig.show(7)
-    rig.settle()
-    assert rig.stream != first
-    assert all(sync.now_ms < 1 << 30 for store in rig.bridge.streams.values() for sync in store.syncs)
-    assert rig.pictures()[-1] == (bytes(rig.display.buffer), False)
-
-
-# --- start, stop, pause, opt-out ---
-
-
-def test_stop_and_start():
-    rig = Rig(auto_start=False)
-    rig.show()
-    rig.recorder.track("A")
-    rig.settle()
-    assert rig.frames() == [] and m.Track("A", {}) in rig.bodies()
-    rig.recorder.start()
-    rig.show(9)
-    rig.settle()
-    rig.recorder.stop()
-    rig.show(99)
-    rig.recorder.touch(1, 1)
-    rig.settle()
-    assert rig.frames() == [KEY | FIRST | LAST] and rig.bodies(m.Touch) == []
-    rig.recorder.start()
-    rig.show(70)
-    rig.settle()
-    assert rig.frames() == [KEY | FIRST | LAST] * 2
-    assert len(rig.bodies(m.SessionStart)) == 1
-
-
-def test_nothing_of_a_pause_is_recorded():
-    rig = Rig(exact=False)
-    rig.show(1)
-    rig.settle()
-    with rig.recorder.paused():
-        rig.show(200, 0x55, 50)
-        rig.recorder.touch(9, 9)
-        rig.step(20)
-        rig.draw(200, 0, 50)
-    rig.draw(300, 0x66, 10)  # drawn, and not shown yet
-    rig.step(20)
-    assert len(rig.frames()) == 1 and rig.bodies(m.Touch) == []
-    rig.display.show()
-    rig.settle()
-    assert rig.pictures()[-1] == (bytes(rig.display.buffer), False)
-    assert all(b"\x55" * 8 not in picture for picture, _ in rig.pictures())
-
-
-def test_opt_out_ends_recording_and_tells_the_bridge():
-    heard = []
-    rig = Rig(on_opt_out=heard.append)
-    rig.show()
-    rig.settle()
-    rig.recorder.opt_out()
-    rig.show(50)
-    rig.recorder.touch(1, 1)
-    rig.recorder.track("A")
-    rig.settle()
-    assert heard == [True]
-    assert len(rig.frames()) == 1 and rig.bodies(m.Touch) == [] and m.Track("A", {}) in rig.bodies()
-    assert rig.bodies(m.OptOut) == [m.OptOut(True)]
-    assert rig.recorder.replay_id() is None
-    rig.recorder.start()
-    tell(rig, m.OptOutOrder(False))
-    rig.show(60)
-    rig.settle()
-    assert len(rig.frames()) == 1, "only the application lifts its own opt-out"
-    rig.recorder.opt_out(False)
-    rig.show(70)
-    rig.settle()
-    assert rig.bodies(m.OptOut) == [m.OptOut(True), m.OptOut(False)]
-    assert rig.frames()[-1] & KEY and len(rig.frames()) == 2
-
-
-def test_the_bridge_may_opt_out_and_in():
-    rig = Rig()
-    tell(rig, m.OptOutOrder(True))
-    rig.show()
-    rig.settle()
-    assert rig.frames() == []
-    tell(rig, m.OptOutOrder(False))
-    rig.show(3)
-    rig.settle()
-    assert len(rig.frames()) == 1
-
-
-def test_the_bridge_repeating_old_news_does_not_opt_out_again():
-    rig = Rig()
-    rig.recorder.opt_out()
-    rig.settle()
-    rig.recorder.opt_out(False)
-    rig.line.down.append(encode_downlink(m.OptOutOrder(True)))
-    rig.step()
-    rig.settle()
-    rig.show()
-    rig.settle()
-    assert len(rig.frames()) == 1
-
-
-def test_an_opt_out_from_the_start():
-    rig = Rig(opt_out=True)
-    rig.show()
-    rig.settle()
-    assert rig.frames() == [] and rig.bodies(m.OptOut) == [m.OptOut(True)]
-
-
-# --- frames ---
-
-
-def test_a_keyframe_every_interval_if_something_changed():
-    rig = Rig(keyframe_interval_s=10)
-    rig.show()
-    rig.step(150, ms=100)
-    assert rig.frames() == [KEY | FIRST | LAST]
-    rig.show(5)
-    rig.step(20, ms=100)
-    assert rig.frames()[1:] == [KEY | FIRST | LAST], "it was due, and the change goes with it"
-    rig.show(6)
-    rig.step(20, ms=100)
-    assert rig.frames()[2:] == [FIRST | LAST]
-    rig.step(100, ms=100)
-    assert rig.frames()[3:] == [KEY | FIRST | LAST]
-    rig.step(300, ms=100)
-    assert len(rig.frames()) == 4
-
-
-def test_keyframe_requests_are_answered_once_in_5_seconds():
-    rig = Rig()
-    rig.show()
-    rig.settle()
-    for _ in range(100):
-        tell(rig, m.KeyframeRequest(rig.stream))
-        rig.step(ms=90)
-    assert 3 <= len(rig.frames()) <= 4
-    assert all(flags & KEY for flags in rig.frames())
-
-
-def test_refreshes_faster_than_max_fps_are_skipped_and_counted():
-    rig = Rig(max_fps=10, exact=False)
-    rig.show()
-    rig.settle()
-    for n in range(40):
-        rig.show(n * 3, n)
-        rig.step(ms=10)
-    rig.settle()
-    stats = rig.recorder.stats()
-    assert 5 <= stats["frames"] <= 7
-    assert stats["frames"] + stats["skipped"] == 41
-    assert rig.pictures()[-1] == (bytes(rig.display.buffer), False)
-
-
-def test_a_delta_interrupted_by_a_refresh_is_mixed_and_the_next_one_exact():
-    display = Oled(128, 512)
-    rig = Rig(display=display, max_step_ms=1, max_fps=100, max_chunk=512, outbox_bytes=65536)
-    rig.show()
-    rig.settle()
-    slow_clock(rig)
-    noise(display, 1)
-    display.show()
-    rig.step(2)
-    assert not rig.recorder.idle
-    noise(display, 2)
-    display.show()
-    rig.settle()
-    assert FIRST | LAST | MIXED in rig.frames()
-    assert rig.pictures()[-1] == (bytes(display.buffer), False)
-    assert rig.recorder.stats()["mixed"] == 1
-
-
-def test_a_keyframe_interrupted_by_a_refresh_runs_to_its_end():
-    display = Oled(128, 512)
-    rig = Rig(display=display, max_step_ms=1, max_fps=100, max_chunk=512, outbox_bytes=65536)
-    slow_clock(rig)
-    noise(display, 1)
-    display.show()
-    rig.step(3)
-    noise(display, 2)
-    display.show()
-    rig.settle()
-    pictures = rig.pictures()
-    assert pictures[0][1] and not pictures[-1][1]
-    assert pictures[-1][0] == bytes(display.buffer)
-
-
-def slow_clock(rig):
-    """Every look at the clock costs 400 us, so that a step is over after two or three parts."""
-    clock = rig.ticks.clock
-    state = [0]
-
-    def microseconds():
-        state[0] += 400
-        return state[0] & 0x3FFFFFFF
-
-    clock.microseconds = microseconds
-
-
-def noise(display, seed):
-    x = seed * 7919 + 1
-    for i in range(len(display.buffer)):
-        x = (x * 1103515245 + 12345) & 0x7FFFFFFF
-        display.buffer[i] = x >> 16 & 0xFF
-
-
-def test_exact_captures_inside_the_refresh():
-    rig = Rig(exact=True)
-    rig.step(10)
-    rig.show(3)
-    assert rig.recorder.idle
-    rig.draw(0, 0xFF, 1000)
-    rig.settle()
-    assert rig.pictures()[-1][1] is False
-
-
-# --- a full outbox ---
-
-
-def test_refusals_are_told_in_one_gap_and_the_next_frame_is_exact():
-    rig = Rig(max_chunk=512, outbox_bytes=2048)
-    rig.show()
-    rig.settle()
-    rig.line.cut()
-    for n in range(120):
-        noise(rig.display, n)
-        rig.display.show()
-        rig.recorder.track("Pressed", {"n": n, "text": "x" * 60})
-        rig.recorder.touch(1, 1)
-        rig.step(8)
-    stats = rig.recorder.stats()
-    assert stats["refused"] > 50 and stats["refused_calls"] > 50
-    rig.line.join()
-    rig.settle()
-    rig.step(50)
-    gaps = rig.bodies(m.Gap)
-    assert len(gaps) == 1
-    assert (gaps[0].frames, gaps[0].calls) == (stats["refused"], stats["refused_calls"])
-    assert gaps[0].first == gaps[0].end and gaps[0].reason == m.GapReason.OUTBOX_FULL
-    assert gaps[0].inputs > 0
-    assert rig.pictures()[-1] == (bytes(rig.display.buffer), False)
-
-
-def test_a_call_too_large_for_a_chunk_is_told():
-    rig = Rig(max_chunk=512)
-    rig.recorder.track("Big", {str(n): "x" * 100 for n in range(10)})
-    rig.settle()
-    rig.step(10)
-    gap = rig.bodies(m.Gap)[0]
-    assert (gap.calls, gap.reason) == (1, m.GapReason.TOO_LARGE)
-    assert rig.recorder.errors == 0
-
-
-# --- harmlessness ---
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda r: r.track(None),
-        lambda r: r.track("A", {"x": object()}),
-        lambda r: r.track("A", 5),
-        lambda r: r.screen(7),
-        lambda r: r.identify(5),
-        lambda r: r.group(None),
-        lambda r: r.alias(None),
-        lambda r: r.touch("a", 1),
-        lambda r: r.touch(1, 1, 9),
-        lambda r: r.touch(1.5, 1),
-        lambda r: r.key(5),
-        lambda r: r.key("k", 4, "many"),
-        lambda r: r.log(5),
-        lambda r: r.log("text", 77),
-    ],
-)
-def test_wrong_arguments_are_contained_and_leave_no_trace(call):
-    rig = Rig()
-    rig.show()
-    rig.settle()
-    before = rig.bodies()
-    call(rig.recorder)
-    assert rig.recorder.errors == 1
-    rig.recorder.track("After")
-    rig.settle()
-    assert rig.bodies() == [*before, m.Track("After", {})]
-
-
-def test_an_error_of_the_encoder_costs_a_frame_and_no_more(capsys):
-    rig = Rig(exact=False, log_level=2)
-    rig.show()
-    rig.settle()
-    encoder = rig.recorder._encoder
-    encode = encoder.encode_into
-    encoder.encode_into = lambda *_: 1 // 0
-    rig.show(9)
-    rig.step(10)
-    assert rig.recorder.errors > 0
-    assert capsys.readouterr().out.count("ZeroDivisionError") == 1
-    encoder.encode_into = encode
-    rig.settle()
-    assert rig.pictures()[-1] == (bytes(rig.display.buffer), False)
-
-
-def test_errors_of_the_display_reach_the_app():
-    class Broken(Oled):
-        def show(self):
-            raise OSError(5)
-
-    rig = Rig(display=Broken())
-    with pytest.raises(OSError):
-        rig.display.show()
-
-
-def test_touches_outside_are_moved_to_the_edge():
-    rig = Rig()
-    rig.recorder.touch(-5, 500, pixeltrail.UP)
-    rig.settle()
-    assert rig.bodies(m.Touch) == [m.Touch(0, 63, m.Phase.UP)]
-
-
 # --- numbers ---
 
 
@@ -534,6 +89,154 @@ def test_vitals_every_interval():
         3700,
         1,
     )
+
+
+def test_a_short_run_tells_its_numbers():
+    rig = Rig(vitals_interval_s=60, max_fps=1, exact=False)
+    for n in range(5):
+        rig.show(n)
+        rig.step()
+    rig.recorder.stop()
+    rig.settle()
+    (vitals,) = rig.bodies(m.Vitals)
+    assert (vitals.values[wire.VITAL_FRAMES], vitals.values[wire.VITAL_SKIPPED]) == (1, 3)
+
+
+def test_a_session_that_ends_tells_its_numbers():
+    rig = Rig(vitals_interval_s=60)
+    rig.recorder.new_session()
+    rig.settle()
+    kinds = [type(body) for body in rig.bodies()]
+    assert kinds[kinds.index(m.SessionEnd) - 1] is m.Vitals
+
+
+def test_stats_name_every_count():
+    stats = Rig().recorder.stats()
+    assert stats["off"] == [] and all(value == 0 for name, value in stats.items() if name != "off")
+
+
+def test_boots_are_counted_over_reboots(tmp_path):
+    boots = []
+    for _ in range(3):
+        rig = Rig(state_file=str(tmp_path / "kept"))
+        rig.settle()
+        boots.append(rig.bodies(m.Hello)[0].boot)
+    assert boots == [1, 2, 3]
+
+
+# --- what else an application can do ---
+
+
+def test_mark_dirty_sends_the_picture_again():
+    rig = Rig()
+    rig.recorder.mark_dirty()
+    rig.show()
+    rig.settle()
+    rig.recorder.mark_dirty()
+    rig.settle()
+    assert rig.frames() == [KEY | FIRST | LAST, FIRST | LAST]
+    assert rig.pictures()[-1] == (bytes(rig.display.buffer), False)
+
+
+def test_quiet_and_busy_reach_a_transport_that_knows_them():
+    rig = Rig()
+    with rig.recorder.quiet():
+        assert not hasattr(rig.line, "is_quiet")
+    line = Line()
+    line.is_quiet = False
+    line.on_busy = None
+    rig = Rig(line=line, on_busy=print)
+    assert line.on_busy is print
+    with rig.recorder.quiet():
+        with rig.recorder.quiet():
+            assert line.is_quiet
+        assert line.is_quiet
+    assert not line.is_quiet
+
+
+def test_blind_areas_are_told_once_a_stream():
+    rig = Rig(blind=[(0, 0, 8, 8), (100, 40, 28, 24)])
+    rig.show()
+    rig.settle()
+    kinds = [type(body) for body in rig.bodies()]
+    assert kinds == [m.Hello, m.Display, m.UnknownArea, m.UnknownArea, m.SessionStart, m.Frame]
+    tell(rig, m.NewStream(rig.stream))
+    rig.settle()
+    assert rig.bodies(m.UnknownArea) == [m.UnknownArea(0, 0, 8, 8), m.UnknownArea(100, 40, 28, 24)]
+
+
+def test_turns_of_an_encoder():
+    rig = Rig()
+    rig.recorder.key("volume", pixeltrail.TURN, -3)
+    rig.settle()
+    assert rig.bodies(m.Key) == [m.Key("volume", m.Phase.TURN, -3)]
+
+
+# --- settings of the bridge ---
+
+
+def test_a_rate_of_the_bridge_counts_from_the_next_session():
+    rig = Rig(sample_rate=0.0)
+    tell(rig, m.Config({"sample_rate": 1.0}, 600))
+    rig.show()
+    rig.settle()
+    assert rig.frames() == []
+    rig.recorder.new_session()
+    rig.show(5)
+    rig.settle()
+    assert len(rig.frames()) == 1
+
+
+def test_capture_is_switched_off_and_on_by_the_bridge():
+    rig = Rig()
+    rig.show()
+    rig.settle()
+    tell(rig, m.Config({"capture_enabled": False}, 5))
+    rig.show(5)
+    rig.recorder.touch(1, 1)
+    rig.step(10)
+    assert len(rig.frames()) == 1 and rig.recorder.replay_id() is None
+    rig.step(6, ms=1000)
+    rig.show(6)
+    rig.settle()
+    assert len(rig.frames()) == 2
+    assert rig.pictures()[-1] == (bytes(rig.display.buffer), False)
+
+
+def test_the_bridge_starts_no_recorder_that_was_stopped():
+    rig = Rig(auto_start=False)
+    tell(rig, m.Config({"capture_enabled": True, "sample_rate": 1.0, "auto_start": True}, 60))
+    rig.show()
+    rig.settle()
+    assert rig.frames() == [] and rig.recorder.stats()["config_unknown"] == 1
+
+
+def test_settings_of_the_bridge_can_be_declined():
+    rig = Rig(enable_remote_config=False)
+    tell(rig, m.Config({"capture_enabled": False}, 60))
+    rig.show()
+    rig.settle()
+    assert len(rig.frames()) == 1
+
+
+def test_the_pace_of_the_bridge():
+    rig = Rig(exact=False)
+    tell(rig, m.Config({"max_fps": 2, "keyframe_interval_s": 1}, 600))
+    for n in range(20):
+        rig.show(n)
+        rig.step(10)
+    rig.settle()
+    assert 4 <= len(rig.frames()) <= 6
+    assert sum(1 for flags in rig.frames() if flags & KEY) >= 2
+
+
+def test_kept_settings_decide_the_first_session(tmp_path):
+    state_file = str(tmp_path / "kept")
+    tell(Rig(sample_rate=0.0, state_file=state_file), m.Config({"sample_rate": 1.0}, 600))
+    rig = Rig(sample_rate=0.0, state_file=state_file)
+    rig.show()
+    rig.settle()
+    assert len(rig.frames()) == 1
 
 
 def test_idle_and_drained():
