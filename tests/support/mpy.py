@@ -26,8 +26,8 @@ def _home() -> tempfile.TemporaryDirectory[str]:
 
 
 @functools.cache
-def tree(architecture: str) -> Path:
+def tree(architecture: str, assembler: bool = False) -> Path:
     """A folder for MICROPYPATH that holds the whole library compiled for an architecture."""
-    folder = Path(_home().name) / architecture
-    builder().build(architecture, folder)
+    folder = Path(_home().name) / f"{architecture}-{assembler:d}"
+    builder().build(architecture, folder, assembler)
     return folder

@@ -17,6 +17,7 @@ _DO = const(10)  # the field of a window that says what to do about a changed ha
 _STORE = const(1)
 _PAUSE = const(2)
 _IS_32_BIT = sys.maxsize <= 0x7FFFFFFF
+_IS_THUMB = 4 <= getattr(sys.implementation, "_mpy", 0) >> 10 & 15 <= 8  # armv6m to armv7emdp
 _MASK = -1 if _IS_32_BIT else (1 << 32) - 1
 
 
@@ -47,7 +48,7 @@ class Strips:
         shape = (rows, pitch, strip_bytes, last, size, self.cols - 1)
         self._whole = array("i", (0, self.cols, 0, rows) + shape + (_STORE,))
         self._window = array("i", (0, 0, 0, 0) + shape + (0,))
-        self._scan, self._factor = _kernel(size, pitch | last, buffer)
+        self._scan, self._check, self._factor = _kernel(size, pitch | last, buffer, self.table)
 
     def refresh(self, dirty):
         """Hash the whole frame into the table; set the dirty bits of changed strips; return how many changed."""
@@ -79,17 +80,24 @@ class Strips:
 
     def torn(self, marks):
         """Set the bits of strips that no longer have the hash of the last refresh; return how many there are."""
-        return self._scan(self._buffer, self._factor, _MASK, self.table, marks, self._window)
+        return self._check(self._buffer, self._factor, _MASK, self.table, marks, self._window)
 
 
-def _kernel(size, offsets, buffer):
-    """The hash function for a display, and its factor."""
+def _kernel(size, offsets, buffer, table):
+    """The hash function for a whole display, the same hash for small windows, and its factor."""
     if not has_viper:
         from .plain import anysize as kernel
 
-        return kernel.scan, 0
-    kernel = _load(_shape(size, offsets | _address(buffer)))
-    return kernel.scan, kernel.K
+        return kernel.scan, kernel.scan, 0
+    name = _shape(size, offsets | _address(buffer))
+    if _IS_THUMB and (name == "words16" or name == "words8"):
+        from .assembly import scan_for
+
+        scan, check, factor = scan_for(size, buffer, table)
+        if scan:
+            return scan, check, factor
+    kernel = _load(name)
+    return kernel.scan, kernel.scan, kernel.K
 
 
 def _address(buffer):

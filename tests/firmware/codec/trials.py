@@ -35,12 +35,23 @@ STRIPS = (
     ("mono_vlsb_x16", "words4", 16, 8),
     ("gs4x32", "words4", 32, 4),
     ("gs4x16", "words2", 16, 4),
+    ("rgb565x32_assembler", "wordwise16", 32, 16),
+    ("rgb565x16_assembler", "wordwise8", 16, 16),
+    ("gs8x32_assembler", "wordwise8", 32, 8),
 )
 
 HEAD = f"""
 struct shape {{ const char *name; uint32_t (*hash)(const uint8_t *); int pixels, bits; }};
 static const uint32_t k = {K:#x}u;
 static inline uint32_t mix(uint32_t h) {{ return h >> {SHIFT} ^ h; }}
+static uint32_t wordwise(const uint32_t *p, int words)
+{{
+    uint32_t h = k;
+    while (words--) h = mix(h * k + *p++);
+    return h;
+}}
+static uint32_t wordwise16(const uint8_t *at) {{ return wordwise((const void *)at, 16); }}
+static uint32_t wordwise8(const uint8_t *at) {{ return wordwise((const void *)at, 8); }}
 static uint32_t {REPLACED}(const uint8_t *at)
 {{
     const uint32_t *p = (const void *)at;
