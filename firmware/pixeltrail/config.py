@@ -98,6 +98,11 @@ def _path(value):
         return 'the path of a file, or "" to keep nothing'
 
 
+def _spool(value):
+    if value != 0 and _integer(8192, 1 << 28)(value):
+        return "0, or an integer from 8192"
+
+
 def _clock(value):
     for name in ("update", "read_date", "begin_stream"):
         if value is not None and not hasattr(value, name):
@@ -135,6 +140,8 @@ SETTINGS = (
     ("max_chunk", wire.DEFAULT_CHUNK, _integer(512, wire.MAX_CHUNK)),
     ("linger_ms", 50, _integer(0, 10_000)),
     ("outbox_bytes", None, _optional(_integer(1024, 1 << 24))),  # default: 16,384; frames up to 8 KB: 4,096
+    ("flash_spool_bytes", 0, _spool),  # flash for chunks that do not fit the outbox; 0: none
+    ("flash_spool_folder", "pixeltrail-spool", _path),
     ("vitals_interval_s", 60, _integer(0, 86_400)),  # 0: never
     ("on_busy", None, _callable),  # called with True before a TLS key exchange, with False after it
     (

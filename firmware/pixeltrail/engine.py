@@ -125,7 +125,19 @@ class Engine:
             self._remote.load(self._clock)
             self._use_remote()
         self._begin_stream()
+        if self._settings.flash_spool_bytes:
+            self._use_flash()
         self._session.begin(self._clock)
+
+    def _use_flash(self):
+        from .backlog import Backlog
+        from .spool import Spool
+
+        s = self._settings
+        spool = Spool(s.flash_spool_folder, s.flash_spool_bytes, s.max_chunk)
+        self._link.use_backlog(Backlog(spool, self._outbox))
+        if self._session.opted_out:  # before anything is sent: an earlier start may not have come to it
+            self._link.purge(self._announcer.note_hole)
 
     # --- what may be recorded ---
 

@@ -10,13 +10,18 @@ opt-out dropped chunks while it was no longer the newest says so by a sync whose
 can be written into it any more, so the bridge records the gap.
 
 A chunk that the transport still writes is pinned: acks are noted, but its bytes stay until the transport is done.
+
+With a spool, chunks may lie in flash before those of the outbox (backlog.py), and are sent from there. Streams that an
+earlier start left come first. Of their chunks those that were in RAM are gone, and what the bridge has of them may be
+more than is here: so their syncs explain every hole, and any ack is theirs.
 """
 
 from micropython import const
 
 from . import message, wire
 from .cbor import Writer
-from .clock import STREAM_LIMIT_MS, elapsed
+from .clock import elapsed
+from .streams import KEPT, Streams, kept
 
 # orders of the bridge
 ORDER_KEYFRAME = const(1)
@@ -26,8 +31,6 @@ ORDER_OPT_OUT = const(8)
 ORDER_OPT_IN = const(16)
 ORDER_CONFIG = const(32)
 
-MAX_STREAMS = const(4)  # 50 days without a bridge; their number is bounded by nothing else
-
 _MESSAGES_A_STEP = const(4)
 _SENDS_A_STEP = const(4)
 _SYNC_MS = const(30_000)
@@ -36,17 +39,9 @@ _LAST_RESEND_MS = const(60_000)
 _BRIDGE_SILENT_MS = const(120_000)
 _HOST_FRESH_MS = const(5_000)
 _SYNC_BYTES = const(192)
-
-
-class Stream:
-    def __init__(self, name, tag, previous):
-        self.name = name
-        self.tag = tag
-        self.previous = previous
-        self.acked = 0  # every chunk below it is the bridge's
-        self.end = -1  # one above its last chunk, once a newer stream has begun
-        self.ended_ms = 0  # its age when the newer stream began
-        self.has_holes = False
+_STALLED_MS = const(5_000)
+_NOTHING = const(-1)  # positions of the pinned chunk that are none in the outbox
+_IN_SPOOL = const(-2)
 
 
 class Link:
@@ -57,9 +52,9 @@ class Link:
         self._chunk = chunk
         self._transport = transport
         self._device_id = device_id
-        self._boot = boot
         self._date = date
-        self.streams = []
+        self._streams = Streams(chunk, boot)
+        self.streams = self._streams.all
         self.downlink = message.Downlink()  # holds what ORDER_SESSION and ORDER_CONFIG tell of
         self._sync = Writer(bytearray(_SYNC_BYTES))
         self._orders = 0
@@ -75,14 +70,18 @@ class Link:
         self._bridge_at = 0
         # sending
         self._window = wire.DEFAULT_WINDOW
-        self._pinned = -1  # position of the chunk that the transport writes
+        self._pinned = _NOTHING  # position of the chunk that the transport writes
         self._wants_sync = False
         self._synced_at = 0
         self._progress_at = 0
+        self._taken_at = 0  # when the bridge last took something, or could begin to
         self._resend_ms = _RESEND_MS
         self._wait_ms = _RESEND_MS
         self._highest = 0  # one above the highest seq of the active stream that was ever sent
         self._random = 1
+        self._backlog = None
+        self._spool = None
+        self._stream_ms = 0
         self.begin_counting()
 
     def begin_counting(self):
@@ -95,28 +94,44 @@ class Link:
         self.unknown = 0
         self.malformed = 0
 
+    # --- flash ---
+
+    def use_backlog(self, backlog):
+        """Keep chunks in flash too, and deliver first what earlier starts left. Once, behind the first begin_stream."""
+        self._backlog = backlog
+        self._spool = backlog.spool
+        self._streams.keep(backlog.found(kept))
+        self._activate()
+
+    def head_of(self, tag):
+        """Head of a file with chunks of the stream that has this tag."""
+        stream = self._streams.of_tag(tag)
+        age_ms = self._stream_ms if stream.end < 0 else stream.ended_ms
+        return self._backlog.pack_head(stream.name, stream.previous, stream.boot, age_ms)
+
+    def _tend_backlog(self, now):
+        is_stalled = not self._transport.connected or not self._may_send(now)
+        if not is_stalled:
+            is_stalled = self._is_waiting() and elapsed(now, self._taken_at) >= _STALLED_MS
+        was_sent = self._outbox.sent
+        if self._backlog.step(now, self, is_stalled):
+            if was_sent:  # what is in flight was moved
+                self._go_back()
+            self._free()
+
     # --- streams ---
 
     @property
     def newest(self):
-        return self.streams[-1]
+        return self._streams.newest
 
     @property
     def can_begin_stream(self):
-        return len(self.streams) < MAX_STREAMS
+        return self._streams.can_begin
 
     def begin_stream(self, name, stream_ms):
         """Begin a stream, the earlier one being `stream_ms` old and wholly in the outbox. Allocates."""
-        previous = None
-        tag = 0
-        if self.streams:
-            last = self.newest
-            last.end = self._chunk.seq
-            last.ended_ms = stream_ms
-            previous = last.name
-            tag = (last.tag + 1) & 0xFF
-        self.streams.append(Stream(name, tag, previous))
-        self._chunk.begin_stream(name, tag)
+        previous = self._streams.begin(name, stream_ms)
         self._random = (name[0] << 8 | name[1]) or 1
         if len(self.streams) == 1:
             self._activate()
@@ -130,33 +145,40 @@ class Link:
         self._wants_sync = True
         self._resend_ms = self._wait_ms = _RESEND_MS
 
-    def _next_of(self, stream):
-        return self._chunk.seq if stream.end < 0 else stream.end
-
     def _retire(self):
         """Go on to the next stream once the active one is wholly acked."""
-        while len(self.streams) > 1 and self.streams[0].acked >= self.streams[0].end:
+        while len(self.streams) > 1 and self.streams[0].is_over:
             self.streams.pop(0)
             self._activate()
-
-    def _age(self, stream_ms):
-        """The clock of the active stream: it went on when newer ones began."""
-        for i in range(len(self.streams) - 1):
-            stream_ms += self.streams[i].ended_ms
-        return min(stream_ms, STREAM_LIMIT_MS)
 
     def _oldest_of(self, stream):
         """The lowest seq that the bridge may still expect. In the newest stream gap records explain every hole."""
         if not stream.has_holes:
             return stream.acked
+        if self._spool is not None:
+            seq = self._spool.oldest_in_flight()
+            if seq < 0 and self._pinned != _IN_SPOOL:
+                length = self._load_spooled(stream)
+                if length < 0:
+                    return stream.acked
+                if length:
+                    seq = self._spool.loaded_seq
+            if seq >= 0:
+                return max(seq, stream.acked)
         at = self._outbox.oldest()
         if at >= 0 and self._outbox.tag(at) == stream.tag:
             return self._outbox.seq(at)
-        return self._next_of(stream)
+        return self._streams.next_of(stream)
 
     @property
     def drained(self):
+        if self._spool is not None and self._spool.segments:
+            return False
         return not self._outbox.count and len(self.streams) == 1 and not self._chunk.is_open
+
+    @property
+    def in_flight(self):
+        return self._outbox.sent if self._spool is None else self._outbox.sent + self._spool.sent
 
     # --- one step ---
 
@@ -165,6 +187,9 @@ class Link:
         transport = self._transport
         transport.poll(now)
         self._unpin()
+        if self._backlog is not None:
+            self._stream_ms = stream_ms
+            self._tend_backlog(now)
         if not transport.connected:
             self._is_fresh = False
             return self._take_orders()
@@ -186,7 +211,7 @@ class Link:
 
     @property
     def is_pinned(self):
-        return self._pinned >= 0
+        return self._pinned != _NOTHING
 
     def _take_orders(self):
         orders = self._orders
@@ -205,8 +230,8 @@ class Link:
         return self._is_fresh and elapsed(now, self._hello_at) <= _HOST_FRESH_MS
 
     def _unpin(self):
-        if self._pinned >= 0 and (self._transport.can_send() or not self._transport.connected):
-            self._pinned = -1
+        if self._pinned != _NOTHING and (self._transport.can_send() or not self._transport.connected):
+            self._pinned = _NOTHING
             self._free()
 
     # --- timers ---
@@ -228,13 +253,15 @@ class Link:
 
     def _is_waiting(self):
         """Something was sent that only an ack can settle: chunks, or the end of a stream with holes."""
-        if self._outbox.sent:
+        if self.in_flight:
             return True
         stream = self.streams[0]
-        return stream.end >= 0 and stream.acked < stream.end
+        return stream.end >= 0 and not stream.is_over
 
     def _go_back(self):
         self._outbox.go_back()
+        if self._spool is not None and self._pinned != _IN_SPOOL:
+            self._spool.go_back()
 
     def _jitter(self, limit):
         """From 0 to limit - 1, by a 16-bit xorshift."""
@@ -254,8 +281,14 @@ class Link:
                 return
             self._send_sync(now, stream_ms)
         for _ in range(_SENDS_A_STEP):
-            if self._outbox.sent >= self._window or not transport.can_send():
+            if self.in_flight >= self._window or not transport.can_send():
                 return
+            if self._spool is not None and self._spool.segments:
+                length = self._load_spooled(self.streams[0]) if self._spool.can_mark else -1
+                if length < 0 or (length and not self._send_spooled(now, length)):
+                    return
+                if length:
+                    continue
             at = self._outbox.next_to_send()
             if at < 0 or self._outbox.tag(at) != self.streams[0].tag:
                 return
@@ -270,10 +303,10 @@ class Link:
             w,
             stream.name,
             self._oldest_of(stream),
-            self._next_of(stream),
-            self._age(stream_ms),
+            self._streams.next_of(stream),
+            self._streams.age(stream_ms),
             self._date(),
-            self._boot,
+            stream.boot,
             stream.previous,
             self._device_id,
         )
@@ -288,21 +321,46 @@ class Link:
         length = outbox.length(at)
         if not self._transport.send(outbox.buffer, outbox.start(at), length):
             return False
-        if not outbox.sent:
-            self._progress_at = now
-        seq = outbox.seq(at)
+        self._pinned = at
+        self._note_sent(now, outbox.seq(at), length)
+        outbox.mark_sent()
+        self._settle_sent(now, outbox.seq(at))
+        return True
+
+    def _load_spooled(self, stream):
+        """Length of the next chunk of the stream in flash, 0 for none, -1 for not in this step."""
+        spool = self._spool
+        damaged = spool.damaged
+        length = spool.load(stream.name, stream.acked)
+        if spool.damaged != damaged:
+            stream.has_holes = True
+        return length
+
+    def _send_spooled(self, now, length):
+        spool = self._spool
+        if not self._transport.send(spool.buffer, spool.slot, length):
+            return False
+        seq = spool.loaded_seq
+        self._pinned = _IN_SPOOL
+        self._note_sent(now, seq, length)
+        spool.mark_sent()
+        self._settle_sent(now, seq)
+        return True
+
+    def _note_sent(self, now, seq, length):
+        if not self.in_flight:
+            self._progress_at = self._taken_at = now
         if seq < self._highest:
             self.resent += 1
         else:
             self._highest = seq + 1
         self.chunks_sent += 1
         self.bytes_sent += length
-        self._pinned = at
-        outbox.mark_sent()
+
+    def _settle_sent(self, now, seq):
         if self._write_only:
             self._accept(self.streams[0], seq + 1, now)
         self._unpin()
-        return True
 
     # --- receiving ---
 
@@ -362,8 +420,7 @@ class Link:
         if (
             not self._is_our_bridge(now)
             or not down.names_stream(stream.name)
-            or down.next < stream.acked
-            or down.next > self._next_of(stream)
+            or (stream.tag != KEPT and not stream.acked <= down.next <= self._streams.next_of(stream))
         ):
             self.acks_ignored += 1
             return
@@ -383,6 +440,7 @@ class Link:
 
     def _accept(self, stream, next_seq, now):
         """Everything of the active stream below `next_seq` is the bridge's."""
+        self._taken_at = now
         stream.acked = next_seq
         self._restart_timer(now)
         self._free()
@@ -390,6 +448,10 @@ class Link:
     def _free(self):
         outbox = self._outbox
         stream = self.streams[0]
+        if self._spool is not None:
+            self._spool.free(stream.name, stream.acked)
+            if self._backlog.is_moving:
+                return
         while True:
             at = outbox.oldest()
             if at < 0 or at == self._pinned or outbox.tag(at) != stream.tag or outbox.seq(at) >= stream.acked:
@@ -413,18 +475,28 @@ class Link:
 
         def dropped(tag, seq):
             if tag != newest:
-                self._mark_holes(tag)
+                self._streams.of_tag(tag).has_holes = True
             elif runs and runs[-1][1] == seq:
                 runs[-1][1] = seq + 1
             else:
                 runs.append([seq, seq + 1])
 
+        if self._backlog is not None:
+            self._backlog.purge(self._tell_purged(told))
         self._outbox.purge(dropped)
         self._free()
         for first, end in runs:
             told(first, end)
 
-    def _mark_holes(self, tag):
-        for stream in self.streams:
-            if stream.tag == tag:
-                stream.has_holes = True
+    def _tell_purged(self, told):
+        """What to do when chunks are dropped from flash, in the steps to come."""
+
+        def dropped(name, first, end):
+            stream = self._streams.of_name(name)
+            if stream is not None:
+                if stream.end < 0:
+                    told(first, end)
+                else:
+                    stream.has_holes = True
+
+        return dropped

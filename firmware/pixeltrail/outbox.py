@@ -156,6 +156,24 @@ class Outbox:
         """Position of the oldest chunk, -1 when there is none."""
         return self._head if self.count else -1
 
+    def after(self, at):
+        """Position of the slot behind the one at `at`; the caller knows that there is one."""
+        at += _HEAD + self.length(at)
+        return 0 if at >= self._wrap else at
+
+    def count_run(self, limit):
+        """How many of the oldest chunks are of one stream and take at most `limit` bytes with their slots."""
+        at = self._head
+        tag = self.tag(at)
+        for count in range(self.count):
+            if at >= self._wrap:
+                at = 0
+            limit -= _HEAD + self.length(at)
+            if limit < 0 or self.tag(at) != tag:
+                return count
+            at += _HEAD + self.length(at)
+        return self.count
+
     def next_to_send(self):
         """Position of the chunk at the cursor, -1 when all were sent."""
         if self.sent >= self.count:

@@ -6,7 +6,6 @@ import pytest
 from pixeltrail import message
 from pixeltrail.chunk import Chunk
 from pixeltrail.link import (
-    MAX_STREAMS,
     ORDER_KEYFRAME,
     ORDER_NEW_STREAM,
     ORDER_OPT_IN,
@@ -15,6 +14,7 @@ from pixeltrail.link import (
     Link,
 )
 from pixeltrail.outbox import CALLS, Outbox
+from pixeltrail.streams import MAX_STREAMS
 from pixeltrail_bridge.wire import messages as m
 from pixeltrail_bridge.wire.decode import decode_uplink
 from pixeltrail_bridge.wire.encode import encode_downlink

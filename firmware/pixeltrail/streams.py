@@ -1,0 +1,105 @@
+"""The streams whose chunks the device still holds, oldest first: their names, ends, clocks and what is acked of each.
+
+The *active* stream is the first; a newer one becomes active when it is over. Those of earlier starts, found in flash,
+stand at the front. Their tag is KEPT: no chunk of the outbox has it.
+"""
+
+from micropython import const
+
+from .clock import STREAM_LIMIT_MS
+
+MAX_STREAMS = const(
+    4
+)  # of this start: 50 days each without a bridge; their number is bounded by nothing else
+KEPT = const(-1)
+
+
+class Stream:
+    def __init__(self, name, tag, previous, boot):
+        self.name = name
+        self.tag = tag
+        self.previous = previous
+        self.boot = boot
+        self.acked = 0  # every chunk below it is the bridge's
+        self.end = -1  # one above its last chunk, once a newer stream has begun
+        self.ended_ms = 0  # its age when the newer stream began
+        self.has_holes = False
+
+    @property
+    def is_over(self):
+        return 0 <= self.end <= self.acked
+
+
+class Streams:
+    """`chunk` has the number that the newest stream's next chunk will get."""
+
+    def __init__(self, chunk, boot):
+        self._chunk = chunk
+        self._boot = boot
+        self.all = []
+
+    @property
+    def newest(self):
+        return self.all[-1]
+
+    @property
+    def can_begin(self):
+        own = 0
+        for stream in self.all:
+            if stream.tag != KEPT:
+                own += 1
+        return own < MAX_STREAMS
+
+    def begin(self, name, stream_ms):
+        """Add a stream, the earlier one being `stream_ms` old; returns that one's name or None. Allocates."""
+        previous = None
+        tag = 0
+        if self.all:
+            last = self.newest
+            last.end = self._chunk.seq
+            last.ended_ms = stream_ms
+            previous = last.name
+            tag = (last.tag + 1) & 0xFF
+        self.all.append(Stream(name, tag, previous, self._boot))
+        self._chunk.begin_stream(name, tag)
+        return previous
+
+    def keep(self, found):
+        """Put streams of earlier starts before the others."""
+        self.all[0:0] = found
+
+    def next_of(self, stream):
+        return self._chunk.seq if stream.end < 0 else stream.end
+
+    def age(self, stream_ms):
+        """The clock of the active stream, the newest being `stream_ms` old: it went on when newer ones began.
+
+        That of an earlier start counts as if it had ended when this one began.
+        """
+        for i in range(len(self.all) - 1):
+            if i == 0 or self.all[i].tag != KEPT:
+                stream_ms += self.all[i].ended_ms
+        return min(stream_ms, STREAM_LIMIT_MS)
+
+    def of_tag(self, tag):
+        """The stream of this start that marks its chunks in the outbox with `tag`."""
+        for stream in self.all:
+            if stream.tag == tag:
+                return stream
+        return self.newest
+
+    def of_name(self, name):
+        for stream in self.all:
+            if stream.name == name:
+                return stream
+        return None
+
+
+def kept(name, previous, boot, age_ms, first, end):
+    """A stream of an earlier start, which ends with its last chunk in flash."""
+    stream = Stream(name, KEPT, previous, boot)
+    stream.acked = first
+    stream.end = end
+    stream.ended_ms = age_ms
+    stream.has_holes = True
+    return stream
