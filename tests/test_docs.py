@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pixeltrail_bridge.config import load
@@ -36,12 +38,12 @@ def commands() -> list[str]:
     return sorted({line for line in lines if line and not line.startswith("#")})
 
 
-def run(*command: str, cwd: Path, timeout_s: float = 100) -> str:
+def run(*command: str, cwd: Path, timeout_s: float = 100, code: int = 0) -> str:
     environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
     done = subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
     )
-    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    assert done.returncode == code, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done.stdout
 
 
@@ -99,6 +101,39 @@ def check(folder: Path) -> None:
     assert "ok" in printed
 
 
+def record(folder: Path) -> None:
+    """A data folder with one device, an event that Segment refused (e1) and a message that nobody could read (m1)."""
+    from pixeltrail_bridge.mapping.calls import Settled
+    from pixeltrail_bridge.store.sqlite import SqliteStore
+
+    from tests.bridge.sinks.rows import NOW_MS, call
+
+    data = folder / "pixeltrail-data"
+    data.mkdir()
+    store = SqliteStore(data / "pixeltrail.db", ["segment"])
+
+    def write(tx: Any) -> None:
+        tx.add_device("kitchen-01", b"{}", NOW_MS)
+        tx.enqueue_calls([call(1, "kitchen-01")])
+        tx.add_dead_letter("kitchen-01", "undecodable", "chunk: must have records", b"\xff", NOW_MS)
+
+    store.commit_batch(write)
+    (row,) = store.lease("segment", 1, NOW_MS, 1)
+    store.settle("segment", [Settled(row.id, "dead", 400, "dry run: bytes of JSON")], NOW_MS)
+    store.close()
+
+
+def on_recordings(command: str, word: str, code: int = 0) -> Callable[[Path], None]:
+    """Runs a command over recordings; `word` must be in what it prints."""
+
+    def run_it(folder: Path) -> None:
+        record(folder)
+        printed = run(*shlex.split(command), cwd=folder, code=code)
+        assert word in printed
+
+    return run_it
+
+
 RUNS: dict[str, Callable[[Path], object]] = {
     "./dev demo": demo,
     "./dev demo --play tests/data/corpus/rgb_thermostat": demo_of_a_recording,
@@ -110,6 +145,25 @@ RUNS: dict[str, Callable[[Path], object]] = {
     "pixeltrail init": initialise,
     "pixeltrail check": check,
     "pixeltrail up": up,
+    **{
+        command: on_recordings(command, word)
+        for command, word in {
+            "pixeltrail tail": "segment dead 400",
+            "pixeltrail dlq list": "kitchen-01",
+            "pixeltrail dlq list --sink segment": "bytes of JSON",
+            "pixeltrail dlq list --device kitchen-01 --json": '"id": "m1"',
+            "pixeltrail dlq show m1 e1": "messageId",
+            "pixeltrail dlq retry e1": "1 events wait",
+            "pixeltrail dlq retry --kind undecodable": "1 stay dead",
+            "pixeltrail dlq retry --sink segment": "1 events wait",
+            'pixeltrail dlq retry --sink segment --reason "dry run"': "1 events wait",
+            "pixeltrail dlq purge --device kitchen-01": "Deleted 1 messages, and gave up 1 events",
+            'pixeltrail dlq purge --reason "bytes of JSON"': "gave up 1 events",
+        }.items()
+    },
+    # Dead letters are something to be done.
+    "pixeltrail doctor": on_recordings("pixeltrail doctor", "FAULT  dead letters", code=1),
+    "pixeltrail doctor --json": on_recordings("pixeltrail doctor --json", '"level": "fault"', code=1),
 }
 
 
@@ -123,10 +177,20 @@ def test_command_in_the_documentation_works(command: str, tmp_path: Path) -> Non
     ("page", "block"), list(blocks("toml")), ids=lambda value: getattr(value, "name", "")
 )
 def test_settings_in_the_documentation_are_settings(page: Path, block: str, tmp_path: Path) -> None:
-    key = tmp_path / "segment-key"
-    key.write_text("key")
-    (tmp_path / "pixeltrail.toml").write_text(block.replace("/etc/pixeltrail/segment-key", str(key)))
+    for key in re.findall(r"/etc/pixeltrail/([\w-]+)", block):
+        (tmp_path / key).write_text("key")
+    (tmp_path / "pixeltrail.toml").write_text(block.replace("/etc/pixeltrail", str(tmp_path)))
     load(tmp_path / "pixeltrail.toml")
+
+
+NAMED = sorted(
+    {found for page in PAGES for found in re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", page.read_text())}
+)
+
+
+@pytest.mark.parametrize(("file", "name"), NAMED)
+def test_a_test_that_the_documentation_names_exists(file: str, name: str) -> None:
+    assert f"def {name}(" in (ROOT / file).read_text()
 
 
 def test_three_lines_of_the_readme_record_an_oled(tmp_path: Path) -> None:

@@ -14,6 +14,17 @@ from typing import Protocol
 
 from ..mapping.calls import OutboxRow, Settled
 
+__all__ = [
+    "FIRST_WAIT_MS",
+    "MAX_WAIT_MS",
+    "Clock",
+    "OutboxRow",
+    "Settled",
+    "Sink",
+    "backoff_ms",
+    "host_clock",
+]
+
 FIRST_WAIT_MS = 500
 MAX_WAIT_MS = 60_000
 
