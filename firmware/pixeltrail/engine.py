@@ -119,7 +119,8 @@ class Engine:
         self._looked_at = 0
         self._use_display()
         kept = self._state.get("opt_out", 0)
-        self._session.opted_out_by_app |= bool(kept & _BY_APP)
+        if kept & _BY_APP:
+            self._session.opted_out_by_app = True
         self._session.opted_out_by_bridge = bool(kept & _BY_BRIDGE)
         if self._settings.enable_remote_config:
             self._remote.load(self._clock)

@@ -355,5 +355,5 @@ class _Within:
         self._begin()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, _kind, _error, _trace):
         self._end()

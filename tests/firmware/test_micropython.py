@@ -44,6 +44,28 @@ def test_nothing_is_allocated_in_steady_state(port):
             assert int(value) > 20, f"{name} was not exercised"
 
 
+@pytest.mark.parametrize("port", (ports.X64, ports.ARMHF), ids=str)
+def test_nothing_is_allocated_by_taps_masks_and_settings_of_the_bridge(port):
+    search = [SCRIPTS, SCRIPTS.parent]
+    lines = [line.split() for line in port.run(SCRIPTS / "features.py", search=search).splitlines()]
+    assert lines[-1] == ["done"]
+    for name, value in lines[:-1]:
+        assert int(value) == 0 if name == "errors" else int(value) > 20, name
+
+
+def test_what_outlives_a_reboot(tmp_path):
+    printed = micropython.run(
+        SCRIPTS / "reboot.py", tmp_path, search=(micropython.FIRMWARE, SCRIPTS, SCRIPTS.parent)
+    )
+    assert printed.splitlines() == [
+        "0 0",
+        "True True",
+        "2 7.5 (1, 2, 3, 4) True 0",
+        "None 2",  # the bridge has the crash
+        "1 15 False 0",
+    ]
+
+
 @pytest.mark.parametrize("text", ["", "plain", "gr\u00fc\u00df", "\u20ac\U0001f600", "x" * 300])
 @pytest.mark.parametrize("port", ports.ALL, ids=str)
 def test_kernels_agree_with_their_twins(port, text):

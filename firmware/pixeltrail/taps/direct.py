@@ -44,23 +44,26 @@ class Tap:
         self.version = 0
         self.is_changed = False
         self._originals = []
+        self._window = self._write = self._block = None
         self._seen_width = display.width
         self._fits = False  # the window lies inside the display
         self._x0 = self._y1 = 0
         self._row_bytes = 0  # of the window
         self._row = 0  # where the next pixel goes: a row of the display,
         self._at = 0  # and a byte of the window's row
+        self._to = 0
 
     def attach(self, refreshed):
         """Pictures are taken by `is_changed`; nothing calls `refreshed`."""
         if self.buffer is None:
             return
+        # Methods, not functions made here: calling one of those with four arguments would borrow heap.
         window, write, block = [_first(self._display, names) for names in _NAMES]
         if block:
-            self._put(block, self._wrap_block(getattr(self._display, block)))
+            self._block = self._put(block, self._on_block)
         elif window and write:
-            self._put(window, self._wrap_window(getattr(self._display, window)))
-            self._put(write, self._wrap_write(getattr(self._display, write)))
+            self._window = self._put(window, self._on_window)
+            self._write = self._put(write, self._on_write)
         else:
             raise ValueError(
                 "tap: %s has neither set_window and write nor block" % type(self._display).__name__
@@ -80,32 +83,26 @@ class Tap:
             self.width, self.height = display.width, display.height
             self.version += 1
 
-    def _put(self, name, wrapper):
-        self._originals.append((name, getattr(self._display, name)))
-        setattr(self._display, name, wrapper)
+    def _put(self, name, method):
+        """Stand in for the driver's method, which is returned."""
+        original = getattr(self._display, name)
+        self._originals.append((name, original))
+        setattr(self._display, name, method)
+        return original
 
-    def _wrap_window(self, original):
-        def set_window(x0, y0, x1, y1):
-            self._open(x0, y0, x1, y1)
-            return original(x0, y0, x1, y1)
+    def _on_window(self, x0, y0, x1, y1):
+        self._open(x0, y0, x1, y1)
+        return self._window(x0, y0, x1, y1)
 
-        return set_window
-
-    def _wrap_write(self, original):
-        def write(command=None, data=None):
-            if data is not None and command in _RAMWR:
-                self._paint(data)
-            return original(command, data)
-
-        return write
-
-    def _wrap_block(self, original):
-        def block(x0, y0, x1, y1, data):
-            self._open(x0, y0, x1, y1)
+    def _on_write(self, command=None, data=None):
+        if data is not None and command in _RAMWR:
             self._paint(data)
-            return original(x0, y0, x1, y1, data)
+        return self._write(command, data)
 
-        return block
+    def _on_block(self, x0, y0, x1, y1, data):
+        self._open(x0, y0, x1, y1)
+        self._paint(data)
+        return self._block(x0, y0, x1, y1, data)
 
     def _open(self, x0, y0, x1, y1):
         if self._display.width != self._seen_width:
@@ -124,15 +121,21 @@ class Tap:
         start = 0
         left = len(data)
         while left and self._row <= self._y1:
-            size = min(self._row_bytes - self._at, left)
-            copy(self.buffer, 2 * (self._row * self.width + self._x0) + self._at, data, start, size)
+            size = self._paint_row(data, start, left)
             start += size
             left -= size
-            self._at += size
-            if self._at == self._row_bytes:
-                self._at = 0
-                self._row += 1
         self.is_changed = True
+
+    def _paint_row(self, data, start, left):
+        """Up to the end of a row of the window; returns the bytes. In a larger function its calls would borrow heap."""
+        size = min(self._row_bytes - self._at, left)
+        self._to = 2 * (self._row * self.width + self._x0) + self._at
+        copy(self.buffer, self._to, data, start, size)
+        self._at += size
+        if self._at == self._row_bytes:
+            self._at = 0
+            self._row += 1
+        return size
 
 
 def _first(display, names):
