@@ -12,10 +12,11 @@ ROOM = 992  # of a chunk of 1,024 bytes
 class Surveyor(Encoder):
     area = 0
 
-    def _settle(self):
+    def _code(self):
         before = self._budget_px
-        super()._settle()
+        is_coded = super()._code()
         self.area += before - self._budget_px
+        return is_coded
 
 
 def code(encoder, out, is_key):

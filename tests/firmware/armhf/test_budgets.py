@@ -1,0 +1,69 @@
+"""Counts against budgets.toml: exact, the same on every machine."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.firmware.armhf import measures
+from tests.support import corpus
+
+SLACK = 1.005  # an update of the interpreter may cost a little
+FRAMES = 8  # of each sequence
+BUDGETS = tomllib.loads((Path(__file__).parent / "budgets.toml").read_text())
+
+
+def check(table: str, name: str, counted: float) -> None:
+    budget = BUDGETS[table][name]
+    assert counted <= budget * SLACK, f"{table}.{name}: {counted:,} against {budget:,}"
+
+
+@pytest.mark.parametrize("frame", BUDGETS["hash_pass"])
+def test_the_hash_pass(frame: str) -> None:
+    check("hash_pass", frame, measures.hash_pass(frame))
+
+
+@pytest.mark.parametrize("frame", BUDGETS["hash_pass_armv6m"])
+def test_the_hash_pass_on_a_cortex_m0(frame: str) -> None:
+    check("hash_pass_armv6m", frame, measures.hash_pass(frame, "armv6m"))
+
+
+@pytest.mark.parametrize("panel", BUDGETS["unchanged"])
+def test_a_refresh_with_nothing_changed(panel: str) -> None:
+    check("unchanged", panel, measures.unchanged(panel))
+
+
+@pytest.mark.parametrize("panel", BUDGETS["idle_poll"])
+def test_a_step_with_nothing_to_do(panel: str) -> None:
+    check("idle_poll", panel, measures.unchanged(panel, "poll"))
+
+
+@pytest.mark.parametrize("what", BUDGETS["small"])
+def test_small_things(what: str) -> None:
+    check("small", what, measures.small(what))
+
+
+@pytest.mark.parametrize("name", BUDGETS["coded_pixel"])
+def test_a_coded_pixel(name: str) -> None:
+    """From the recordings kept here; `--corpus` changes nothing."""
+    check("coded_pixel", name, measures.coded(corpus.load(name), FRAMES).each)
+
+
+def test_nothing_is_left_on_the_heap() -> None:
+    assert measures.steady_heap() == 0
+
+
+@pytest.mark.parametrize("panel", BUDGETS["ram"])
+def test_ram(panel: str) -> None:
+    check("ram", panel, measures.ram(panel).recorder)
+
+
+@pytest.mark.parametrize("panel", BUDGETS["kernels"])
+def test_flash_of_kernels(panel: str) -> None:
+    check("kernels", panel, sum(measures.kernel_sizes(panel).values()))
+
+
+def test_counts_do_not_wander() -> None:
+    assert measures.hash_pass("mono_128x64") == measures.hash_pass("mono_128x64")
