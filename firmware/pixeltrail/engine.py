@@ -147,12 +147,14 @@ class Engine:
 
     def _may_record(self):
         """True unless replay data is known to be unwanted."""
+        session = self._session
         return (
             self._is_started
             and not self._paused
             and not self._is_purging
-            and self._session.sampled is not False
-            and not self._session.opted_out
+            and session.sampled is not False
+            and not session.opted_out_by_app
+            and not session.opted_out_by_bridge
             and self._remote.capture_enabled
         )
 
@@ -235,7 +237,9 @@ class Engine:
             self._code(started_us, True)
 
     def _note_step(self, started_us):
-        self._vitals.note_step(ticks_diff(self._clock.microseconds(), started_us))
+        step_us = ticks_diff(self._clock.microseconds(), started_us)
+        if step_us > self._vitals.longest_step_us:
+            self._vitals.note_step(step_us)
 
     def _send_vitals(self):
         if not self._vitals.is_wanted:
