@@ -11,10 +11,10 @@ options.defaults(mqtt=True, tls=True, serial=True, file=False, spool=True)
 _FOLDERS = (
     ("", "__init__ announce capture cbor cbor_reader chunk clock config engine faults kernels kernels_plain"),
     ("", "lifecycle link masks message outbox pacing recorder remote session state vitals wire xxh32"),
-    ("codec/", "__init__ area encoder fnv moves native pixels rects references strips"),
-    ("codec/kernels/", "__init__ anysize bits bytes32 fnv halves16 halves32 moves px refs"),
-    ("codec/kernels/", "words16 words2 words32 words4 words8"),
-    ("codec/plain/", "__init__ anysize bits fnv moves px refs"),
+    ("codec/", "__init__ area assembly coder encoder fnv moves native rects references strips tables"),
+    ("codec/kernels/", "__init__ anysize bits bytes32 cxcolour cxhead cxmono fnv halves16 halves32 moves refs"),
+    ("codec/kernels/", "words16 words2 words32 words4 words8 wordwise"),
+    ("codec/plain/", "__init__ anysize bits cxcolour cxhead cxmono fnv moves refs"),
     ("taps/", "__init__ direct framebuf palette"),
     ("transport/", "__init__ framing framing_plain stream"),
 )

@@ -40,13 +40,21 @@ class Panel:
         pass
 
 
+def _clear(buffer):
+    """In pieces: a second buffer of that size finds no room in a heap with the whole library in it."""
+    zeros = memoryview(bytes(_PIECE))
+    for at in range(0, len(buffer), _PIECE):
+        size = min(_PIECE, len(buffer) - at)
+        buffer[at : at + size] = zeros[:size]
+
+
 def frames(path, panel, loop):
     """Put one frame after the other into the panel's buffer and yield; over and over with `loop`."""
     piece = bytearray(_PIECE)
     while True:
         with open(path, "rb") as file:
             blocks = deflate.DeflateIO(file, deflate.GZIP, 15)
-            panel.buffer[:] = bytes(len(panel.buffer))
+            _clear(panel.buffer)
             while True:
                 at = 0
                 while at < len(panel.buffer):
@@ -98,5 +106,6 @@ def play(options):
     drain(rec, _DRAIN_MS)
     counts = rec.stats()
     counts["shown"] = shown
+    del counts["off"]  # names, and no number
     print(*[word for pair in sorted(counts.items()) for word in pair])
     sys.exit(0 if rec.drained else 1)

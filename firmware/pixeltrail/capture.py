@@ -198,6 +198,8 @@ class Capture:
         """Put head and flags before the payload; w.at is where the record's body begins."""
         if self._parts == 0:
             flags |= wire.FRAME_FIRST
+            if self.is_key:
+                flags |= wire.FRAME_RESET
         if is_last:
             flags |= wire.FRAME_LAST
         flags |= self._encoder.payload_type << wire.FRAME_TYPE_SHIFT

@@ -30,7 +30,7 @@ def test_every_frame_comes_back_over_a_line_that_damages_bytes(tmp_path: Path) -
     """Both directions turn bits over and lose bytes; what was spoilt is sent again."""
     sequence = corpus.load("gs4_aclock")
     faults = (
-        link_faults.chain(link_faults.flips(1, 2000), link_faults.drops(2, 4000)),
+        link_faults.chain(link_faults.flips(1, 400), link_faults.drops(2, 800)),
         link_faults.flips(3, 200),
     )
     with playback(sequence, "pty", tmp_path, faults) as played:

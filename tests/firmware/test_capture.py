@@ -94,7 +94,7 @@ def test_parts_of_a_keyframe_end_in_the_checksum():
     bench.refresh(300, 300, 40)
     bench.run(is_key=True)
     frames = bench.frames()
-    assert [frame.flags for frame in frames] == [KEY | FIRST, KEY, KEY | LAST]
+    assert [frame.flags for frame in frames] == [KEY | FIRST | wire.FRAME_RESET, KEY, KEY | LAST]
     assert frames[2].payload[-4:] == b"SUM!" and len(frames[2].payload) == 44
     assert bench.capture.frames == 1
 

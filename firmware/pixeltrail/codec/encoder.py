@@ -9,26 +9,35 @@ Everything is allocated at start: a hash and two marks for each strip, no copy o
 calls. What it drew after the refresh is coded as it stands, noticed by its hash, told by `exact`, and marked to be sent
 again at the next refresh, when the buffer is what is shown. A delta frame takes dirty strips only; a keyframe takes all
 rows from the top, whatever is dirty.
+
+A delta begins with its moves, which read the bridge's picture as it was before the frame. Then each rectangle of dirty
+strips is named if it was coded before, and coded otherwise. Moves and references are exact whatever the app drew since,
+because they are chosen by the hashes of the refresh.
 """
 
+from micropython import const
+
+from .area import COLUMN, COLUMNS, ROW, ROWS, Area
+from .coder import PAYLOAD_TYPE, Coder
 from .fnv import Fnv
-from .pixels import COLUMN, COLUMNS, PAYLOAD_TYPE, ROW, ROWS, PixelCoder
+from .moves import Moves
 from .rects import DirtyMap
+from .references import References
 from .strips import Strips, natural_strip_width
 
 # Bits of a pixel by format number: MONO_VLSB, MONO_HLSB, MONO_HMSB, GS2_HMSB, GS4_HMSB, GS8, RGB565, RGB565S, RGB332.
 _BITS = (1, 1, 1, 2, 4, 8, 16, 16, 8)
-_MONO_VLSB = 0
+_MONO_VLSB = const(0)
 _LEFT_IN_HIGH_BITS = (1, 4)  # MONO_HLSB, GS4_HMSB
-_MAX_SIDE = 1024
+_MAX_SIDE = const(1024)
 
 
 class Encoder:
     """Codes `buffer`, which it reads and never writes.
 
     pitch: bytes from one row (one page in MONO_VLSB) to the next, 0 when rows lie without gaps. strip_width: pixels, a
-    multiple of 8; 0 chooses. references is for coders that keep some; S-PX does not. Raises ValueError when a size is
-    out of range or the buffer too short.
+    multiple of 8; 0 chooses. references: rectangles that both sides remember, 14 bytes each. Raises ValueError when a
+    size is out of range or the buffer too short.
     """
 
     payload_type = PAYLOAD_TYPE
@@ -48,7 +57,9 @@ class Encoder:
         row_bytes = (width * bits + 7) >> 3
         pitch = pitch or row_bytes
         if pitch < row_bytes or len(buffer) < (rows - 1) * pitch + row_bytes:
-            raise ValueError("a buffer of %d bytes is too short for %d rows of %d" % (len(buffer), rows, pitch))
+            raise ValueError(
+                "a buffer of %d bytes is too short for %d rows of %d" % (len(buffer), rows, pitch)
+            )
         strip_bytes = self.strip_width * bits >> 3
         self._rows = rows
         self._strips = Strips(buffer, rows, pitch, row_bytes, strip_bytes)
@@ -58,32 +69,55 @@ class Encoder:
         self._has_torn = False
         edge = _edge_mask(format, width * bits & 7)
         foot = (1 << (height & 7)) - 1 if pages and height & 7 else 255
-        shape = (rows, pitch, row_bytes, strip_bytes)
-        self._coder = PixelCoder(buffer, shape, 2 if bits == 16 else 1, edge, foot)
-        self._fnv = Fnv(buffer, self._coder.area)
+        self._area = Area((rows, pitch, row_bytes, strip_bytes), edge, foot)
+        self._above = Area((rows, pitch, row_bytes, strip_bytes), 255, 255)
+        self._fnv = Fnv(buffer, self._area.q)
+        self._moves = Moves(self._strips, rows - (foot != 255), self.strip_width, self.strip_rows)
+        is_odd = (1 if edge != 255 or row_bytes % strip_bytes else 0) | (2 if foot != 255 else 0)
+        self._references = References(self._strips, references, is_odd)
+        self._coder = Coder(buffer, width, height, format, pitch, self.strip_width, self.strip_rows)
         self._strip_px = self.strip_width * self.strip_rows
+        self._rows_above = self._coder.rows_above
         self._is_key = False
         self._row = 0  # of a keyframe: everything above it, and left of _column in it, is coded
         self._column = 0
         self._largest_room = 0
         self._starved = False
+        self._may_split = False
         self._budget_px = 0  # what is left of it in this part
-        self._part_is_empty = True
+        self._is_empty = True  # nothing was sent in this part yet
+        self._is_narrow = False  # a row did not fit: split rectangles into columns
         self.exact = True
 
     def refresh(self):
         """Hash the whole buffer. Returns how many strips have to be sent anew, 0 when nothing changed."""
+        if not (self._dirty.found or self._has_torn):
+            self._moves.begin()
+            changed = self._strips.refresh_telling(self._dirty.bits, self._moves)
+        else:
+            changed = self._refresh_again()
+        if changed:
+            self._dirty.seek()
+        return changed
+
+    def _refresh_again(self):
+        """The bridge's picture is not what the table says, so there are no moves to be found."""
         changed = self._strips.refresh(self._dirty.bits)
         if self._has_torn:
             self._has_torn = False
             if self._dirty.take(self._torn):
                 changed += 1
         if changed:
-            self._dirty.seek()
+            self._moves.drop()
         return changed
+
+    def hint_scroll(self, dy):
+        """Before a refresh: rows will show what was `dy` rows below them. A driver that scrolls knows it."""
+        self._moves.hint(dy)
 
     def mark_all(self):
         """Have every strip sent, changed or not."""
+        self._moves.drop()
         self._dirty.fill()
         self._dirty.seek()
 
@@ -103,102 +137,185 @@ class Encoder:
         """Start a frame. There must have been a refresh."""
         self.exact = True
         self._is_key = key
+        self._is_narrow = False
         if key:
             self.mark_all()
             self._row = 0
             self._column = 0
             self._fnv.reset()
+            self._references.reset()
+            self._coder.reset()
 
     def encode_into(self, out, start, end, budget_px):
         """Code one part into out[start:end]; return its bytes. Stops after about budget_px pixels, at least one row.
 
-        0: nothing is left, or not enough room. A rectangle too wide for a row of its raw pixels is split into columns,
-        unless `end - start` is small against what earlier calls offered: then 0 asks for more room, once.
+        0: nothing is left, or not enough room. A part may bring no whole row; from then on this frame's rectangles are
+        split into columns. While `end - start` is small against what earlier calls offered, 0 asks for more, once.
         """
-        k = start
-        self._offer(end - start)
+        room = end - start
+        if room > self._largest_room:
+            self._largest_room = room
+        self._may_split = self._starved or room * 4 >= self._largest_room * 3
         self._budget_px = budget_px
-        self._part_is_empty = True
+        self._is_empty = True
+        self._coder.open(out, start, end)
+        if self._moves.count and not self._is_key:
+            self._send_moves()
         while self._budget_px > 0 and not self.finished:
-            k = self._rectangle_into(out, k, end)
-        self._starved = k == start and not self.finished
-        return k - start
+            self._next_rectangle()
+        size = self._coder.close()
+        self._starved = size == 0 and not self.finished
+        if size and self._is_empty and self._may_split:
+            self._is_narrow = True
+        return size
 
     def checksum_into(self, out, start):
         """Write the checksum of what the keyframe coded, 4 bytes, little-endian."""
         self._fnv.write_into(out, start)
 
-    def _offer(self, room):
-        if room > self._largest_room:
-            self._largest_room = room
-        self._may_split = self._starved or room * 4 >= self._largest_room * 3
+    # --- moves ---
 
-    def _rectangle_into(self, out, k, end):
-        """Code the top of the next rectangle and take it off the dirty map; return the new k. A full part ends."""
+    def _send_moves(self):
+        """Put as many as fit into the first part; strips of the others are still dirty, and follow as pixels."""
+        moves = self._moves
+        number = 0
+        while number < moves.count and self._copy(moves.aim(number, self._area)):
+            self._dirty.clear(self._area.q)
+            number += 1
+        if number:
+            self._is_empty = False
+            self._dirty.seek()
+        elif not self._may_split:
+            self._budget_px = 0  # ask for more room
+            return
+        moves.drop()
+
+    def _copy(self, dy):
+        q = self._area.q
+        return self._coder.copy(q[COLUMN], q[COLUMNS], q[ROW], q[ROWS], dy)
+
+    # --- rectangles ---
+
+    def _next_rectangle(self):
+        """Name or code the top of the next rectangle and take it off the dirty map. A full part ends."""
         if self._is_key:
-            self._aim_key()
+            # The rest of a row that was split is one row.
+            self._aim(
+                self._column,
+                self._cols - self._column,
+                self._row,
+                1 if self._column else self._rows - self._row,
+            )
         else:
-            self._aim_delta()
-        stop = self._coder.code_into(out, k, end)
-        if stop == k and self._part_is_empty and self._may_split and self._narrow(end - k):
-            stop = self._coder.code_into(out, k, end)
-        if stop == k:
+            dirty = self._dirty
+            self._aim(dirty.column, dirty.columns, dirty.row, dirty.rows)
+            if self._refer():
+                return
+        if not self._code_some():
             self._budget_px = 0
-            return k
-        self._part_is_empty = False
-        self._settle()
-        return stop
 
-    def _aim_delta(self):
-        dirty = self._dirty
-        self._aim(dirty.column, dirty.columns, dirty.row, dirty.rows)
-
-    def _aim_key(self):
-        # The rest of a row that was split is one row.
-        self._aim(self._column, self._cols - self._column, self._row, 1 if self._column else self._rows - self._row)
+    def _code_some(self):
+        may_narrow = self._is_empty and self._may_split
+        room = self._coder.room()
+        if not self._is_narrow:
+            if self._code():
+                return True
+            may_narrow = may_narrow and self._coder.room() == room  # refused before it cost anything
+        return may_narrow and self._narrow() and self._code()
 
     def _aim(self, column, columns, row, rows):
-        if rows * columns * self._strip_px > self._budget_px:
-            rows = max(1, self._budget_px // (columns * self._strip_px))
-        self._coder.aim(column, columns, row, rows)
+        self._area.aim(column, columns, row, rows)
 
-    def _narrow(self, room):
-        """Aim at as many columns as fit; false when none does. A keyframe goes on in raster order, row by row."""
-        fitting = self._coder.columns_that_fit(room)
-        if not fitting:
+    def _refer(self):
+        """Name the rectangle if the bridge remembers it."""
+        found = self._references.find(self._area.q)
+        if not found or not self._reference(found):
             return False
-        if self._is_key:
-            self._aim(self._column, min(fitting, self._cols - self._column), self._row, 1)
-        else:
-            self._narrow_delta(fitting)
+        q = self._area.q
+        self._is_empty = False
+        self._budget_px -= q[COLUMNS] * q[ROWS]  # its hash took as long as one pixel a strip
+        self._dirty.clear(q)
+        self._dirty.seek(q[ROW])
         return True
 
-    def _narrow_delta(self, fitting):
-        # Begin at a dirty strip, or what was coded before would come again, without end.
-        dirty = self._dirty
-        column = dirty.first_in_row(dirty.column, dirty.row)
-        self._aim(column, min(fitting, dirty.column + dirty.columns - column), dirty.row, dirty.rows)
+    def _reference(self, found):
+        q = self._area.q
+        return self._coder.reference(found >> 1, q[COLUMN], q[ROW], found & 1)
+
+    def _code(self):
+        """Code as many rows as budget and room allow; false when there is none."""
+        q = self._area.q
+        px = q[COLUMNS] * self._strip_px
+        if q[ROWS] * px > self._budget_px:
+            q[ROWS] = max(1, self._budget_px // px)
+        rows = self._rectangle(q, self._is_above_known())
+        if not rows:
+            return False
+        self._aim(q[COLUMN], q[COLUMNS], q[ROW], rows)
+        self._is_empty = False
+        self._budget_px -= rows * px
+        self._settle()
+        return True
+
+    def _rectangle(self, q, is_above_known):
+        return self._coder.rectangle(q[COLUMN], q[COLUMNS], q[ROW], q[ROWS], is_above_known)
+
+    def _is_above_known(self):
+        """True when the bridge has the rows above as the buffer has them."""
+        q = self._area.q
+        height = min(self._rows_above, q[ROW])
+        if not height:
+            return True
+        self._above.aim(q[COLUMN], q[COLUMNS], q[ROW] - height, height)
+        q = self._above.q
+        if self._has_torn or self._dirty.has(q):
+            return False
+        self._strips.window(q[COLUMN], q[COLUMNS], q[ROW], q[ROWS])
+        if not self._strips.torn(self._torn):
+            return True
+        # The bridge has these strips as the refresh left them, so they are not torn. No other one is.
+        self._dirty.clear_in(self._torn, q)
+        return False
+
+    def _narrow(self):
+        """Aim at columns of which a row surely fits, in raster order in a keyframe; false when there is none."""
+        q = self._area.q
+        column = q[COLUMN]
+        columns = q[COLUMNS]
+        if not self._is_key:
+            # Begin at a dirty strip, or what was coded before would come again, without end.
+            column = self._dirty.first_in_row(column, q[ROW])
+            columns += q[COLUMN] - column
+        fitting = self._coder.columns_that_fit(self._coder.room())
+        if fitting < columns:
+            columns = fitting
+            if self._is_key:
+                q[ROWS] = 1
+        self._aim(column, columns, q[ROW], q[ROWS])
+        return columns > 0
 
     def _settle(self):
         """What was coded is no longer dirty, unless the app drew there after the refresh."""
-        area = self._coder.area
-        self._budget_px -= area[COLUMNS] * area[ROWS] * self._strip_px
-        self._dirty.clear(area)
-        self._strips.window(area[COLUMN], area[COLUMNS], area[ROW], area[ROWS])
-        if self._strips.torn(self._torn):
+        q = self._area.q
+        self._dirty.clear(q)
+        self._strips.window(q[COLUMN], q[COLUMNS], q[ROW], q[ROWS])
+        is_torn = self._strips.torn(self._torn) > 0
+        if is_torn:
             self._has_torn = True
             self.exact = False
+        if self._coder.is_kept:
+            self._references.add(q, is_torn)
         if self._is_key:
-            self._settle_key(area)
+            self._settle_key(q)
         else:
-            self._dirty.seek(area[ROW])
+            self._dirty.seek(q[ROW])
 
-    def _settle_key(self, area):
+    def _settle_key(self, q):
         self._fnv.add()
-        self._column = area[COLUMN] + area[COLUMNS]
+        self._column = q[COLUMN] + q[COLUMNS]
         if self._column == self._cols:
             self._column = 0
-            self._row = area[ROW] + area[ROWS]
+            self._row = q[ROW] + q[ROWS]
         if self._row >= self._rows:
             self._dirty.seek()
 

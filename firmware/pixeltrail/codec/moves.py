@@ -21,7 +21,9 @@ else:
 
 _MOST = const(24)  # more than any recorded frame had in use
 _FIELDS = const(5)
-_LEAST_ROWS = const(8)  # changed rows, 12 where strips are narrow: a copy takes 4 to 7 bytes, as pixels of some rows do
+_LEAST_ROWS = const(
+    8
+)  # changed rows, 12 where strips are narrow: a copy takes 4 to 7 bytes, as pixels of some rows do
 _NARROW_ROWS = const(12)
 _LEAST_PAGES = const(4)
 _FURTHEST = const(64)

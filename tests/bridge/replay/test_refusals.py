@@ -38,12 +38,13 @@ class Device:
         self.picture[self.picture.index(0)] = 255
         self._encoder.refresh()
         self._encoder.begin(is_key)
+        flags |= self._encoder.payload_type << 5
         out = bytearray(4096)
         size = self._encoder.encode_into(out, 0, len(out) - 4, 1 << 20)
         assert self._encoder.finished
         if is_key:
             self._encoder.checksum_into(out, size)
-            return Frame(flags | FrameFlag.KEY, bytes(out[: size + 4]))
+            return Frame(flags | FrameFlag.KEY | FrameFlag.RESET, bytes(out[: size + 4]))
         return Frame(flags, bytes(out[:size]))
 
 

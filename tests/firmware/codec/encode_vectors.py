@@ -1,4 +1,4 @@
-"""Encodes the pictures of frames.json and compares every part. Runs under MicroPython and CPython."""
+"""Encodes the pictures of frames_cx.json and compares every part. Runs under MicroPython and CPython."""
 
 import json
 import sys
@@ -10,7 +10,9 @@ from pixeltrail.codec.encoder import Encoder
 def check(entry):
     display = entry["display"]
     buffer = bytearray(unhexlify(entry["steps"][0]["drawn"]))
-    encoder = Encoder(buffer, display["width"], display["height"], display["format"], 0, display["strip_width"])
+    encoder = Encoder(
+        buffer, display["width"], display["height"], display["format"], 0, display["strip_width"]
+    )
     room = entry["room"]
     out = bytearray(room + 4)
     for step in entry["steps"]:

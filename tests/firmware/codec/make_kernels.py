@@ -42,6 +42,8 @@ SHAPES = {
 }
 
 KERNEL = '''"""Strips of {title}; in viper. Written by tests/firmware/codec/make_kernels.py, which explains it."""
+# fmt: off
+# fmt: off
 # ruff: noqa: E501 - one expression per strip, see there
 
 import micropython
@@ -131,7 +133,7 @@ def plain_twin(name: str, source: str) -> str:
 
 def generated() -> dict[Path, str]:
     files = {CODEC / "kernels" / f"{name}.py": strip_kernel(*shape) for name, shape in SHAPES.items()}
-    for name in ("px", "bits", "moves", "refs"):
+    for name in ("bits", "moves", "refs"):
         source = (CODEC / "kernels" / f"{name}.py").read_text()
         files[CODEC / "plain" / f"{name}.py"] = plain_twin(name, source)
     for name in cx_kernels.NAMES:

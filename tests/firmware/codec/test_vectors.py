@@ -1,4 +1,4 @@
-"""The golden frames of schema/vectors/frames.json, from the encoder on both interpreters."""
+"""The golden frames of schema/vectors/frames_cx.json, from the encoder on both interpreters."""
 
 from __future__ import annotations
 
