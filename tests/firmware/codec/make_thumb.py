@@ -116,6 +116,7 @@ TWIN = '''"""Strips of 8 or 16 words with the hash of the assembler kernels; in 
 
 Written by tests/firmware/codec/make_thumb.py. The contract is that of anysize.py, on 32-bit ports, for aligned frames.
 """
+# fmt: off
 # ruff: noqa: E501 - one expression for 8 words
 
 import micropython

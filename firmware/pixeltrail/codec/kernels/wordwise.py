@@ -2,6 +2,7 @@
 
 Written by tests/firmware/codec/make_thumb.py. The contract is that of anysize.py, on 32-bit ports, for aligned frames.
 """
+# fmt: off
 # ruff: noqa: E501 - one expression for 8 words
 
 import micropython

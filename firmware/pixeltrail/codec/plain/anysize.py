@@ -6,6 +6,7 @@ CRC-32 runs in C and sees every change within 32 bits of each other; it may allo
 try:
     from binascii import crc32
 except ImportError:  # a build without it
+
     def crc32(data):
         h = 0x811C9DC5
         for byte in data:
