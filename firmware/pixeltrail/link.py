@@ -64,6 +64,8 @@ class Link:
         self._write_only = getattr(transport, "write_only", False)
         self._is_fresh = False
         self._hello_at = 0
+        self._tells_host = hasattr(transport, "host_is")
+        self._host_told = False
         # the bridge that we follow
         self._bridge = bytearray(wire.BRIDGE_ID_BYTES)
         self._has_bridge = False
@@ -192,11 +194,13 @@ class Link:
             self._tend_backlog(now)
         if not transport.connected:
             self._is_fresh = False
+            self._tell_host(False)
             return self._take_orders()
         if transport.generation != self._generation:
             self._generation = transport.generation
             self._connected(now)
         self._receive(now)
+        self._tell_host(self._may_send(now))
         if self._may_send(now):
             self._timers(now)
             self._send(now, stream_ms)
@@ -228,6 +232,11 @@ class Link:
         if not self._needs_hello:
             return True
         return self._is_fresh and elapsed(now, self._hello_at) <= _HOST_FRESH_MS
+
+    def _tell_host(self, is_there):
+        if self._tells_host and is_there != self._host_told:
+            self._host_told = is_there
+            self._transport.host_is(is_there)
 
     def _unpin(self):
         if self._pinned != _NOTHING and (self._transport.can_send() or not self._transport.connected):

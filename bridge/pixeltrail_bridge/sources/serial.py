@@ -25,6 +25,9 @@ from .base import Arrival, LinkState, Receive, State, TextLine, host_ms
 log = structlog.get_logger(__name__)
 
 HELLO_S: Final = 2.0  # a device takes a host for gone after 5 s
+_LAPSE_S: Final = 4.0  # after this long without a hello, it may have done so
+_WAKE_S: Final = 0.2
+_CTRL_C: Final = 0x03
 _READ_S: Final = 0.05  # a pause this long shows text that no message has followed
 _WRITE_S: Final = 1.0
 _RETRY_S: Final = 1.0
@@ -36,7 +39,8 @@ class SerialSource:
         if port.startswith("usb:"):
             _parse_usb(port)
         self.name, self._baud = port, baud
-        self._hello = frame(encode_downlink(HostHello(bridge_id, VERSION, VERSION)))
+        self._hello = _quiet_hello(bridge_id)
+        self._hello_s = float("-inf")
         self._port: serial.Serial | None = None
         self._lock = threading.Lock()  # of writes
         self._stopping = threading.Event()
@@ -56,7 +60,8 @@ class SerialSource:
             self._thread = None
 
     def send(self, device_id: str, data: bytes) -> bool:
-        return self._write(frame(data))
+        # To the REPL of a device that has forgotten us, a byte of it could be Ctrl-C; what it holds, it sends again.
+        return time.monotonic() - self._hello_s <= _LAPSE_S and self._write(frame(data))
 
     def _write(self, data: bytes) -> bool:
         with self._lock:
@@ -93,11 +98,15 @@ class SerialSource:
                 port.close()
 
     def _serve(self, port: serial.Serial) -> None:
-        deframer, hello_s = Deframer(), float("-inf")
+        deframer = Deframer()
+        self._hello_s = float("-inf")
         while not self._stopping.is_set():
-            if time.monotonic() - hello_s >= HELLO_S:
-                hello_s = time.monotonic()
+            since_s = time.monotonic() - self._hello_s
+            if since_s >= HELLO_S:
+                if since_s > _LAPSE_S:
+                    self._wake()
                 self._write(self._hello)
+                self._hello_s = time.monotonic()
             data = port.read(min(max(1, port.in_waiting), _READ_BYTES))
             found = deframer.feed(data) if data else deframer.idle()
             for one in found:
@@ -107,11 +116,24 @@ class SerialSource:
                     self._state(TextLine(self.name, one))
             self.damaged = deframer.damaged
 
+    def _wake(self) -> None:
+        """A zero alone: a device whose line is its REPL stops taking 3 for Ctrl-C before a frame comes."""
+        self._write(b"\0")
+        self._stopping.wait(_WAKE_S)
+
     def _say(self, is_up: bool, detail: str) -> None:
         if detail != self._said:
             (log.info if is_up else log.error)(detail)
             self._said = detail
         self._state(LinkState(self.name, is_up, detail))
+
+
+def _quiet_hello(bridge_id: bytes) -> bytes:
+    """The hello's frame, with a trailing item, which devices ignore, if that makes it free of Ctrl-C."""
+    plain = encode_downlink(HostHello(bridge_id, VERSION, VERSION))
+    longer = [bytes((plain[0] + 1,)) + plain[1:] + bytes((item,)) for item in range(24)]
+    frames = [frame(message) for message in (plain, *longer)]
+    return next((one for one in frames if _CTRL_C not in one), frames[0])
 
 
 def _explain(name: str, error: Exception) -> str:

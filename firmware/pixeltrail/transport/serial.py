@@ -4,6 +4,9 @@ A message becomes one frame (framing.py) in a buffer of our own, so the caller's
 gathered up to the next zero and decoded in place; what is no frame, or too long, is counted in `skipped` and reading
 goes on behind the next zero.
 
+`Serial("repl")` is the line of the REPL (repl.py). A stream that is written in Python, such as the CDCInterface of
+micropython-lib's usb-device-cdc, has no write with an offset; it gets an adapter that writes prebuilt views.
+
 A line cannot tell whether anyone listens at its other end: `needs_host_hello` leaves that to the link. `connected` only
 says that the line is open.
 """
@@ -19,6 +22,7 @@ _READ_BYTES = const(128)
 # A terminal that polls as writable takes this much without waiting, also where the port cannot open it non-blocking.
 _WRITE_BYTES = const(256)
 _PARTS_A_STEP = const(8)
+_VIEWS_BYTES = const(64)
 _FRAME_OVERHEAD = const(9)  # zeros, CRC-32, the first code byte and one for a last part of 254
 
 
@@ -29,14 +33,19 @@ class Serial:
     def __init__(self, stream_or_path, rx_bytes=512):
         self._path = None
         self._stream = None
-        if isinstance(stream_or_path, str):
+        self._tells_host = False
+        if stream_or_path == "repl":
+            from .repl import Repl
+
+            self._use(Repl())
+        elif isinstance(stream_or_path, str):
             self._path = stream_or_path
         elif not hasattr(stream_or_path, "readinto") or not hasattr(stream_or_path, "write"):
             raise ValueError(
-                "Serial needs a stream with readinto and write, or a path, got %r" % (stream_or_path,)
+                "Serial needs a stream with readinto and write, a path, or 'repl', got %r" % (stream_or_path,)
             )
         else:
-            self._use(stream_or_path)
+            self._use(_with_offsets(stream_or_path))
         self.rx = bytearray(rx_bytes + _FRAME_OVERHEAD + rx_bytes // 254)
         self.generation = 1 if self._stream is not None else 0
         self.errors = 0
@@ -108,12 +117,20 @@ class Serial:
                 stream.close()
             except OSError:
                 pass
+        elif self._tells_host:
+            self._stream.close()
         self._forget()
+
+    def host_is(self, is_there):
+        if self._tells_host:
+            self._stream.host_is(is_there)
 
     # --- the line ---
 
     def _use(self, stream):
-        self._readiness = Readiness(getattr(stream, "terminal", stream))
+        self._readiness = getattr(stream, "readiness", None) or Readiness(getattr(stream, "terminal", stream))
+        self._piece_bytes = getattr(stream, "piece_bytes", _WRITE_BYTES)
+        self._tells_host = hasattr(stream, "host_is")
         # MicroPython's readinto waits for a whole buffer unless the stream is non-blocking: ask a UART what is there
         self._any = getattr(stream, "any", None)
         self._stream = stream
@@ -128,7 +145,10 @@ class Serial:
     def _fail(self):
         """The line is broken: a path is opened again, a stream just goes on."""
         self.errors += 1
-        self.close()
+        if self._path is None:
+            self._forget()
+        else:
+            self.close()
 
     def _forget(self):
         """Drop what was half sent or half received."""
@@ -140,7 +160,7 @@ class Serial:
 
     def _write(self):
         for _ in range(_PARTS_A_STEP):
-            size = min(self._out_end - self._out_at, _WRITE_BYTES)
+            size = min(self._out_end - self._out_at, self._piece_bytes)
             if size == 0 or not self._readiness.events() & POLLOUT:
                 return
             count = write_part(self._stream, self._out, self._out_at, size)
@@ -195,6 +215,51 @@ class Serial:
                 self._ready = length
                 return
         self.skipped += 1
+
+
+class _Simple:
+    """A stream without offsets, whose `write(buf)` returns how much it took: gets pieces of 1, 2, 4 ... 64 bytes.
+
+    Asked for one byte at a time, and only while it has some: it would make a view of what is left of a longer buffer.
+    """
+
+    def __init__(self, stream):
+        self.terminal = stream
+        self._readiness = Readiness(stream)
+        self._byte = bytearray(1)
+        staging = bytearray(_VIEWS_BYTES)
+        self._staging = staging
+        self._views = [memoryview(staging)[: 1 << i] for i in range(7)]
+
+    def write(self, buf, at, size):
+        done = 0
+        while done < size:
+            i = 6
+            while 1 << i > size - done:
+                i -= 1
+            kernels.copy(self._staging, 0, buf, at + done, 1 << i)
+            count = self.terminal.write(self._views[i]) or 0
+            done += count
+            if count < 1 << i:
+                break
+        return done or None
+
+    def readinto(self, buf):
+        for at in range(len(buf)):
+            if not self._readiness.events() & POLLIN or not self.terminal.readinto(self._byte):
+                return at or None
+            buf[at] = self._byte[0]
+        return len(buf)
+
+
+def _with_offsets(stream):
+    if sys.implementation.name != "micropython":
+        return stream
+    try:
+        stream.write(b"", 0, 0)
+    except TypeError:
+        return _Simple(stream)
+    return stream
 
 
 class _BlockingTerminal:

@@ -9,7 +9,7 @@ import tty
 import pytest
 from pixeltrail_bridge.errors import ConfigError
 from pixeltrail_bridge.sources.base import TextLine
-from pixeltrail_bridge.sources.serial import SerialSource
+from pixeltrail_bridge.sources.serial import SerialSource, _quiet_hello
 from pixeltrail_bridge.wire.decode import decode_downlink
 from pixeltrail_bridge.wire.framing import Deframer, frame
 from pixeltrail_bridge.wire.messages import HostHello
@@ -112,3 +112,21 @@ def test_usb_names() -> None:
     source.stop()
     with pytest.raises(ConfigError, match="usb:VID:PID"):
         SerialSource("usb:nonsense", ID)
+
+
+@pytest.mark.parametrize("number", range(300))
+def test_a_hello_has_no_ctrl_c_unless_the_bridge_is_named_so(number: int) -> None:
+    bridge = number.to_bytes(2, "big") + b"bridge"
+    data = _quiet_hello(bridge)
+    (message,) = Deframer().feed(data)
+    assert decode_downlink(message) == HostHello(bridge, 1, 1)
+    assert (0x03 in data) is (0x03 in bridge or 0x03 in frame(bridge)[:3])
+
+
+def test_a_zero_comes_before_the_first_hello(line) -> None:
+    collector, source = Collector(), SerialSource(line.path, ID)
+    source.start(collector.receive, collector.state)
+    collector.wait_up()
+    assert os.read(line.fd, 1) == b"\0", "alone: the rest follows when a REPL has had time to heed it"
+    assert decode_downlink(line.message()) == HostHello(ID, 1, 1)
+    source.stop()

@@ -341,7 +341,7 @@ class Listener:
 @pytest.mark.parametrize("port", ports.SOURCE, ids=str)
 def test_heap_stays_locked_over_frames_acks_and_pings_on_microcontrollers(port: ports.Port) -> None:
     with mosquitto() as broker, Listener(broker.port, answer=b"ack") as listener:
-        printed = port.run(DEVICE / "mqtt_steady.py", str(broker.port), "300", heap="256k")
+        printed = port.run(DEVICE / "mqtt_steady.py", str(broker.port), "300", heap="1m")
         sent = listener.payloads("pt/v1/dev-00001/up")
         listener.wait_for("pt/v1/dev-00001/state", b"offline")
     assert printed.split() == [
@@ -362,7 +362,7 @@ def test_heap_stays_locked_over_frames_acks_and_pings_on_microcontrollers(port: 
 
 def test_a_killed_client_is_announced_by_its_will() -> None:
     with mosquitto() as broker, Listener(broker.port) as listener:
-        micropython.run(DEVICE / "mqtt_steady.py", str(broker.port), "0", "crash", heap="256k")
+        micropython.run(DEVICE / "mqtt_steady.py", str(broker.port), "0", "crash", heap="1m")
         listener.wait_for("pt/v1/dev-00001/state", b"online")
         listener.wait_for("pt/v1/dev-00001/state", b"offline")
 

@@ -97,7 +97,7 @@ def test_a_microcontroller_speaks_tls_with_the_heap_locked(
 ) -> None:
     with Listener(brokers["plain"], answer=b"ack") as listener:
         words = [str(brokers["good"]), authority.path, NAME, "150"]
-        printed = micropython.run(DEVICE / "tls_check.py", *words, heap="256k").splitlines()
+        printed = micropython.run(DEVICE / "tls_check.py", *words, heap="1m").splitlines()
         sent = listener.payloads("pt/v1/dev-00001/up")
     assert printed[:2] == [
         "connected True busy [True, False] refused 0 errors 0",
@@ -109,7 +109,7 @@ def test_a_microcontroller_speaks_tls_with_the_heap_locked(
 @pytest.mark.parametrize("kind", list(REFUSED))
 def test_a_microcontroller_refuses(authority: Authority, brokers: dict[str, int], kind: str) -> None:
     words = [str(brokers[kind]), authority.path, NAME]
-    printed = micropython.run(DEVICE / "tls_check.py", *words, heap="256k").splitlines()
+    printed = micropython.run(DEVICE / "tls_check.py", *words, heap="1m").splitlines()
     assert printed[0] == "connected False busy [True, False] refused 1 errors 1"
     assert REFUSED[kind] in printed[2]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pixeltrail.transport.serial import Serial
 from pixeltrail_bridge.simulate import PtyPair
@@ -112,6 +112,7 @@ def test_a_message_longer_than_agreed_is_refused(wire: Wire) -> None:
     assert serial.can_send()
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_messages_arrive_between_noise_however_split(data: st.DataObject) -> None:
     dice = data.draw(st.randoms(use_true_random=False))
@@ -150,7 +151,7 @@ def test_damaged_and_oversized_frames_are_counted(wire: Wire) -> None:
 
 
 def test_what_is_no_stream_is_refused() -> None:
-    with pytest.raises(ValueError, match="needs a stream with readinto and write, or a path"):
+    with pytest.raises(ValueError, match="needs a stream with readinto and write, a path, or .repl."):
         Serial(115200)
 
 
@@ -221,7 +222,7 @@ class Host:
 @pytest.mark.parametrize("port", ports.SOURCE, ids=str)
 def test_heap_stays_locked_over_frames_and_acks_on_microcontrollers(port: ports.Port) -> None:
     with PtyPair() as line, Host(line.host_path, b"ack") as host:
-        printed = port.run(DEVICE / "serial_steady.py", line.device_path, "200", heap="256k")
+        printed = port.run(DEVICE / "serial_steady.py", line.device_path, "200", heap="1m")
     assert printed.split() == ["sent", "200", "received", "200", "wrong", "0", "errors", "0", "skipped", "0"]
     assert [message[:2] for message in host.messages] == [number.to_bytes(2, "big") for number in range(200)]
     assert all(len(message) == 2 + number * 5 for number, message in enumerate(host.messages))
@@ -233,7 +234,7 @@ def test_a_bad_line_damages_single_frames_only() -> None:
     with PtyPair(*faults) as line, Host(line.host_path, b"ack") as host:
         run = [str(DEVICE / "serial_steady.py"), line.device_path, "200", "lossy"]
         done = subprocess.run(
-            micropython.command(*run, heap="256k"),
+            micropython.command(*run, heap="1m"),
             env=micropython.environment(),
             capture_output=True,
             text=True,
@@ -246,3 +247,13 @@ def test_a_bad_line_damages_single_frames_only() -> None:
     assert 80 < len(numbers) < 200
     assert printed["wrong"] == 0 and printed["errors"] == 0
     assert printed["received"] + printed["skipped"] >= len(numbers) - 1 > printed["received"] > 50
+
+
+@pytest.mark.parametrize("port", (ports.X64, ports.ARMHF), ids=str)
+def test_a_second_cdc_interface_written_in_python(port: ports.Port) -> None:
+    printed = port.run(DEVICE / "cdc_check.py", heap="1m").splitlines()
+    assert printed == [
+        "received 60 wrong 0 errors 0 largest 64 0",
+        "unplugged False True",
+        "whole again True",
+    ]
