@@ -43,7 +43,6 @@ SHAPES = {
 
 KERNEL = '''"""Strips of {title}; in viper. Written by tests/firmware/codec/make_kernels.py, which explains it."""
 # fmt: off
-# fmt: off
 # ruff: noqa: E501 - one expression per strip, see there
 
 import micropython

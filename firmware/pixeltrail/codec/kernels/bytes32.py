@@ -1,6 +1,5 @@
 """Strips of 32 bytes at any address: 32 px of GS8 at an odd pitch; in viper. Written by tests/firmware/codec/make_kernels.py, which explains it."""
 # fmt: off
-# fmt: off
 # ruff: noqa: E501 - one expression per strip, see there
 
 import micropython

@@ -1,6 +1,5 @@
 """Strips of 16 half words: 16 px of RGB565 at a pitch that is no multiple of 4; in viper. Written by tests/firmware/codec/make_kernels.py, which explains it."""
 # fmt: off
-# fmt: off
 # ruff: noqa: E501 - one expression per strip, see there
 
 import micropython

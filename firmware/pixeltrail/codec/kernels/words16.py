@@ -1,6 +1,5 @@
 """Strips of 16 words: 32 px of RGB565; in viper. Written by tests/firmware/codec/make_kernels.py, which explains it."""
 # fmt: off
-# fmt: off
 # ruff: noqa: E501 - one expression per strip, see there
 
 import micropython

@@ -1,6 +1,5 @@
 """Strips of 4 words: 16 px of GS8, 32 px of GS4, 16 columns of a MONO_VLSB page; in viper. Written by tests/firmware/codec/make_kernels.py, which explains it."""
 # fmt: off
-# fmt: off
 # ruff: noqa: E501 - one expression per strip, see there
 
 import micropython
