@@ -6,13 +6,19 @@ include("manifest.py", mqtt=False). `tls` counts only with `mqtt`.
 """
 
 metadata(description="Session replay for devices with a display", version="0.1.0", license="MIT")
-options.defaults(mqtt=True, tls=True, serial=True, file=False, spool=True)
+options.defaults(mqtt=True, tls=True, serial=True, file=False, spool=True, thumb=False)
 
 _FOLDERS = (
     ("", "__init__ announce capture cbor cbor_reader chunk clock config engine faults kernels kernels_plain"),
-    ("", "lifecycle link masks message outbox pacing recorder remote session state vitals wire xxh32"),
+    (
+        "",
+        "lifecycle link masks message outbox pacing recorder remote session state streams vitals wire xxh32",
+    ),
     ("codec/", "__init__ area assembly coder encoder fnv moves native rects references strips tables"),
-    ("codec/kernels/", "__init__ anysize bits bytes32 cxcolour cxhead cxmono fnv halves16 halves32 moves refs"),
+    (
+        "codec/kernels/",
+        "__init__ anysize bits bytes32 cxcolour cxhead cxmono fnv halves16 halves32 moves refs",
+    ),
     ("codec/kernels/", "words16 words2 words32 words4 words8 wordwise"),
     ("codec/plain/", "__init__ anysize bits cxcolour cxhead cxmono fnv moves refs"),
     ("taps/", "__init__ direct framebuf palette"),
@@ -21,11 +27,13 @@ _FOLDERS = (
 _CHOSEN = (
     ("mqtt packets dialer resolver", options.mqtt),
     ("secure", options.mqtt and options.tls),
-    ("serial", options.serial),
+    ("serial repl", options.serial),
     ("file", options.file),
 )
 
 files = [folder + name + ".py" for folder, names in _FOLDERS for name in names.split()]
+if options.thumb:  # inline assembler, which no compiler but Arm Thumb's takes
+    files += ["codec/thumb/" + name + ".py" for name in ("__init__", "thumb6", "thumb7")]
 if options.spool:
     files += ["backlog.py", "spool.py"]
 files += ["transport/" + name + ".py" for names, is_wanted in _CHOSEN if is_wanted for name in names.split()]
