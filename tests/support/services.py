@@ -1,4 +1,4 @@
-"""Brokers for tests: each on free loopback ports, with its own folder, gone at the end of the `with` block.
+"""Servers for tests: each on free loopback ports, with its own folder, gone at the end of the `with` block.
 
 with mosquitto() as broker:
     client.connect("127.0.0.1", broker.port)
@@ -9,6 +9,7 @@ with mosquitto() as broker:
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -17,7 +18,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import psycopg
 
 from .requirements import require
 
@@ -26,6 +29,7 @@ _READY_S = 20.0
 _STOP_S = 10.0
 # A port found free may be taken by another test process before the broker binds it.
 _START_ATTEMPTS = 3
+_POSTGRES_USER = "postgres"  # who runs it where we are root, which it refuses to be
 
 
 def free_port() -> int:
@@ -61,10 +65,13 @@ def wait_for_port(
 class Service:
     """One server process. `ports` are waited for in order; the first is `port`."""
 
-    def __init__(self, command: Sequence[str | Path], ports: Sequence[int], folder: Path) -> None:
+    def __init__(
+        self, command: Sequence[str | Path], ports: Sequence[int], folder: Path, user: str | None = None
+    ) -> None:
         self.folder = folder
         self.ports = tuple(ports)
         self._command = [str(word) for word in command]
+        self._user = user
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -85,7 +92,12 @@ class Service:
         assert self._process is None
         with open(self.folder / "log", "ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                **_as_user(self._user),
             )
         try:
             for port in self.ports:
@@ -132,6 +144,76 @@ class NatsServer(Service):
     @property
     def url(self) -> str:
         return f"nats://{LOOPBACK}:{self.nats_port}"
+
+
+class Postgres(Service):
+    """A cluster of its own, on loopback and a socket in `folder`; whoever may reach it is its superuser."""
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://pixeltrail@{LOOPBACK}:{self.port}/postgres"
+
+    def start(self) -> None:
+        """It listens before it answers: wait until it does."""
+        super().start()
+        deadline = time.monotonic() + _READY_S
+        while True:
+            try:
+                return psycopg.connect(self.url).close()
+            except psycopg.OperationalError as error:
+                is_coming = "starting up" in str(error) or "not yet accepting" in str(error)
+                if not is_coming or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    def stop(self) -> None:
+        self._end(signal.SIGINT)  # without waiting for clients
+
+    def restart(self) -> None:
+        """As Service; after a kill the backends need a moment to notice and let go of their memory."""
+        self.kill()
+        deadline = time.monotonic() + _READY_S
+        while True:
+            try:
+                return self.start()
+            except RuntimeError as error:
+                if "shared memory block" not in str(error) or time.monotonic() > deadline:
+                    raise
+
+
+def _as_user(user: str | None) -> dict[str, Any]:
+    return {"user": user, "group": user, "extra_groups": []} if user else {}
+
+
+@contextlib.contextmanager
+def postgres(extra: Sequence[str] = ()) -> Iterator[Postgres]:
+    """PostgreSQL with fsync on, as a person would run it. `extra` are more settings, `name=value`."""
+    user = _POSTGRES_USER if os.geteuid() == 0 else None
+    with _folder("postgres") as folder:
+        if user is not None:
+            shutil.chown(folder, user, user)
+        data = folder / "data"
+        subprocess.run(
+            [require("initdb"), "-D", data, "-U", "pixeltrail", "-A", "trust", "-E", "UTF8", "--no-sync"],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+            **_as_user(user),
+        )
+
+        def build() -> Postgres:
+            port = free_port()
+            values = [f"listen_addresses={LOOPBACK}", f"unix_socket_directories={folder}", *extra]
+            options = [word for value in values for word in ("-c", value)]
+            return Postgres(
+                [require("postgres"), "-D", data, "-p", str(port), *options], [port], folder, user
+            )
+
+        service = _started(build, retry=True)
+        try:
+            yield service
+        finally:
+            service.stop()
 
 
 @contextlib.contextmanager

@@ -23,11 +23,11 @@ import structlog
 
 from ..config import Config
 from ..delivery import Delivery
-from ..ingest import Committed, Ingest, IngestSettings
+from ..ingest import Committed, Ingest
 from ..mapping.chunks import map_chunk, map_sync
 from ..projector import Projector
 from ..sources.base import TextLine
-from ..store.sqlite import SqliteStore
+from ..store.database import SqlStore
 from ..web import guard, routes
 from ..web.feed import Feed
 from ..web.live import Hub
@@ -45,13 +45,17 @@ log = structlog.get_logger(__name__)
 
 
 class Bridge:
-    """`async with Bridge(config) as bridge:`, or start() and stop(). Raises PixeltrailError when it cannot start."""
+    """`async with Bridge(config) as bridge:`, or start() and stop(). Raises PixeltrailError when it cannot start.
+
+    `failed` gets a reason when the store must not be used any more; all that is left then is to end the process.
+    """
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.hub = Hub()
+        self.failed: asyncio.Future[str]
         self._stack = contextlib.AsyncExitStack()
-        self.store: SqliteStore
+        self.store: SqlStore
         self.ingest: Ingest
         self.projector: Projector
         self.delivery: Delivery
@@ -61,6 +65,7 @@ class Bridge:
     # --- life -----------------------------------------------------------------
 
     async def start(self) -> None:
+        self.failed = asyncio.get_running_loop().create_future()
         async with contextlib.AsyncExitStack() as stack:
             await self._start_core(stack)
             await self._start_page(stack)
@@ -89,14 +94,15 @@ class Bridge:
         stack.enter_context(parts.sole_user(config.bridge.data_dir))
         sinks = parts.make_sinks(config)
         names = [sink.name for sink in sinks]
-        self.store = await asyncio.to_thread(SqliteStore, config.bridge.database, names)
+        self.store = await asyncio.to_thread(parts.make_store, config, names)
+        self.store.on_failure = self._on_failure
         stack.push_async_callback(asyncio.to_thread, self.store.close)
         self.delivery = Delivery(self.store, sinks)
         await self.delivery.start()
         stack.push_async_callback(self.delivery.stop)
         self.ingest = Ingest(
             self.store,
-            IngestSettings(mapping=parts.mapping_settings(config)),
+            parts.ingest_settings(config),
             map_chunk=map_chunk,
             map_sync=map_sync,
             on_commit=self._on_commit,
@@ -163,6 +169,10 @@ class Bridge:
         self.delivery.wake()
         self.hub.tell_committed(committed.device_id)
 
+    def _on_failure(self, reason: str) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the bridge is ending
+            self.failed.get_loop().call_soon_threadsafe(self.failed.set_result, reason)
+
     async def _keep_facts_fresh(self, queries: StoreQueries) -> None:
         while True:
             await asyncio.sleep(_REFRESH_S)
@@ -202,7 +212,7 @@ class Bridge:
     async def health(self) -> dict[str, Any]:
         """`ok` while messages are taken; `problems` also names what does not stop the bridge."""
         ingest = self.ingest.health
-        problems = [ingest.error] if ingest.error else []
+        problems = [words for words in (ingest.error, ingest.warning) if words]
         problems += [f"{link.source}: {link.detail}" for link in ingest.sources.values() if not link.is_up]
         sinks = {}
         for name, health in self.delivery.health.items():

@@ -28,7 +28,7 @@ from ..sessions.state import StreamState
 from ..sinks.segment import explain_status
 from ..store import overview
 from ..store.base import DeviceRow
-from ..store.sqlite import SqliteStore
+from ..store.database import SqlStore
 from ..web.queries import SILENT_MS
 from ..wire.messages import ClockQuality
 from . import parts
@@ -50,7 +50,7 @@ class Finding:
     text: str
 
 
-def examine(config: Config, store: SqliteStore, now_ms: int) -> Iterator[Finding]:
+def examine(config: Config, store: SqlStore, now_ms: int) -> Iterator[Finding]:
     """All that the store tells."""
     yield check_disk(config.bridge.data_dir)
     yield check_integrity(config.bridge.database)
@@ -101,7 +101,7 @@ def check_integrity(database: Path) -> Finding:
 # ---- sinks --------------------------------------------------------------------------
 
 
-def check_sinks(config: Config, store: SqliteStore, now_ms: int) -> Iterator[Finding]:
+def check_sinks(config: Config, store: SqlStore, now_ms: int) -> Iterator[Finding]:
     names = parts.sink_names(config)
     found = {one.sink: one for one in overview.backlogs(store)}
     for name in names:
@@ -142,7 +142,7 @@ def _segment_url(config: Config) -> str:
         return str(error)
 
 
-def check_dead_letters(store: SqliteStore) -> Iterator[Finding]:
+def check_dead_letters(store: SqlStore) -> Iterator[Finding]:
     reasons = overview.dead_letter_reasons(store)
     if not reasons:
         yield Finding("ok", "dead letters", "none")
@@ -151,7 +151,7 @@ def check_dead_letters(store: SqliteStore) -> Iterator[Finding]:
         yield Finding("FAULT", "dead letters", f"{count:,} of {kind}: {reason}; {remedy}")
 
 
-def check_gaps(store: SqliteStore) -> Finding:
+def check_gaps(store: SqlStore) -> Finding:
     gaps = overview.gap_reasons(store)
     if not gaps:
         return Finding("ok", "gaps", "none")
@@ -175,7 +175,7 @@ def check_silence(devices: list[DeviceRow], now_ms: int) -> Finding:
     return Finding("note", "devices", f"{len(silent)} of {len(devices)} are silent: {named}{more}")
 
 
-def check_clocks(store: SqliteStore, devices: list[DeviceRow], now_ms: int) -> Iterator[Finding]:
+def check_clocks(store: SqlStore, devices: list[DeviceRow], now_ms: int) -> Iterator[Finding]:
     if now_ms < _OLDEST_SANE_MS:
         yield Finding("FAULT", "clock", "this machine's clock was never set; set it, or switch on NTP")
         return
@@ -192,7 +192,7 @@ def check_clocks(store: SqliteStore, devices: list[DeviceRow], now_ms: int) -> I
         yield Finding("ok", "clock", "every device's time is known")
 
 
-def _clock_notes(store: SqliteStore, device: DeviceRow) -> Iterator[str]:
+def _clock_notes(store: SqlStore, device: DeviceRow) -> Iterator[str]:
     streams = store.streams(device.device_id)
     if not streams:
         return

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..config import Config
 from ..errors import LocalError
+from ..ingest import IngestSettings
 from ..mapping import chunks
 from ..mapping.chunks import MappingSettings
 from ..projector import ProjectorSettings
@@ -17,6 +18,22 @@ from ..sinks.base import Sink
 from ..sinks.custom import load_sink
 from ..sinks.jsonl import JsonLinesSink
 from ..sinks.segment import SegmentSettings, SegmentSink, SegmentSource
+from ..store.database import SqlStore
+from ..store.opening import open_store
+
+
+def make_store(config: Config, sinks: Sequence[str] = ()) -> SqlStore:
+    return open_store(config.bridge.database, config.store.url, config.store.password.reveal(), sinks)
+
+
+def ingest_settings(config: Config) -> IngestSettings:
+    return IngestSettings(
+        mapping=mapping_settings(config),
+        min_free_bytes=config.store.min_free_mb << 20,
+        ballast_bytes=config.store.ballast_mb << 20,
+        max_events=config.outbox.max_events,
+        max_event_bytes=config.outbox.max_mb << 20,
+    )
 
 
 def make_sinks(config: Config) -> list[Sink]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
 import tempfile
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import ConfigError
+from ..errors import ConfigError, PixeltrailError
 from .options import ConfigOption, SetOption, load_config
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def _findings(settings: Config, offline: bool) -> Iterator[Finding]:
     where = str(settings.file) if settings.file else "no file, defaults and environment"
     yield True, "settings", where
     yield _data_folder(settings.bridge.data_dir)
+    yield _store(settings, offline)
     yield from _mqtt(settings, offline)
     for port in settings.serial.ports:
         yield _serial(port)
@@ -55,6 +57,26 @@ def _findings(settings: Config, offline: bool) -> Iterator[Finding]:
 
 def _data_folder(folder: Path) -> Finding:
     return _writable("data", folder, "bridge.data_dir")
+
+
+def _store(settings: Config, offline: bool) -> Finding:
+    url = settings.store.url
+    if not url:
+        free_mb, least_mb = _free_mb(settings.bridge.data_dir), settings.store.min_free_mb
+        if free_mb < least_mb:
+            return False, "store", f"{free_mb} MB of disk are free and {least_mb} MB must be; make room"
+        return True, "store", f"{settings.bridge.database} ({free_mb} MB of disk are free)"
+    from ..store.opening import probe
+
+    try:
+        return True, "store", probe(url, "" if offline else settings.store.password.reveal(), offline)
+    except PixeltrailError as error:
+        return False, "store", str(error)
+
+
+def _free_mb(folder: Path) -> int:
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    return shutil.disk_usage(existing).free >> 20
 
 
 def _writable(what: str, folder: Path, key: str) -> Finding:

@@ -26,7 +26,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..store.base import DeadLetter
-    from ..store.sqlite import SqliteStore
+    from ..store.database import SqlStore
 
 _HEADS = ("ID", "Last", "Device", "Kind or sink", "Times", "Reason")
 _REASON_WIDTH = 120
@@ -169,7 +169,7 @@ def purge(
 
 
 def _find(
-    store: SqliteStore, device: str | None, kind: str | None, reason: str | None, limit: int = -1
+    store: SqlStore, device: str | None, kind: str | None, reason: str | None, limit: int = -1
 ) -> _Found:
     from ..store import overview
 
@@ -180,7 +180,7 @@ def _find(
 
 
 def _choose(
-    store: SqliteStore,
+    store: SqlStore,
     ids: list[str] | None,
     device: str | None,
     kind: str | None,

@@ -14,7 +14,7 @@ from ..errors import LocalError
 
 if TYPE_CHECKING:
     from ..config import Config
-    from ..store.sqlite import SqliteStore
+    from ..store.database import SqlStore
 
 _FILE_COLUMNS = 200  # of a table that goes into a file or a pipe
 
@@ -48,16 +48,17 @@ def load_config(file: Path | None, overrides: list[str] | None) -> Config:
 
 
 @contextmanager
-def open_store(settings: Config, sinks: Sequence[str] = ()) -> Iterator[SqliteStore]:
+def open_store(settings: Config, sinks: Sequence[str] = ()) -> Iterator[SqlStore]:
     """The recordings of a bridge, which may be running meanwhile. `sinks` get the events that a command adds."""
-    from ..store.sqlite import SqliteStore
+    from ..store.opening import open_store as open_it
 
-    if not settings.bridge.database.exists():
+    if not (settings.store.url or settings.bridge.database.exists()):
         raise LocalError(
             f"there are no recordings in {settings.bridge.data_dir}. Start `pixeltrail up` there, or name another "
             "folder with --set bridge.data_dir=FOLDER."
         )
-    store = SqliteStore(settings.bridge.database, sinks)
+    at = settings.store
+    store = open_it(settings.bridge.database, at.url, at.password.reveal(), sinks)
     try:
         yield store
     finally:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.text import Text
 
-    from ..store.sqlite import SqliteStore
+    from ..store.database import SqlStore
 
 _LONGEST_WAIT_S = 2.0  # a pause in the recording is cut to this
 _LEAST_WAIT_S = 0.04  # a terminal shows no more than about 25 pictures a second
@@ -59,7 +59,7 @@ def run(
             raise LocalError("the output is no terminal; write the frames with --png FOLDER")
 
 
-def _find_session(store: SqliteStore, device: str, session: int | None) -> int:
+def _find_session(store: SqlStore, device: str, session: int | None) -> int:
     sessions = [row.session_id for row in store.sessions(device) if row.sampled]
     if not sessions:
         raise LocalError(f"{device} has no recorded session. `pixeltrail sessions` lists what there is.")
@@ -70,7 +70,7 @@ def _find_session(store: SqliteStore, device: str, session: int | None) -> int:
     return session if session is not None else sessions[-1]
 
 
-def _frames(store: SqliteStore, device: str, session_id: int) -> Iterator[_Frame]:
+def _frames(store: SqlStore, device: str, session_id: int) -> Iterator[_Frame]:
     """Each picture of the session, as it became visible."""
     from ..replay.timeline import Timeline
     from ..wire.decode import decode_uplink

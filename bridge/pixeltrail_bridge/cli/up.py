@@ -13,7 +13,7 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
     import structlog
 
     from ..app import Bridge, set_up_logging, until_signal
-    from ..errors import ConfigError
+    from ..errors import ConfigError, StoreFailure
 
     set_up_logging(settings.bridge)
     log = structlog.get_logger(__name__)
@@ -30,8 +30,10 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
         end = asyncio.ensure_future(ended.wait())
         while not ended.is_set():
             hangup = asyncio.ensure_future(again.wait())
-            await asyncio.wait((end, hangup), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((end, hangup, bridge.failed), return_when=asyncio.FIRST_COMPLETED)
             hangup.cancel()
+            if bridge.failed.done():
+                raise StoreFailure(bridge.failed.result())
             if again.is_set():
                 again.clear()
                 try:

@@ -191,10 +191,22 @@ def _check_urls(found: Mapping[str, Any]) -> None:
             "mqtt.url holds a user name or password; put those into mqtt.user and mqtt.password_file, "
             "where no log and no process list shows them."
         )
+    _check_store_url(found.get("store.url", ""))
     public = found.get("web.public_url", "")
     if public and not public.startswith(("http://", "https://")):
         raise ConfigError(
             f"web.public_url = {as_toml(public)}: expected an address that begins http:// or https://."
+        )
+
+
+def _check_store_url(url: str) -> None:
+    if url and not url.startswith("postgresql://"):
+        raise ConfigError("store.url: expected an address that begins postgresql://, or nothing.")
+    login, at, _ = url.removeprefix("postgresql://").partition("/")[0].rpartition("@")
+    if (at and ":" in login) or "password=" in url:
+        raise ConfigError(
+            "store.url holds a password; put that into store.password_file or "
+            f"{ENVIRONMENT_PREFIX}STORE__PASSWORD, where no log and no process list shows it."
         )
 
 

@@ -56,6 +56,39 @@ class BridgeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreSettings:
+    url: str = _setting(
+        "",
+        "PostgreSQL database that bridges may share, postgresql://user@host/name. Empty keeps a file.",
+    )
+    password: Secret = _setting(Secret(), "Password at the database.")
+    password_file: Path | None = _setting(None, "File that holds the password, and nothing else.")
+    min_free_mb: int = _setting(
+        64, "Nothing is accepted while the disk has less room than this.", unit="MB", low=1, high=1_000_000
+    )
+    ballast_mb: int = _setting(
+        16,
+        "Size of a file that is deleted when the disk is full all the same.",
+        unit="MB",
+        low=0,
+        high=10_000,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxSettings:
+    max_events: int = _setting(
+        1_000_000,
+        "Events that may wait for a sink; beyond, devices keep what they have.",
+        low=1,
+        high=1_000_000_000,
+    )
+    max_mb: int = _setting(
+        2_048, "The same in megabytes of their payloads.", unit="MB", low=1, high=1_000_000
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class MqttSettings:
     enabled: bool = _setting(True, "Listen to devices over MQTT.")
     url: str = _setting("", "Your own broker, mqtt://host:1883 or mqtts://host:8883. Empty runs one inside.")
@@ -149,6 +182,8 @@ class Config:
     """All settings, checked. `file` is where they were read from, None when there was no file."""
 
     bridge: BridgeSettings = field(default_factory=BridgeSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    outbox: OutboxSettings = field(default_factory=OutboxSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     serial: SerialSettings = field(default_factory=SerialSettings)
     segment: SegmentSettings = field(default_factory=SegmentSettings)

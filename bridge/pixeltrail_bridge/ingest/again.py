@@ -21,7 +21,7 @@ from ..sessions.clock import TimeLine
 from ..sessions.ids import NO_SESSION
 from ..sessions.state import DeviceState, SessionRow, StreamState
 from ..store.base import SEQ_SPAN, DeadLetter, StreamRow
-from ..store.sqlite import SqliteStore, SqliteTransaction
+from ..store.database import SqlStore, SqlTransaction
 from ..wire import messages as m
 from ..wire.decode import decode_uplink
 from .settings import MapChunk
@@ -43,12 +43,12 @@ class Retried:
 
 
 def retry_letters(
-    store: SqliteStore, letters: Sequence[DeadLetter], map_chunk: MapChunk, mapping: Any
+    store: SqlStore, letters: Sequence[DeadLetter], map_chunk: MapChunk, mapping: Any
 ) -> list[Retried]:
     """Read each letter's chunk again; those that are dealt with are deleted."""
     sessions = {one.device_id: store.sessions(one.device_id) for one in letters}
 
-    def work(tx: SqliteTransaction) -> list[Retried]:
+    def work(tx: SqlTransaction) -> list[Retried]:
         return [_Again(tx, one, map_chunk, mapping, sessions[one.device_id]).run() for one in letters]
 
     return store.commit_batch(work)
@@ -57,7 +57,7 @@ def retry_letters(
 class _Again:
     def __init__(
         self,
-        tx: SqliteTransaction,
+        tx: SqlTransaction,
         letter: DeadLetter,
         map_chunk: MapChunk,
         mapping: Any,
@@ -113,7 +113,7 @@ class _Again:
     def _states(self, row: StreamRow, key: int) -> tuple[DeviceState, StreamState]:
         """Copies, with the session that the stream was in at that place."""
         found = self._tx.load_device(row.device_id)
-        device = msgspec.json.decode(found[1], type=DeviceState) if found else DeviceState()
+        device = msgspec.json.decode(found.state, type=DeviceState) if found else DeviceState()
         stream = msgspec.json.decode(row.state, type=StreamState)
         session_id = self._tx.session_before(row.number * SEQ_SPAN, key)
         session = next((one for one in self._sessions if one.session_id == session_id), None)

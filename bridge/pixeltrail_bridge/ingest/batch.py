@@ -22,9 +22,7 @@ from ..mapping.calls import Call
 from ..sessions.ids import NO_SESSION
 from ..sessions.state import GapRow, SessionRow
 from ..sources.base import Arrival, Presence
-from ..store.base import SEQ_SPAN
-from ..store.chunks import NewChunk
-from ..store.sqlite import SqliteTransaction
+from ..store.base import SEQ_SPAN, DeviceSave, IngestTransaction, NewChunk, StreamSave
 from ..wire import messages as m
 from ..wire.decode import decode_uplink
 from .known import Device, Known, Stream, encode_json
@@ -58,7 +56,7 @@ class Batch:
 
     def __init__(
         self,
-        tx: SqliteTransaction,
+        tx: IngestTransaction,
         known: Known,
         settings: IngestSettings,
         map_chunk: MapChunk,
@@ -81,6 +79,7 @@ class Batch:
         self._touched: dict[Stream, int] = {}  # and when it was last heard
 
     def run(self, items: Sequence[Decoded | Presence]) -> Outcome:
+        self._lock(items)
         for item in items:
             if isinstance(item, Presence):
                 self._tx.set_online(item.device_id, item.is_online)
@@ -94,6 +93,13 @@ class Batch:
                 self._take_unreadable(arrival, message)
         self._write()
         return self.outcome
+
+    def _lock(self, items: Sequence[Decoded | Presence]) -> None:
+        messages = [item for item in items if not isinstance(item, Presence)]
+        devices = {device for arrival, _ in messages if (device := self._device_of(arrival))}
+        devices |= {item.device_id for item in items if isinstance(item, Presence)}
+        streams = {message.stream for _, message in messages if message.stream is not None}
+        self._known.begin(self._tx, devices, streams)
 
     # ---- who ------------------------------------------------------------------
 
@@ -349,15 +355,20 @@ class Batch:
         tx.put_sessions(self._sessions.values())
         tx.put_gaps(self._gaps)
         tx.enqueue_calls(self._calls)
-        for (device_id, name), count in self._counts.items():
-            tx.count(device_id, name, count)
+        tx.count_all(self._counts)
         devices: dict[Device, int] = {}
+        streams = []
         for stream, seen_ms in self._touched.items():
             devices[stream.device] = seen_ms
             states = (encode_json(stream.state), encode_json(stream.line))
-            tx.save_stream(stream.number, stream.watermark, *states, seen_ms)
-        for device, seen_ms in devices.items():
-            tx.save_device(device.number, encode_json(device.state), device.opt_out_order, seen_ms)
+            streams.append(StreamSave(stream.number, stream.watermark, *states, seen_ms))
+        tx.save_streams(streams)
+        tx.save_devices(
+            DeviceSave(device.number, encode_json(device.state), device.opt_out_order, seen_ms)
+            for device, seen_ms in devices.items()
+        )
+        for device in devices:
+            device.version += 1
 
 
 def _heed_opt_out(device: Device, chunk: m.Chunk, since_ms: int | None) -> None:

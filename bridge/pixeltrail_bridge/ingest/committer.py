@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import structlog
 
-from ..errors import LocalError, StoreError
+from ..errors import LocalError, StoreError, StoreFailure
 from ..sources.base import Arrival, LinkState, Presence, StateEvent, TextLine
-from ..store.sqlite import SqliteStore, SqliteTransaction
+from ..store.base import DeviceSave, IngestTransaction, Store
 from ..wire import messages as m
 from ..wire.encode import encode_downlink
 from .acks import AckSchedule
 from .batch import Batch, Outcome, decode
 from .known import Known, encode_json
+from .room import Room
 from .settings import IngestSettings, MapChunk, MapSync
 
 log = structlog.get_logger(__name__)
 
 _IDLE_S = 1.0  # how often an idle committer looks up
-_DISK_CHECK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +38,11 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """For a person and for /readyz. `error` says what is wrong and what to do, None when all is well."""
+    """For a person and for /readyz. `error` says what is wrong and what to do, `warning` what soon will be."""
 
     state: str = "stopped"  # stopped, running, failing
     error: str | None = None
+    warning: str | None = None
     queued_messages: int = 0
     queued_bytes: int = 0
     refused_messages: int = 0  # queue full: the devices resend them
@@ -62,7 +61,7 @@ class Ingest:
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: Store,
         settings: IngestSettings,
         *,
         map_chunk: MapChunk,
@@ -84,7 +83,7 @@ class Ingest:
         self._routes: dict[str, Arrival] = {}
         self._acks = AckSchedule(settings.ack_interval_ms)
         self._orders: dict[str, bool] = {}
-        self._checked_disk_s = float("-inf")
+        self._room = Room(store, settings)
         self._health = Health()
 
     # ---- any thread -----------------------------------------------------------
@@ -192,23 +191,31 @@ class Ingest:
         work = [decode(item) if isinstance(item, Arrival) else item for item in items]
         orders = dict(self._orders)
 
-        def transaction(tx: SqliteTransaction) -> Outcome:
+        def transaction(tx: IngestTransaction) -> Outcome:
+            self._known.begin(tx, orders, ())
             for device_id, opted_out in orders.items():
                 now_ms = time.time_ns() // 1_000_000
                 device = self._known.device(tx, device_id, now_ms)
                 device.order_opt_out(opted_out, now_ms)
-                tx.save_device(device.number, encode_json(device.state), device.opt_out_order, 0)
+                tx.save_devices(
+                    [DeviceSave(device.number, encode_json(device.state), device.opt_out_order, 0)]
+                )
+                device.version += 1
             batch = Batch(tx, self._known, self._settings, self._map_chunk, self._map_sync, self._identities)
             return batch.run(work)
 
         attempt = 0
         while True:
             try:
-                self._check_disk()
+                warning = self._room.check()
                 outcome = self._store.commit_batch(transaction)
                 break
+            except StoreFailure as error:  # the process is about to end: nothing may be tried again
+                self._fail(str(error))
+                self._stopping.set()
             except StoreError as error:
                 self._known.forget()
+                self._room.make()
                 self._fail(str(error))
             except Exception as error:  # noqa: BLE001 - no fault of ours may end the thread that acks
                 log.exception("ingest failed")
@@ -222,7 +229,7 @@ class Ingest:
         for device_id, opted_out in orders.items():
             if self._orders.get(device_id) is opted_out:
                 del self._orders[device_id]
-        self._publish(outcome, len(items))
+        self._publish(outcome, len(items), warning)
 
     def _fail(self, error: str) -> None:
         if self._health.error != error:
@@ -230,25 +237,14 @@ class Ingest:
         with self._queue_lock:
             self._health = replace(self._health, state="failing", error=error)
 
-    def _check_disk(self) -> None:
-        now_s = time.monotonic()
-        if now_s - self._checked_disk_s < _DISK_CHECK_S and self._health.state == "running":
-            return
-        self._checked_disk_s = now_s
-        free = shutil.disk_usage(Path(self._store.path).absolute().parent).free
-        if free < self._settings.min_free_bytes:
-            raise StoreError(
-                f"only {free >> 20} MB are free beside {self._store.path};  {self._settings.min_free_bytes >> 20} "
-                "MB must stay so. Free some space, devices keep what is not acked"
-            )
-
-    def _publish(self, outcome: Outcome, count: int) -> None:
+    def _publish(self, outcome: Outcome, count: int, warning: str | None) -> None:
         with self._queue_lock:
             health = self._health
             self._health = replace(
                 health,
                 state="running",
                 error=None,
+                warning=warning,
                 commits=health.commits + 1,
                 messages=health.messages + count,
                 last_commit_ms=time.time_ns() // 1_000_000,

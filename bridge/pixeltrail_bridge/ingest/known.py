@@ -1,10 +1,12 @@
 """Devices and streams as the committer holds them between batches, so that a batch reads only what is new.
 
-What is here is what the last commit wrote. After a transaction that failed it is dropped and read again.
+What is here is what the last commit wrote. After a transaction that failed it is dropped and read again, and so is what
+another process has written meanwhile: a device's row is locked before what is known of it is used.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,7 +14,7 @@ import msgspec
 
 from ..sessions.clock import TimeLine
 from ..sessions.state import DeviceState, StreamState
-from ..store.sqlite import SqliteTransaction
+from ..store.base import IngestTransaction
 
 MAX_STREAMS: Final = 4096  # a fleet that talks at once; beyond, states are read from the database again
 
@@ -28,6 +30,7 @@ class Device:
     device_id: str
     state: DeviceState
     opt_out_order: bool | None = None  # told by the host, not yet confirmed by the device
+    version: int = 0  # of its row: goes up with each save
 
     def order_opt_out(self, opted_out: bool, now_ms: int) -> None:
         """What the host wants holds here at once, whenever the device hears of it."""
@@ -70,6 +73,7 @@ class Known:
     def __init__(self) -> None:
         self._devices: dict[str, Device] = {}
         self._streams: dict[bytes, Stream] = {}
+        self._locked: set[str] = set()
 
     def forget(self) -> None:
         self._devices.clear()
@@ -79,37 +83,68 @@ class Known:
         if len(self._streams) > MAX_STREAMS:
             self.forget()
 
-    def device(self, tx: SqliteTransaction, device_id: str, now_ms: int) -> Device:
+    def begin(self, tx: IngestTransaction, device_ids: Collection[str], streams: Collection[bytes]) -> None:
+        """Lock what a transaction is about to need, all at once, so that two of them do not block each other."""
+        self._locked.clear()
+        owners = {known.device.device_id for stream in streams if (known := self._streams.get(stream))}
+        self._lock(tx, {*device_ids, *owners})
+
+    def _lock(self, tx: IngestTransaction, device_ids: Collection[str]) -> None:
+        self._locked |= set(device_ids)
+        for device_id, version in tx.lock_devices(device_ids).items():
+            device = self._devices.get(device_id)
+            if device is not None and device.version != version:
+                del self._devices[device_id]
+                self._streams = {s: known for s, known in self._streams.items() if known.device is not device}
+
+    def device(self, tx: IngestTransaction, device_id: str, now_ms: int) -> Device:
         """A device, which is added when it is new."""
-        device = self._devices.get(device_id) or self._load_device(tx, device_id)
+        device = self._load_device(tx, device_id)
         if device is None:
             number = tx.add_device(device_id, encode_json(DeviceState()), now_ms)
+            if number is None:
+                device = self._load_device(tx, device_id)
+                assert device is not None, "another process has just added it"
+                return device
             device = self._devices[device_id] = Device(number, device_id, DeviceState())
         return device
 
-    def _load_device(self, tx: SqliteTransaction, device_id: str) -> Device | None:
+    def _load_device(self, tx: IngestTransaction, device_id: str) -> Device | None:
+        if device_id not in self._locked:
+            self._lock(tx, (device_id,))
+        if device_id in self._devices:
+            return self._devices[device_id]
         row = tx.load_device(device_id)
         if row is None:
             return None
-        number, state, order = row
-        device = self._devices[device_id] = Device(number, device_id, _decode_device(state), order)
+        device = Device(row.number, device_id, _decode_device(row.state), row.opt_out_order, row.version)
+        self._devices[device_id] = device
         return device
 
-    def stream(self, tx: SqliteTransaction, stream: bytes) -> Stream | None:
+    def stream(self, tx: IngestTransaction, stream: bytes) -> Stream | None:
         """A stream that was seen before."""
-        if stream in self._streams:
-            return self._streams[stream]
+        known = self._streams.get(stream)
+        if known is not None:
+            if known.device.device_id not in self._locked:
+                self._lock(tx, (known.device.device_id,))
+            known = self._streams.get(stream)  # unless another process has changed it
+        if known is not None:
+            return known
         row = tx.load_stream(stream)
         if row is None:
             return None
-        device = self._devices.get(row.device_id) or self._load_device(tx, row.device_id)
+        if row.device_id not in self._locked:  # what was read without its lock may be old
+            self._lock(tx, (row.device_id,))
+            row = tx.load_stream(stream)
+            assert row is not None
+        device = self._load_device(tx, row.device_id)
         assert device is not None
         states = (_decode_stream(row.state), _decode_line(row.line))
         known = Stream(row.number, stream, device, row.watermark, *states, set(row.ahead), list(row.skips))
         self._streams[stream] = known
         return known
 
-    def add_stream(self, tx: SqliteTransaction, device: Device, stream: bytes, now_ms: int) -> Stream:
+    def add_stream(self, tx: IngestTransaction, device: Device, stream: bytes, now_ms: int) -> Stream:
         state, line = StreamState(), TimeLine()
         number = tx.add_stream(device.number, stream, encode_json(state), encode_json(line), now_ms)
         known = self._streams[stream] = Stream(number, stream, device, 0, state, line)

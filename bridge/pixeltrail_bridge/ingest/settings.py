@@ -24,6 +24,9 @@ class IngestSettings:
     ack_interval_ms: int = 20
     window: int = 16
     min_free_bytes: int = 64 << 20  # stop before the disk is full: then even a delete fails
+    ballast_bytes: int = 0  # a file to delete when something else fills the disk; 0: none
+    max_events: int = 1_000_000  # that may wait for a sink; beyond, devices keep what they have
+    max_event_bytes: int = 2 << 30
     retry_ms: tuple[int, ...] = (100, 300, 1_000, 3_000, 10_000)
 
 

@@ -1,14 +1,16 @@
 """What a store keeps and gives: rows as dataclasses, and the interface that ingest, delivery, projector and web use.
 
-A store has one writer at a time: `commit_batch` runs a function inside one
-transaction and returns after a durable commit. Reads may run in any thread
-meanwhile. All calls block; an event loop calls them in a thread.
+Of one store object, one thread writes at a time: `commit_batch` runs a function
+inside one transaction and returns after a durable commit. Reads may run in any
+thread meanwhile. All calls block; an event loop calls them in a thread. Several
+processes may share a store: rows of devices are locked while they are written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ..mapping.calls import Call, OutboxRow, Settled
@@ -122,6 +124,53 @@ class Projection:
     watermark: int
 
 
+@dataclass(slots=True)
+class NewChunk:
+    """A chunk to be stored; session and host time are set when it passes in order within the same batch."""
+
+    key: int
+    received_ms: int
+    data: bytes
+    session_id: int | None = None
+    host_ms: int | None = None
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedDevice:
+    """`state` is DeviceState as JSON; `opt_out_order` waits for the device; `version` goes up with each change."""
+
+    number: int
+    state: bytes
+    opt_out_order: bool | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSave:
+    number: int
+    state: bytes
+    opt_out_order: bool | None
+    seen_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSave:
+    number: int
+    watermark: int
+    state: bytes
+    line: bytes
+    seen_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """What waits for a sink: events, and bytes of their payloads."""
+
+    events: int = 0
+    size_bytes: int = 0
+
+
 class Transaction(Protocol):
     """The writes that parts other than ingest make, inside `commit_batch`."""
 
@@ -132,12 +181,57 @@ class Transaction(Protocol):
     def count(self, device_id: str, name: str, by: int = 1) -> None: ...
 
 
+class IngestTransaction(Transaction, Protocol):
+    """The writes of ingest; chunks.py and letters.py say what each does."""
+
+    def lock_devices(self, device_ids: Collection[str]) -> dict[str, int]: ...
+    def load_device(self, device_id: str) -> LoadedDevice | None: ...
+    def add_device(self, device_id: str, state: bytes, now_ms: int) -> int | None: ...
+    def save_devices(self, rows: Iterable[DeviceSave]) -> None: ...
+    def set_online(self, device_id: str, is_online: bool) -> None: ...
+    def load_stream(self, stream: bytes) -> StreamRow | None: ...
+    def add_stream(self, device: int, stream: bytes, state: bytes, line: bytes, now_ms: int) -> int: ...
+    def save_streams(self, rows: Iterable[StreamSave]) -> None: ...
+    def chunk(self, key: int) -> tuple[bytes, str | None, int] | None: ...
+    def put_chunks(self, chunks: Iterable[NewChunk]) -> None: ...
+    def place_chunks(self, places: Iterable[tuple[int, int, int]]) -> None: ...
+    def drop_chunks(self, keys: Iterable[int]) -> None: ...
+    def put_skips(self, rows: Iterable[tuple[int, int, int]]) -> None: ...
+    def put_heads(self, rows: Iterable[tuple[int, int, bool]]) -> None: ...
+    def put_spans(self, rows: Iterable[tuple[int, int, int, int, int]]) -> None: ...
+    def put_gaps(self, rows: Iterable[GapRow]) -> None: ...
+    def count_all(self, counts: Mapping[tuple[str, str], int]) -> None: ...
+    def add_dead_letter(
+        self,
+        device_id: str,
+        kind: str,
+        reason: str,
+        raw: bytes,
+        now_ms: int,
+        stream: bytes | None = None,
+        seq: int | None = None,
+    ) -> None: ...
+
+
 class Store(Protocol):
-    """See the module; sqlite.py is the implementation for one box."""
+    """See the module. sqlite.py is the implementation for one box, postgres.py the one for many."""
 
     bridge_id: bytes
+    sinks: tuple[str, ...]
+    on_failure: Callable[[str], None]  # called once, by any thread, when the store has closed for good
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages; without a password."""
+        ...
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder on this machine whose disk it fills, if any."""
+        ...
 
     def commit_batch(self, work: Callable[[Any], T]) -> T: ...
+    def fill(self) -> dict[str, Fill]: ...
     def enqueue_calls(self, tx: Any, calls: Iterable[Call]) -> int: ...
     def lease(self, sink: str, limit: int, now_ms: int, lease_ms: int) -> list[OutboxRow]: ...
     def settle(self, sink: str, results: Iterable[Settled], now_ms: int) -> None: ...

@@ -2,55 +2,60 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 
 from ..sessions.state import GapRow, SessionRow
-from .base import SEQ_SPAN, StreamRow
+from .base import SEQ_SPAN, DeviceSave, LoadedDevice, NewChunk, StreamRow, StreamSave
+from .sql import Connection, marks, replacing
 
-
-@dataclass(slots=True)
-class NewChunk:
-    """A chunk to be stored; session and host time are set when it passes in order within the same batch."""
-
-    key: int
-    received_ms: int
-    data: bytes
-    session_id: int | None = None
-    host_ms: int | None = None
-    fault: str | None = None
+_SESSION_REST = "number, boot, stream, start_ms, last_ms, end_ms, sampled, estimated, user_id"
+_GAP_REST = 'device, session_id, first, "end", frames, inputs, calls, reason, host_ms'
 
 
 class ChunkWrites:
     """Part of a transaction. Devices and streams are loaded once and then known by number."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    locking = ""  # what a SELECT ends with to keep other writers from its rows until the commit
+
+    def __init__(self, connection: Connection) -> None:
         self._db = connection
 
-    def load_device(self, device_id: str) -> tuple[int, bytes, bool | None] | None:
-        """Number, DeviceState as JSON, and the opt-out order that waits for the device."""
+    def lock_devices(self, device_ids: Collection[str]) -> dict[str, int]:
+        """Keep other writers away from devices, until the commit; returns the version of each that exists.
+
+        A version that is not the one remembered says that another process wrote the device or its streams.
+        """
+        if not device_ids:
+            return {}
+        ids = sorted(device_ids)  # always in this order: two writers never wait for each other
+        query = f"SELECT device_id, version FROM devices WHERE device_id IN {marks(ids)} ORDER BY device_id"
+        return dict(self._db.execute(query + self.locking, ids).fetchall())
+
+    def load_device(self, device_id: str) -> LoadedDevice | None:
+        """A device, locked."""
         row = self._db.execute(
-            "SELECT no, state, opt_out_order FROM devices WHERE device_id = ?", (device_id,)
+            "SELECT no, state, opt_out_order, version FROM devices WHERE device_id = ?" + self.locking,
+            (device_id,),
         ).fetchone()
-        return None if row is None else (row[0], row[1], None if row[2] is None else bool(row[2]))
+        if row is None:
+            return None
+        return LoadedDevice(row[0], row[1], None if row[2] is None else bool(row[2]), row[3])
 
-    def add_device(self, device_id: str, state: bytes, now_ms: int) -> int:
-        number = self._db.execute(
-            "INSERT INTO devices (device_id, state, first_seen_ms, last_seen_ms, is_online) VALUES (?, ?, ?, ?, 1)",
-            (device_id, state, now_ms, now_ms),
-        ).lastrowid
-        assert number is not None
-        return number
+    def add_device(self, device_id: str, state: bytes, now_ms: int) -> int | None:
+        """The number of a new device; None when another writer was first."""
+        row = self._db.execute(
+            "INSERT INTO devices (device_id, state, first_seen_ms, last_seen_ms, is_online) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (device_id) DO NOTHING RETURNING no",
+            (device_id, state, now_ms, now_ms, True),
+        ).fetchone()
+        return None if row is None else int(row[0])
 
-    def save_device(self, number: int, state: bytes, order: bool | None, last_seen_ms: int) -> None:
-        self._db.execute(
-            "UPDATE devices SET state = ?, opt_out_order = ?, last_seen_ms = max(last_seen_ms, ?) WHERE no = ?",
-            (state, order, last_seen_ms, number),
+    def save_devices(self, rows: Iterable[DeviceSave]) -> None:
+        self._db.executemany(
+            "UPDATE devices SET state = ?, opt_out_order = ?, version = version + 1,"
+            " last_seen_ms = CASE WHEN last_seen_ms < ? THEN ? ELSE last_seen_ms END WHERE no = ?",
+            [(r.state, r.opt_out_order, r.seen_ms, r.seen_ms, r.number) for r in rows],
         )
-
-    def order_opt_out(self, device_id: str, opted_out: bool) -> None:
-        self._db.execute("UPDATE devices SET opt_out_order = ? WHERE device_id = ?", (opted_out, device_id))
 
     def set_online(self, device_id: str, is_online: bool) -> None:
         self._db.execute("UPDATE devices SET is_online = ? WHERE device_id = ?", (is_online, device_id))
@@ -68,23 +73,23 @@ class ChunkWrites:
         keys = self._db.execute("SELECT key FROM chunks WHERE key >= ? AND key < ?", bounds)
         ahead = frozenset(key % SEQ_SPAN for (key,) in keys)
         skips = self._db.execute(
-            "SELECT first, end FROM skips WHERE stream = ? AND end > ?", (number, watermark)
+            'SELECT first, "end" FROM skips WHERE stream = ? AND "end" > ?', (number, watermark)
         )
         return StreamRow(number, device_id, stream, watermark, state, line, ahead, tuple(skips.fetchall()))
 
     def add_stream(self, device: int, stream: bytes, state: bytes, line: bytes, now_ms: int) -> int:
-        number = self._db.execute(
+        (number,) = self._db.execute(
             "INSERT INTO streams (device, stream, watermark, state, line, first_seen_ms, last_seen_ms)"
-            " VALUES (?, ?, 0, ?, ?, ?, ?)",
+            " VALUES (?, ?, 0, ?, ?, ?, ?) RETURNING no",
             (device, stream, state, line, now_ms, now_ms),
-        ).lastrowid
-        assert number is not None
-        return number
+        ).fetchone()
+        return int(number)
 
-    def save_stream(self, number: int, watermark: int, state: bytes, line: bytes, last_seen_ms: int) -> None:
-        self._db.execute(
-            "UPDATE streams SET watermark = ?, state = ?, line = ?, last_seen_ms = max(last_seen_ms, ?) WHERE no = ?",
-            (watermark, state, line, last_seen_ms, number),
+    def save_streams(self, rows: Iterable[StreamSave]) -> None:
+        self._db.executemany(
+            "UPDATE streams SET watermark = ?, state = ?, line = ?,"
+            " last_seen_ms = CASE WHEN last_seen_ms < ? THEN ? ELSE last_seen_ms END WHERE no = ?",
+            [(r.watermark, r.state, r.line, r.seen_ms, r.seen_ms, r.number) for r in rows],
         )
 
     def chunk(self, key: int) -> tuple[bytes, str | None, int] | None:
@@ -108,23 +113,28 @@ class ChunkWrites:
 
     def put_skips(self, rows: Iterable[tuple[int, int, int]]) -> None:
         """Stream number, first and end of seqs that will not come."""
-        self._db.executemany("INSERT OR IGNORE INTO skips VALUES (?, ?, ?)", rows)
+        self._db.executemany("INSERT INTO skips VALUES (?, ?, ?) ON CONFLICT DO NOTHING", rows)
 
     def put_heads(self, rows: Iterable[tuple[int, int, bool]]) -> None:
         """Stream number and seq of chunks with a hello or (True) a display record."""
-        self._db.executemany("INSERT OR REPLACE INTO heads VALUES (?, ?, ?)", rows)
+        query = "INSERT INTO heads (stream, seq, is_display) VALUES (?, ?, ?)"
+        self._db.executemany(query + replacing("stream, seq", "is_display"), rows)
 
     def put_spans(self, rows: Iterable[tuple[int, int, int, int, int]]) -> None:
         """Device number, session, stream number, first and last seq, which widen what is known."""
         self._db.executemany(
-            "INSERT INTO spans VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
-            " SET first = min(first, excluded.first), last = max(last, excluded.last)",
+            "INSERT INTO spans (device, session_id, stream, first, last) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (device, session_id, stream) DO UPDATE"
+            " SET first = CASE WHEN excluded.first < spans.first THEN excluded.first ELSE spans.first END,"
+            " last = CASE WHEN excluded.last > spans.last THEN excluded.last ELSE spans.last END",
             rows,
         )
 
     def put_sessions(self, rows: Iterable[SessionRow]) -> None:
         self._db.executemany(
-            "INSERT OR REPLACE INTO sessions SELECT no, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM devices WHERE device_id = ?",
+            f"INSERT INTO sessions (device, session_id, {_SESSION_REST})"
+            " SELECT no, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM devices WHERE device_id = ?"
+            + replacing("device, session_id", _SESSION_REST),
             [
                 (
                     *(r.session_id, r.index, r.boot, r.stream, r.start_ms, r.last_ms, r.end_ms),
@@ -136,7 +146,9 @@ class ChunkWrites:
 
     def put_gaps(self, rows: Iterable[GapRow]) -> None:
         self._db.executemany(
-            "INSERT OR REPLACE INTO gaps SELECT no, ?, ?, device, ?, ?, ?, ?, ?, ?, ?, ? FROM streams WHERE stream = ?",
+            f"INSERT INTO gaps (stream, seq, number, {_GAP_REST})"
+            " SELECT no, ?, ?, device, ?, ?, ?, ?, ?, ?, ?, ? FROM streams WHERE stream = ?"
+            + replacing("stream, seq, number", _GAP_REST),
             [
                 (
                     *(r.seq, r.index, r.session_id, r.first, r.end, r.frames, r.inputs, r.calls),

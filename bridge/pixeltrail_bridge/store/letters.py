@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
+
+from .sql import Connection
 
 MAX_LETTERS: Final = (
     10_000  # a device in a loop fills a table, not the disk; beyond, only the counter goes up
@@ -24,16 +25,17 @@ class LetterBudget:
     size_bytes: int
     read_ms: int = 0  # when a full table was looked at last
 
-    def refresh(self, connection: sqlite3.Connection, now_ms: int) -> None:
+    def refresh(self, connection: Connection, now_ms: int) -> None:
         """Another process may have made room; looked up once a minute at most."""
         if abs(now_ms - self.read_ms) >= REFRESH_MS:
             fresh = LetterBudget.read(connection)
             self.rows, self.size_bytes, self.read_ms = fresh.rows, fresh.size_bytes, now_ms
 
     @classmethod
-    def read(cls, connection: sqlite3.Connection) -> LetterBudget:
+    def read(cls, connection: Connection) -> LetterBudget:
         query = "SELECT count(*), coalesce(sum(length(raw)), 0) FROM dead_letters"
-        return cls(*connection.execute(query).fetchone())
+        rows, size_bytes = connection.execute(query).fetchone()
+        return cls(int(rows), int(size_bytes))
 
     def fits(self, size_bytes: int) -> bool:
         return self.rows < MAX_LETTERS and self.size_bytes + size_bytes <= MAX_LETTER_BYTES
@@ -49,13 +51,18 @@ class LetterBudget:
 class LetterWrites:
     """Part of a transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, budget: LetterBudget) -> None:
+    def __init__(self, connection: Connection, budget: LetterBudget) -> None:
         self._db, self._budget = connection, budget
 
     def count(self, device_id: str, name: str, by: int = 1) -> None:
-        self._db.execute(
-            "INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
-            (device_id, name, by),
+        self.count_all({(device_id, name): by})
+
+    def count_all(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Counts by device and name."""
+        self._db.executemany(
+            "INSERT INTO counters (device_id, name, value) VALUES (?, ?, ?)"
+            " ON CONFLICT (device_id, name) DO UPDATE SET value = counters.value + excluded.value",
+            [(*key, by) for key, by in sorted(counts.items())],
         )
 
     def add_dead_letter(

@@ -2,59 +2,69 @@
 
 Order is kept per device: a device's oldest waiting event goes first, and while
 it is leased or waits for a retry nothing later of that device is given out.
+Functions that change how much waits return by how much.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from ..mapping.calls import Call, OutboxRow, Settled
+from .base import Fill
+from .sql import Connection, marks
 
-_encode_json = msgspec.json.Encoder().encode
+FILL = (
+    "SELECT v.sink, count(*), sum(length(e.payload)) FROM deliveries v JOIN events e ON e.id = v.event"
+    " WHERE v.state = 'waiting' GROUP BY v.sink"
+)
+encode_json = msgspec.json.Encoder().encode
 _ADD_EVENT = (
     "INSERT INTO events (message_id, device, session_id, type, event, time_ms, payload)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING RETURNING id"
 )
-_ADD_DELIVERIES = "INSERT INTO deliveries (event, sink, device) SELECT id, ?, device FROM events WHERE id > ?"
 
 
 def enqueue_calls(
-    db: sqlite3.Connection, calls: Iterable[Call], sinks: Sequence[str], numbers: dict[str, int]
-) -> int:
-    """Add events that are not known yet, with a delivery to each sink; returns how many were new."""
-    rows = [
-        (
-            *(call.message_id, _device_number(db, call.device_id, numbers), call.session_id, call.type),
-            *(call.event, call.time_ms, _encode_json(call.payload)),
+    db: Connection, calls: Iterable[Call], sinks: Sequence[str], numbers: dict[str, int]
+) -> Fill:
+    """Add events that are not known yet, with a delivery to each sink; returns what each sink got to do."""
+    deliveries = []
+    added = size_bytes = 0
+    for call in calls:
+        device = numbers.get(call.device_id)
+        if device is None:
+            (device,) = db.execute("SELECT no FROM devices WHERE device_id = ?", (call.device_id,)).fetchone()
+            numbers[call.device_id] = device
+        payload = encode_json(call.payload)
+        values = (
+            *(call.message_id, device, call.session_id, call.type, call.event),
+            *(call.time_ms, payload),
         )
-        for call in calls
-    ]
-    if not rows:
-        return 0
-    # AUTOINCREMENT: an ID is never used twice, so the new events are those above the highest one so far.
-    row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-    last_id = row[0] if row else 0
-    added = db.executemany(_ADD_EVENT, rows).rowcount
-    for sink in sinks:
-        db.execute(_ADD_DELIVERIES, (sink, last_id))
-    return added
-
-
-def _device_number(db: sqlite3.Connection, device_id: str, numbers: dict[str, int]) -> int:
-    number = numbers.get(device_id)
-    if number is None:
-        (number,) = db.execute("SELECT no FROM devices WHERE device_id = ?", (device_id,)).fetchone()
-        numbers[device_id] = number
-    return number
+        row = db.execute(_ADD_EVENT, values).fetchone()
+        if row is not None:
+            added += 1
+            size_bytes += len(payload)
+            deliveries += [(row[0], sink, device) for sink in sinks]
+    db.executemany("INSERT INTO deliveries (event, sink, device) VALUES (?, ?, ?)", deliveries)
+    return Fill(added, size_bytes)
 
 
 def lease(
-    db: sqlite3.Connection, sink: str, limit: int, now_ms: int, until_ms: int, after_device: int
+    db: Connection,
+    sink: str,
+    limit: int,
+    now_ms: int,
+    until_ms: int,
+    after_device: int,
+    worker: int,
+    locking: str,
 ) -> tuple[list[OutboxRow], int]:
-    """Up to `limit` rows, device by device from the one after `after_device`; and the device to go on after."""
+    """Up to `limit` rows, device by device from the one after `after_device`; and the device to go on after.
+
+    `locking` ends the SELECT that locks a device's head; a head that another process has locked gives no row.
+    """
     rows: list[OutboxRow] = []
     device, wrapped = after_device, False
     seen: set[int] = set()
@@ -71,16 +81,26 @@ def lease(
             continue
         device = head[0]
         seen.add(device)
-        if head[2] <= now_ms and head[3] <= now_ms:
+        is_free = head[2] <= now_ms and head[3] <= now_ms
+        if is_free and (not locking or _lock_head(db, sink, head[1], now_ms, locking)):
             rows += _take(db, sink, device, limit - len(rows), now_ms)
     db.executemany(
-        "UPDATE deliveries SET lease_until_ms = ? WHERE event = ? AND sink = ?",
-        [(until_ms, row.id, sink) for row in rows],
+        "UPDATE deliveries SET lease_until_ms = ?, lease_by = ? WHERE event = ? AND sink = ?",
+        [(until_ms, worker, row.id, sink) for row in rows],
     )
     return rows, device
 
 
-def _take(db: sqlite3.Connection, sink: str, device: int, limit: int, now_ms: int) -> list[OutboxRow]:
+def _lock_head(db: Connection, sink: str, event: int, now_ms: int, locking: str) -> bool:
+    """Whether the head is ours until the commit: nobody else holds, has leased or has settled it meanwhile."""
+    query = (
+        "SELECT 1 FROM deliveries WHERE event = ? AND sink = ? AND state = 'waiting'"
+        " AND next_try_ms <= ? AND lease_until_ms <= ?"
+    )
+    return db.execute(query + locking, (event, sink, now_ms, now_ms)).fetchone() is not None
+
+
+def _take(db: Connection, sink: str, device: int, limit: int, now_ms: int) -> list[OutboxRow]:
     found = db.execute(
         "SELECT e.id, d.device_id, e.message_id, e.type, e.payload, v.attempts, v.next_try_ms, v.lease_until_ms"
         " FROM deliveries v JOIN events e ON e.id = v.event JOIN devices d ON d.no = v.device"
@@ -95,7 +115,9 @@ def _take(db: sqlite3.Connection, sink: str, device: int, limit: int, now_ms: in
     return rows
 
 
-def settle(db: sqlite3.Connection, sink: str, results: Iterable[Settled], now_ms: int) -> None:
+def settle(db: Connection, sink: str, results: Sequence[Settled], now_ms: int) -> Fill:
+    ended = [r.id for r in results if r.state != "retry"]
+    freed = _fill_of(db, sink, ended) if ended else Fill()
     db.executemany(
         "UPDATE deliveries SET state = ?, attempts = attempts + 1, next_try_ms = ?, lease_until_ms = 0,"
         " status = ?, answer = ?, settled_ms = ? WHERE event = ? AND sink = ? AND state = 'waiting'",
@@ -107,9 +129,19 @@ def settle(db: sqlite3.Connection, sink: str, results: Iterable[Settled], now_ms
             for r in results
         ],
     )
+    return Fill(-freed.events, -freed.size_bytes)
 
 
-def requeue_dead(db: sqlite3.Connection, sink: str, event_ids: Iterable[int] | None) -> int:
+def _fill_of(db: Connection, sink: str, events: Sequence[int]) -> Fill:
+    query = (
+        "SELECT count(*), coalesce(sum(length(e.payload)), 0) FROM deliveries v JOIN events e ON e.id = v.event"
+        f" WHERE v.sink = ? AND v.state = 'waiting' AND v.event IN {marks(events)}"
+    )
+    count, size = db.execute(query, (sink, *events)).fetchone()
+    return Fill(int(count), int(size))
+
+
+def requeue_dead(db: Connection, sink: str, event_ids: Iterable[int] | None) -> int:
     again = (
         "UPDATE deliveries SET state = 'waiting', next_try_ms = 0, settled_ms = NULL"
         " WHERE sink = ? AND state = 'dead'"

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .base import DeadLetter, EventRow
+from .base import SEQ_SPAN, DeadLetter, EventRow
 from .readers import Readers
 
 _LETTERS = """
 SELECT * FROM (
     SELECT id, device_id, kind, stream, seq, reason, raw, first_ms, last_ms, count FROM dead_letters
     WHERE device_id = ? ORDER BY id DESC LIMIT ?
-) ORDER BY id
+) newest ORDER BY id
 """
 _DEAD = """
 SELECT d.device_id, count(*) FROM deliveries v JOIN devices d ON d.no = v.device
-WHERE v.state = 'dead' GROUP BY v.device
+WHERE v.state = 'dead' GROUP BY d.device_id
 """
-_GAPS = "SELECT d.device_id, count(*) FROM gaps g JOIN devices d ON d.no = g.device GROUP BY g.device"
+_GAPS = "SELECT d.device_id, count(*) FROM gaps g JOIN devices d ON d.no = g.device GROUP BY d.device_id"
 _DELIVERIES = """
-SELECT d.device_id, v.state, count(*) FROM deliveries v JOIN devices d ON d.no = v.device GROUP BY v.device, v.state
+SELECT d.device_id, v.state, count(*) FROM deliveries v JOIN devices d ON d.no = v.device
+GROUP BY d.device_id, v.state
 """
 
 
@@ -99,8 +100,8 @@ def delivery_counts(store: Readers) -> dict[str, dict[str, int]]:
 
 def stored_bytes(store: Readers, streams: Iterable[int]) -> int:
     """Bytes of the chunks of some streams, given by number."""
-    query = "SELECT coalesce(sum(length(data)), 0) FROM chunks WHERE key >= ? << 30 AND key < (? + 1) << 30"
-    return sum(store._all(query, number, number)[0][0] for number in streams)
+    query = "SELECT coalesce(sum(length(data)), 0) FROM chunks WHERE key >= ? AND key < ?"
+    return sum(int(store._all(query, no * SEQ_SPAN, (no + 1) * SEQ_SPAN)[0][0]) for no in streams)
 
 
 @dataclass(frozen=True, slots=True)

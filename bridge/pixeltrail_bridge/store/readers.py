@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -25,7 +24,10 @@ _PAGE = 64  # chunks fetched at a time: a reader holds no statement open while i
 _EVENTS = """
 SELECT e.id, e.message_id, d.device_id, e.session_id, e.type, e.event, e.time_ms, e.payload,
        v.sink, v.state, v.attempts, v.status, v.answer, v.next_try_ms, v.settled_ms
-FROM (SELECT * FROM events WHERE id > ? AND {where} ORDER BY id LIMIT ?) e
+FROM (
+    SELECT id, message_id, device, session_id, type, event, time_ms, payload FROM events
+    WHERE id > ? AND {where} ORDER BY id LIMIT ?
+) e
 JOIN devices d ON d.no = e.device LEFT JOIN deliveries v ON v.event = e.id ORDER BY e.id, v.sink
 """
 _DEVICES = """
@@ -40,7 +42,7 @@ SELECT d.device_id, s.session_id, s.number, s.boot, s.stream, s.start_ms, s.last
 FROM sessions s JOIN devices d ON d.no = s.device {where} ORDER BY s.start_ms, s.session_id
 """
 _GAPS = """
-SELECT d.device_id, g.session_id, s.stream, g.seq, g.number, g.first, g.end, g.frames, g.inputs, g.calls, g.reason,
+SELECT d.device_id, g.session_id, s.stream, g.seq, g.number, g.first, g."end", g.frames, g.inputs, g.calls, g.reason,
        g.host_ms
 FROM gaps g JOIN devices d ON d.no = g.device JOIN streams s ON s.no = g.stream
 WHERE {where} ORDER BY g.stream, g.first, g.seq, g.number
@@ -50,20 +52,18 @@ SELECT id, device_id, kind, stream, seq, reason, raw, first_ms, last_ms, count F
 ORDER BY id LIMIT ?
 """
 _DEAD_DELIVERIES = """
-SELECT e.id, d.device_id, v.sink, NULL, NULL, v.answer, e.payload, v.settled_ms, v.settled_ms, v.attempts
+SELECT e.id, d.device_id, v.sink, v.answer, e.payload, v.settled_ms, v.settled_ms, v.attempts
 FROM deliveries v JOIN events e ON e.id = v.event JOIN devices d ON d.no = v.device
 WHERE v.state = 'dead' AND e.id > ? ORDER BY e.id LIMIT ?
 """
 
 
 class Readers:
-    """The reading half of a store: `_reader()` gives this thread's connection."""
-
-    def _reader(self) -> sqlite3.Connection:
-        raise NotImplementedError
+    """The reading half of a store."""
 
     def _all(self, query: str, *values: Any) -> list[Any]:
-        return self._reader().execute(query, values).fetchall()
+        """The rows of a query on this thread's connection. Raises StoreError."""
+        raise NotImplementedError
 
     def _number(self, stream: bytes) -> int | None:
         rows = self._all("SELECT no FROM streams WHERE stream = ?", stream)
@@ -156,7 +156,7 @@ class Readers:
     # ---- lists --------------------------------------------------------------
 
     def devices(self) -> list[DeviceRow]:
-        return [DeviceRow(*row) for row in self._all(_DEVICES)]
+        return [_device(*row) for row in self._all(_DEVICES)]
 
     def streams(self, device_id: str) -> list[StreamRow]:
         query = (
@@ -174,7 +174,7 @@ class Readers:
         return [_session(row) for row in rows]
 
     def gaps(self, device_id: str | None = None, session_id: int | None = None) -> list[GapRow]:
-        where, values = "1", list[Any]()
+        where, values = "true", list[Any]()
         if device_id is not None:
             where, values = where + " AND d.device_id = ?", [*values, device_id]
         if session_id is not None:
@@ -189,12 +189,12 @@ class Readers:
         holes, expected = [], int(watermark)
         base = (number or 0) * SEQ_SPAN
         rows = self._all(
-            "SELECT key - ? FROM chunks WHERE key >= ? AND key < ? ORDER BY key",
-            base,
+            "SELECT key FROM chunks WHERE key >= ? AND key < ? ORDER BY key",
             base + expected,
             base + SEQ_SPAN,
         )
-        for (seq,) in rows:
+        for (key,) in rows:
+            seq = key - base
             if seq > expected:
                 holes.append((expected, seq))
             expected = seq + 1
@@ -208,7 +208,7 @@ class Readers:
         limit: int = 100,
     ) -> list[EventRow]:
         """Events in the order they were made, with what each sink answered."""
-        where, values = "1", list[Any]()
+        where, values = "true", list[Any]()
         if device_id is not None:
             where += " AND device = (SELECT no FROM devices WHERE device_id = ?)"
             values.append(device_id)
@@ -228,7 +228,8 @@ class Readers:
 
     def dead_deliveries(self, limit: int = 100, after_id: int = 0) -> list[DeadLetter]:
         """Events that a sink (`kind`) refused for good; `id` is the event's, `reason` the answer."""
-        return [DeadLetter(*row) for row in self._all(_DEAD_DELIVERIES, after_id, limit)]
+        rows = self._all(_DEAD_DELIVERIES, after_id, limit)
+        return [_dead_delivery(*row) for row in rows]
 
     def counters(self, device_id: str | None = None) -> dict[str, dict[str, int]]:
         """Counts by name, by device ('' for what no device can be named for)."""
@@ -237,6 +238,14 @@ class Readers:
         for owner, name, value in self._all("SELECT device_id, name, value FROM counters" + where, *values):
             found.setdefault(owner, {})[name] = value
         return found
+
+
+def _device(device_id: str, first_ms: int, last_ms: int, is_online: int, *rest: Any) -> DeviceRow:
+    return DeviceRow(device_id, first_ms, last_ms, bool(is_online), *rest)
+
+
+def _dead_delivery(event: int, device_id: str, sink: str, *rest: Any) -> DeadLetter:
+    return DeadLetter(event, device_id, sink, None, None, *rest)
 
 
 def _session(row: Any) -> SessionRow:

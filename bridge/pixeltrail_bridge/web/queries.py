@@ -13,7 +13,7 @@ from ..sessions.ids import NO_SESSION
 from ..sessions.state import DeviceState, StreamState
 from ..store import overview
 from ..store.base import DeadLetter, DeviceRow, EventRow
-from ..store.sqlite import SqliteStore
+from ..store.database import SqlStore
 from .live import Hub
 
 Json = dict[str, Any]
@@ -24,7 +24,7 @@ _SHOWN_RAW_BYTES = 2_048  # of a dead letter; the whole of it is in the store
 class StoreQueries:
     """The page's Backend: reads in a thread, since the event loop never touches the database."""
 
-    def __init__(self, store: SqliteStore, hub: Hub, health: Callable[[], Awaitable[Json]]) -> None:
+    def __init__(self, store: SqlStore, hub: Hub, health: Callable[[], Awaitable[Json]]) -> None:
         self._store = store
         self._hub = hub
         self._health = health
@@ -59,7 +59,7 @@ class StoreQueries:
         return [_describe_letter(letter) for letter in letters]
 
 
-def device_facts(store: SqliteStore) -> list[Json]:
+def device_facts(store: SqlStore) -> list[Json]:
     """All devices, each with what was lost."""
     letters = overview.dead_letter_counts(store)
     gaps = overview.gap_counts(store)

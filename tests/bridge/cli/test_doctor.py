@@ -14,7 +14,7 @@ from pixeltrail_bridge import config
 from pixeltrail_bridge.app import diagnosis, running
 from pixeltrail_bridge.app.diagnosis import duration
 from pixeltrail_bridge.cli import run
-from pixeltrail_bridge.store.base import DeviceRow
+from pixeltrail_bridge.store.base import DeviceRow, StreamSave
 from pixeltrail_bridge.store.sqlite import SqliteStore
 from pixeltrail_bridge.wire import messages as m
 
@@ -221,7 +221,9 @@ def test_clocks(store: SqliteStore) -> None:
 
         (row,) = store.streams(DEVICE)
         store.commit_batch(
-            lambda tx: tx.save_stream(row.number, 1, msgspec.json.encode(state), msgspec.json.encode(line), 0)
+            lambda tx: tx.save_streams(
+                [StreamSave(row.number, 1, msgspec.json.encode(state), msgspec.json.encode(line), 0)]
+            )
         )
         return [
             (one.level, one.text) for one in diagnosis.check_clocks(store, [device(DEVICE, seen_ms)], now_ms)

@@ -15,13 +15,14 @@ from pixeltrail_bridge.wire import messages as m
 from pixeltrail_bridge.wire.encode import encode_uplink
 
 from tests.support.ingest import DEVICE, STREAM, Bench, gap_chunk, sync, track_chunk
+from tests.support.stores import Place
 
 counter = itertools.count()
 
 
 @pytest.fixture
-def bench(tmp_path: Path):
-    bench = Bench(tmp_path / "store.db")
+def bench(place: Place):
+    bench = Bench(place)
     yield bench
     bench.close()
 
@@ -147,12 +148,9 @@ def test_freed_before_this_store_existed(bench: Bench) -> None:
     assert bench.store.counters()[DEVICE] == {"freed": 5}
 
 
-def test_a_restored_store_catches_up(tmp_path: Path) -> None:
-    bench = Bench(tmp_path / "a.db")
+def test_a_restored_store_catches_up(bench: Bench, place: Place) -> None:
     bench.feed(*(track_chunk(seq) for seq in range(3)))
-    bench.close()
-    (tmp_path / "backup.db").write_bytes((tmp_path / "a.db").read_bytes())
-    later = Bench(tmp_path / "backup.db")  # the device freed 0 to 9 towards the store that was lost
+    later = Bench(place.copy())  # the device freed 0 to 9 towards the store that was lost
     later.feed(sync(10, 11), track_chunk(10))
     assert later.channel.watermark == 11
     assert [(gap.first, gap.end) for gap in later.store.gaps()] == [(3, 10)]

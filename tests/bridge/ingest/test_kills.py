@@ -7,11 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_kills(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.support.kills", str(tmp_path), "12"]
+@pytest.mark.parametrize(("kind", "kills"), [("sqlite", 12), ("postgres", 6)])
+def test_kills(kind: str, kills: int, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    place = tmp_path / "kills.db" if kind == "sqlite" else request.getfixturevalue("postgres_server").url
+    command = [sys.executable, "-m", "tests.support.kills", str(place), str(kills)]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=True)
     result = json.loads(answer.stdout)
     assert (result["lost"], result["doubled"]) == (0, 0), result

@@ -1,49 +1,22 @@
-"""The store: durable, one transaction at a time, and its reads."""
+"""The SQLite store: its settings, its migrations, and what it makes of a failing disk."""
 
 from __future__ import annotations
 
 import sqlite3
-import threading
 from pathlib import Path
 
 import pytest
-from pixeltrail_bridge.errors import StoreError
-from pixeltrail_bridge.mapping.calls import Call, Settled
-from pixeltrail_bridge.sessions.state import GapRow, SessionRow
-from pixeltrail_bridge.store import letters, migrate
-from pixeltrail_bridge.store.base import SEQ_SPAN, Keyframe, Projection
-from pixeltrail_bridge.store.chunks import NewChunk
+from pixeltrail_bridge.errors import StoreError, StoreFailure
+from pixeltrail_bridge.store import letters
+from pixeltrail_bridge.store.base import SEQ_SPAN, NewChunk
 from pixeltrail_bridge.store.sqlite import SqliteStore
-
-A, B = b"stream-a", b"stream-b"
 
 
 @pytest.fixture
 def store(tmp_path: Path):
     store = SqliteStore(tmp_path / "store.db", ("one", "two"))
-
-    def begin(tx) -> None:
-        for device_id, stream in (("device-a", A), ("device-b", B)):
-            tx.add_stream(tx.add_device(device_id, b"{}", 1), stream, b"{}", b"{}", 1)
-
-    store.commit_batch(begin)
     yield store
     store.close()
-
-
-def call(name: str, device_id: str = "device-a", session_id: int = 5) -> Call:
-    return Call(f"px-{name}", device_id, session_id, "track", name, {"name": name}, 1)
-
-
-def enqueue(store: SqliteStore, *calls: Call) -> int:
-    return store.commit_batch(lambda tx: store.enqueue_calls(tx, calls))
-
-
-def names(rows) -> list[str]:
-    return [row.message_id.removeprefix("px-") for row in rows]
-
-
-# ---- the database ---------------------------------------------------------------
 
 
 def test_settings_of_the_connection(store: SqliteStore) -> None:
@@ -53,63 +26,72 @@ def test_settings_of_the_connection(store: SqliteStore) -> None:
     assert values == ["wal", 2]
 
 
-def test_the_bridge_id_belongs_to_the_store(tmp_path: Path) -> None:
-    first, other = SqliteStore(tmp_path / "a.db"), SqliteStore(tmp_path / "b.db")
-    again = SqliteStore(tmp_path / "a.db")
-    assert first.bridge_id == again.bridge_id != other.bridge_id and len(first.bridge_id) == 8
-    for store in (first, other, again):
-        store.close()
-
-
-def test_a_newer_database_is_refused(tmp_path: Path) -> None:
-    SqliteStore(tmp_path / "a.db").close()
-    db = sqlite3.connect(tmp_path / "a.db")
-    db.execute("PRAGMA user_version = 9999")
-    db.close()
-    with pytest.raises(StoreError, match="newer than this bridge's.*update pixeltrail"):
-        SqliteStore(tmp_path / "a.db")
-
-
-def test_a_migration_is_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    SqliteStore(tmp_path / "a.db").close()
-    steps = migrate.migrations()
-    newest = steps[-1][0]
-    broken = [*steps, (newest + 1, "broken.sql", "CREATE TABLE later (x); CREATE TABLE later (x);")]
-    monkeypatch.setattr(migrate, "migrations", lambda: broken)
-    with pytest.raises(StoreError, match=r"broken\.sql failed"):
-        SqliteStore(tmp_path / "a.db")
-    db = sqlite3.connect(tmp_path / "a.db")
-    assert db.execute("PRAGMA user_version").fetchone() == (newest,)
-    assert db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'later'").fetchone() == (0,)
-    db.close()
-    assert list(tmp_path.glob("a.db.before-*")), "a backup lies beside it"
-
-
 def test_a_folder_that_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="check that the folder exists"):
         SqliteStore(tmp_path / "no" / "folder" / "a.db")
 
 
-def test_a_failed_batch_leaves_nothing(store: SqliteStore) -> None:
+def fail_with(code: int):
     def fail(tx) -> None:
-        tx.count("device-a", "x")
-        raise ZeroDivisionError
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = code
+        raise error
 
-    with pytest.raises(ZeroDivisionError):
-        store.commit_batch(fail)
-    assert store.counters() == {}
+    return fail
 
 
 def test_an_io_error_closes_the_store_for_good(store: SqliteStore) -> None:
-    def fail(tx) -> None:
-        error = sqlite3.OperationalError("disk I/O error")
-        error.sqlite_errorcode = sqlite3.SQLITE_IOERR
-        raise error
-
-    with pytest.raises(StoreError, match="check the disk, then restart"):
-        store.commit_batch(fail)
-    with pytest.raises(StoreError, match="check the disk, then restart"):
+    told: list[str] = []
+    store.on_failure = told.append
+    with pytest.raises(StoreFailure, match="check the disk, then restart"):
+        store.commit_batch(fail_with(sqlite3.SQLITE_IOERR_FSYNC))
+    with pytest.raises(StoreFailure, match="check the disk, then restart"):
         store.commit_batch(lambda tx: None)
+    assert len(told) == 1 and "check the disk" in told[0]
+
+
+def test_a_lock_that_fails_is_tried_again(store: SqliteStore) -> None:
+    with pytest.raises(StoreError) as caught:
+        store.commit_batch(fail_with(sqlite3.SQLITE_IOERR_SHMSIZE))
+    assert not isinstance(caught.value, StoreFailure)
+    store.commit_batch(lambda tx: tx.count("", "goes on"))
+
+
+def test_a_read_that_fails_is_a_store_error(store: SqliteStore) -> None:
+    store._writer.execute("DROP TABLE counters")
+    with pytest.raises(StoreError, match="cannot be read"):
+        store.counters()
+
+
+def test_letters_that_were_rolled_back_take_no_room(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(letters, "MAX_LETTERS", 2)
+
+    def fail(tx) -> None:
+        tx.add_dead_letter("device-a", "record", "bad", b"1", 1)
+        raise ZeroDivisionError
+
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            store.commit_batch(fail)
+    store.commit_batch(lambda tx: tx.add_dead_letter("device-a", "record", "bad", b"2", 1))
+    assert [letter.raw for letter in store.dead_letters()] == [b"2"]
+
+
+QUERIES = {
+    "SELECT id FROM events WHERE device = 1 ORDER BY id DESC LIMIT 5": "events_of_device",
+    "SELECT id FROM events WHERE device = 1 AND session_id = 2 AND id > 3 ORDER BY id LIMIT 5": "events_of_",
+    "SELECT id FROM dead_letters WHERE device_id = 'a' ORDER BY id DESC LIMIT 5": "letters_of_device",
+    "SELECT event FROM deliveries WHERE sink = 'one' AND state = 'waiting' AND device > 1"
+    " ORDER BY device, event LIMIT 1": "deliveries_waiting",
+}
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_what_readers_ask_often_has_an_index(store: SqliteStore, query: str) -> None:
+    plan = " ".join(row[3] for row in store._writer.execute(f"EXPLAIN QUERY PLAN {query}"))
+    assert QUERIES[query] in plan and "TEMP B-TREE" not in plan, plan
 
 
 def test_a_full_disk_is_named(store: SqliteStore) -> None:
@@ -119,161 +101,3 @@ def test_a_full_disk_is_named(store: SqliteStore) -> None:
     store._writer.execute("PRAGMA max_page_count = 1000000")
     store.commit_batch(lambda tx: tx.count("", "goes on"))
     assert store.counters() == {"": {"goes on": 1}}
-
-
-def test_threads_read_while_one_writes(store: SqliteStore) -> None:
-    seen = []
-
-    def work(tx) -> None:
-        tx.count("device-a", "x")
-        thread = threading.Thread(target=lambda: seen.append(store.counters()))
-        thread.start()
-        thread.join()
-
-    store.commit_batch(work)
-    assert seen == [{}] and store.counters() == {"device-a": {"x": 1}}
-
-
-# ---- outbox ---------------------------------------------------------------------
-
-
-def test_an_event_is_kept_once_and_owed_to_each_sink(store: SqliteStore) -> None:
-    assert enqueue(store, call("e1"), call("e2"), call("e1")) == 2
-    assert enqueue(store, call("e1")) == 0
-    assert (store.pending("one"), store.pending("two"), store.pending("three")) == (2, 2, 0)
-    (first, _) = store.events()
-    assert (first.payload, [d.sink for d in first.deliveries]) == (b'{"name":"e1"}', ["one", "two"])
-
-
-def test_a_lease_keeps_others_away_and_ends(store: SqliteStore) -> None:
-    enqueue(store, call("e1"), call("e2"))
-    assert names(store.lease("one", 1, 0, 100)) == ["e1"]
-    assert store.lease("one", 10, 50, 100) == [], "the device's head is leased"
-    assert names(store.lease("two", 10, 50, 100)) == ["e1", "e2"], "each sink has its own"
-    assert names(store.lease("one", 10, 101, 100)) == ["e1", "e2"]
-    store.release_leases("one")
-    assert names(store.lease("one", 10, 101, 100)) == ["e1", "e2"]
-
-
-def test_a_new_process_tries_at_once_what_the_last_one_put_off(store: SqliteStore) -> None:
-    """Whoever mended a wrong key and started again does not wait for the pause that it had caused."""
-    enqueue(store, call("e1"), call("e2"))
-    late = [Settled(row.id, "retry", 401, "wrong key", 60_000) for row in store.lease("one", 10, 0, 100)]
-    store.settle("one", late, 50)
-    assert store.lease("one", 10, 200, 100) == []
-    store.release_leases("one")
-    rows = store.lease("one", 10, 200, 100)
-    assert names(rows) == ["e1", "e2"] and rows[0].attempts == 1, "the attempts still count"
-
-
-def test_a_head_that_waits_holds_back_its_device_alone(store: SqliteStore) -> None:
-    enqueue(store, call("a1"), call("a2"), call("b1", "device-b"))
-    rows = store.lease("one", 10, 0, 100)
-    assert names(rows) == ["a1", "a2", "b1"]
-    retry = Settled(rows[0].id, "retry", 503, "busy", 1_000)
-    store.settle(
-        "one", [retry, Settled(rows[1].id, "retry", None, "", 0), Settled(rows[2].id, "sent", 200)], 50
-    )
-    assert store.lease("one", 10, 500, 100) == []
-    again = store.lease("one", 10, 1_000, 100)
-    assert names(again) == ["a1", "a2"] and again[0].attempts == 1
-    store.settle("one", [Settled(again[0].id, "dead", 400, "too large")], 1_001)
-    (letter,) = store.dead_deliveries()
-    assert (letter.kind, letter.reason, letter.device_id, letter.count) == ("one", "too large", "device-a", 2)
-    assert store.requeue_dead("one", [letter.id]) == 1 and store.pending("one") == 2
-
-
-def test_devices_take_turns(store: SqliteStore) -> None:
-    enqueue(store, *(call(f"a{n}") for n in range(5)), *(call(f"b{n}", "device-b") for n in range(5)))
-    first, second = store.lease("one", 3, 0, 100), store.lease("one", 3, 0, 100)
-    assert names(first) == ["a0", "a1", "a2"] and names(second) == ["b0", "b1", "b2"]
-
-
-# ---- reads ----------------------------------------------------------------------
-
-
-def put(store: SqliteStore, number: int, *chunks: tuple[int, int | None]) -> None:
-    rows = [NewChunk(number * SEQ_SPAN + seq, 9, b"%d" % seq, session, 100 + seq) for seq, session in chunks]
-    store.commit_batch(lambda tx: tx.put_chunks(rows))
-
-
-def test_chunks_in_seq_order(store: SqliteStore) -> None:
-    put(store, 1, *((seq, 5) for seq in range(200)))
-    put(store, 2, (0, 5))
-    store.commit_batch(lambda tx: tx.put_chunks([NewChunk(SEQ_SPAN + 300, 9, b"bad", fault="unreadable")]))
-    assert [chunk.seq for chunk in store.chunks("device-a", A)] == list(range(200))
-    assert [chunk.data for chunk in store.chunks("device-a", A, 5, 8)] == [b"5", b"6", b"7"]
-    assert list(store.chunks("device-b", A)) == []
-
-
-def test_a_session_brings_what_its_decoder_needs(store: SqliteStore) -> None:
-    put(store, 1, *((seq, 4 if seq < 50 else 5) for seq in range(60)))
-    put(store, 2, (0, 6))
-
-    def work(tx) -> None:
-        tx.put_heads([(1, 0, False), (1, 1, True), (1, 40, True), (1, 55, True)])
-        tx.put_spans([(1, 5, 1, 52, 55), (1, 5, 1, 50, 57), (1, 4, 1, 0, 49)])
-
-    store.commit_batch(work)
-    assert [chunk.seq for chunk in store.session_chunks("device-a", 5)] == [1, *range(40, 58)]
-    assert [chunk.seq for chunk in store.session_chunks("device-a", 4)] == list(range(50))
-    assert list(store.session_chunks("device-b", 5)) == []
-
-
-def test_projection(store: SqliteStore) -> None:
-    store.commit_batch(lambda tx: tx.save_stream(1, 7, b"{}", b"{}", 2))
-    assert store.streams_to_project() == [Projection("device-a", A, 0, 7)]
-    assert (store.projection(A), store.projection_state(A)) == (0, None)
-
-    def work(tx) -> None:
-        tx.set_projection(A, 7, '{"x":1}')
-        tx.add_keyframe(A, 3, 1, 99)
-        tx.put_spans([(1, 5, 1, 0, 7)])
-
-    store.commit_batch(work)
-    assert store.streams_to_project() == []
-    assert (store.projection(A), store.projection_state(A)) == (7, b'{"x":1}')
-    assert store.keyframes("device-a", 5) == [Keyframe(A, 3, 1, 99)]
-
-
-def test_lists(store: SqliteStore) -> None:
-    session = SessionRow("device-a", 5, 0, 1, A, 100, 200, None, True, False, "user")
-    gap = GapRow("device-a", 5, A, 3, 0, 1, 3, 0, 0, 2, 1, 150)
-
-    def work(tx) -> None:
-        tx.put_sessions([session, SessionRow("device-b", 6, 0, 1, B, 50, 60, 60, False, True, None)])
-        tx.put_gaps([gap])
-        tx.set_online("device-b", False)
-
-    store.commit_batch(work)
-    enqueue(store, call("a"), call("b", "device-b", 6))
-    assert [row.session_id for row in store.sessions()] == [6, 5]
-    assert store.sessions("device-a") == [session]
-    assert store.gaps("device-a", 5) == [gap] == store.gaps() and store.gaps("device-b") == []
-    a, b = store.devices()
-    assert (a.device_id, a.stream, a.sessions, bool(a.is_online), bool(b.is_online)) == (
-        "device-a",
-        A,
-        1,
-        True,
-        False,
-    )
-    assert names(store.events("device-b")) == ["b"] and names(store.events("device-b", 5)) == []
-    assert names(store.events(after_id=1)) == ["b"]
-
-
-def test_dead_letters_are_capped(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(letters, "MAX_LETTERS", 3)
-
-    def work(tx) -> None:
-        for n in range(6):
-            tx.add_dead_letter("device-a", "record", "bad", b"%d" % n, n)
-        tx.add_dead_letter("device-a", "record", "bad", b"0", 99)
-
-    store.commit_batch(work)
-    rows = store.dead_letters()
-    assert [(row.raw, row.count) for row in rows] == [(b"0", 2), (b"1", 1), (b"2", 1)]
-    assert (rows[0].first_ms, rows[0].last_ms) == (0, 99)
-    assert store.counters() == {"device-a": {"dead_letters": 7, "dead_letters_not_kept": 3}}
-    assert store.purge_dead_letters([rows[0].id]) == 1 and len(store.dead_letters()) == 2
-    assert store.purge_dead_letters() == 2

@@ -1,0 +1,36 @@
+"""Which store there is: the SQLite file of a bridge, or, where the settings name one, a PostgreSQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from ..errors import ConfigError
+from .database import SqlStore
+from .sqlite import SqliteStore
+
+
+def open_store(path: Path, url: str = "", password: str = "", sinks: Sequence[str] = ()) -> SqlStore:
+    """The store at `url`, or without one in the file. Raises StoreError or ConfigError, which say what to do."""
+    if not url:
+        return SqliteStore(path, sinks)
+    store: SqlStore = _postgres().PostgresStore(url, sinks, password)
+    return store
+
+
+def probe(url: str, password: str, offline: bool = False) -> str:
+    """What is at `url`, asked without changing anything. Raises StoreError or ConfigError."""
+    module = _postgres()
+    where = module.describe(url)
+    return f"{where} not asked (--offline)" if offline else f"{where}: {module.probe(url, password)}"
+
+
+def _postgres() -> ModuleType:
+    try:
+        from . import postgres
+    except ImportError:
+        raise ConfigError(
+            "store.url names a PostgreSQL database, which needs psycopg: pip install 'pixeltrail[postgres]'"
+        ) from None
+    return postgres
