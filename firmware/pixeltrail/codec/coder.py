@@ -32,26 +32,12 @@ _RGB565S = const(7)
 _GS4 = const(4)
 _MONO_HLSB = const(1)
 
-# Contexts behind those of pixels; place() has more behind _PLACE.
-_MORE, _COPY, _SAME_DY, _UP = const(0), const(1), const(2), const(3)
-_REFERENCE, _NEXT, _SAME_PLACE = const(4), const(5), const(6)
-_ABOVE, _RAW, _STOP = const(7), const(8), const(9)
-_DY = const(10)
-_DISTANCE = const(34)
-_PLACE = const(58)
 _COLOUR_CONTEXTS = const(904)
 _MONO_CONTEXTS = const(2048)
+_STOP = const(9)  # behind those of pixels
 
-# What place() is to append.
-_NUMBER = const(1)
-_STRIP = const(2)
-_STRIPS = const(4)
-_AT_ROW = const(8)
-_ROWS = const(16)
-
-# Smaller rectangles are not kept for reference: there are many, and they would push out those that save more. Strips at
-# the right edge count whole. With 128 references, frames took 7 % fewer bytes than with all rectangles kept.
-_KEPT_PX = const(160)
+# What a head says.
+_END, _COPY, _REFERENCE, _RECTANGLE, _RAW = const(0), const(1), const(2), const(3), const(4)
 
 # A decision takes at most 10.5 bits. An operation's head has at most 62, a rectangle's 42; between two chances to stop
 # lie 31 bytes and then at most 57, or 16 pixels of mono; the end of a part takes one decision and 4 bytes.
@@ -74,41 +60,38 @@ class Coder:
         pages = strip_rows > 1
         bits = _BITS[format]
         self._buffer = buffer
-        self._pitch = pitch
-        self._width = width
-        self._strip_width = strip_width
-        self._strip_px = strip_width * strip_rows
-        self._byte_bits = 8 if pages else bits
-        self._cols = (width + strip_width - 1) // strip_width
-        self._bottom = (height + 7) >> 3 if pages else height
+        self._strip_bytes = strip_width * (8 if pages else bits) >> 3
+        cols = (width + strip_width - 1) // strip_width
+        rows = (height + 7) >> 3 if pages else height
         self.rows_above = 1 if pages else 3 if bits == 1 else 2
         base = _MONO_CONTEXTS if bits == 1 else _COLOUR_CONTEXTS
-        self._base = base
-        strip_bits, row_bits = _bits(self._cols), _bits(self._bottom)
-        strips = base + _PLACE
-        row = strips + (2 << strip_bits)
-        low = row + 32
-        shape = (strips, strips + (1 << strip_bits), row, low, low + 5, low + 21, strip_bits, row_bits)
-        self._place = array("i", shape)
-        self._states = bytearray(low + 66)
+        strip_bits = _bits(cols)
+        self._states = bytearray(base + 156 + (2 << strip_bits))
         self._table = _words(STATES)
-        self._numbers = array("i", (0 for _ in range(24)))
         columns = width + 10 if bits == 1 else 3 * ((width + 5) & 0x7FE)
         self._space = array("H", bytes(2 * (272 + columns)))
         self._code = _kernel(bits)
-        numbers = self._numbers
+        # Numbers of the kernels; cxhead.in and the other templates say which.
+        numbers = array("i", (0 for _ in range(38)))
+        self._numbers = numbers
         numbers[12] = pitch
         numbers[19] = bits
         numbers[20] = _order(format)
         numbers[21] = _step(buffer, pitch, bits)
         numbers[23] = base + _STOP
-        self._edge = _edge(format, width * self._byte_bits & 7)
-        self._foot = (1 << (height & 7)) - 1 if pages and height & 7 else 255
+        numbers[24] = base
+        numbers[25] = strip_bits
+        numbers[26] = _bits(rows)
+        numbers[31] = strip_width
+        numbers[32] = 8 if pages else bits
+        numbers[33] = width
+        numbers[34] = self.rows_above
+        numbers[35] = rows
+        numbers[36] = _edge(format, width * numbers[32] & 7)
+        numbers[37] = (1 << (height & 7)) - 1 if pages and height & 7 else 255
         self._out = buffer
         self._end = 0
-        self._count = 0  # tokens that wait
         self._is_empty = True
-        self.is_kept = False  # the last rectangle may be referred to
         self.reset()
 
     def reset(self):
@@ -116,9 +99,9 @@ class Coder:
         head.clear(self._states, len(self._states))
         for i in range(80, 208):
             self._space[i] = 0
-        self._entries = 0  # rectangles kept since
-        self._last = -1  # the one referred to last
-        self._dy = 0
+        numbers = self._numbers
+        numbers[29] = 0  # rectangles coded since
+        numbers[30] = -1  # the one referred to last
         self._raw_row = -1  # where a rectangle of noise goes on
         self._raw_column = 0
 
@@ -132,7 +115,7 @@ class Coder:
         numbers[22] = end - _STOP_BYTES
         self._out = out
         self._end = end
-        self._dy = 0
+        numbers[28] = 0
         self._is_empty = True
 
     def room(self):
@@ -143,125 +126,74 @@ class Coder:
         """Take these strips from dy rows further down in the picture before the frame. False: no room."""
         if self.room() < _HEAD_BYTES:
             return False
-        self._aim(column, columns, row, rows)
-        self._begin(_COPY, 1)
-        what = _STRIP | _STRIPS | _AT_ROW | _ROWS
-        if dy == self._dy:
-            self._flag(_SAME_DY, 1)
-        else:
-            self._dy = dy
-            self._flag(_SAME_DY, 0)
-            self._flag(_UP, 1 if dy < 0 else 0)
-            self._number(abs(dy) - 1, _DY)
-            what |= _NUMBER
-        self._send(what)
+        numbers = self._numbers
+        numbers[4] = column
+        numbers[5] = columns
+        numbers[6] = row
+        numbers[7] = rows
+        numbers[8] = dy
+        self._head(_COPY)
         return True
 
     def reference(self, distance, column, row, is_same_place):
-        """Show again the rectangle kept `distance` kept rectangles ago, 1 being the last. False: no room.
+        """Show again the rectangle coded `distance` rectangles ago, 1 being the last. False: no room.
 
         is_same_place: (column, row) is where it was coded. It must be as wide in pixels here as there.
         """
         if self.room() < _HEAD_BYTES:
             return False
-        self._aim(column, 1, row, 1)
-        self._begin(_COPY, 0)
-        self._flag(_REFERENCE, 1)
-        which = self._entries - distance
-        if which == self._last + 1:
-            self._flag(_NEXT, 1)
-        else:
-            self._flag(_NEXT, 0)
-            self._number(distance - 1, _DISTANCE)
-            self._append(_NUMBER)
-        self._last = which
-        self._flag(_SAME_PLACE, 1 if is_same_place else 0)
-        self._send(0 if is_same_place else _STRIP | _AT_ROW)
+        numbers = self._numbers
+        numbers[4] = column
+        numbers[6] = row
+        numbers[8] = distance
+        numbers[9] = 1 if is_same_place else 0
+        self._head(_REFERENCE)
         return True
 
     def rectangle(self, column, columns, row, rows, above_known):
         """Code the top of a rectangle; return how many rows of it, 0 when there is no room for one."""
         numbers = self._numbers
-        if numbers[2] + _RECT_BYTES > numbers[22]:
-            return 0
-        self._aim(column, columns, row, rows)
-        if not self._goes_on_raw():
-            self._rect(above_known, 0)
-            done = self._pixels()
-            self._raw_row = row + done if numbers[3] == _NOISE else -1
-            self._raw_column = column
-            if done or numbers[3] != _NOISE:
-                return self._entered(done)
-        done = self._rows_that_fit()
-        if done:
-            numbers[7] = numbers[14] = done
-            self._rect(False, 1)
-            self._raw()
-            self._raw_row = row + done if done < rows else -1
-        return self._entered(done)
+        numbers[4] = column
+        numbers[5] = columns
+        numbers[6] = row
+        numbers[7] = rows
+        numbers[9] = 1 if above_known else 0
+        return self._rectangle()
 
     def close(self):
         """End the part; return its length, 0 if it holds nothing."""
         if self._is_empty:
             return 0
-        self._flag(_MORE, 0)
-        self._send(0)
+        self._head(_END)
         return head.flush(0, 0, self._out, self._numbers) - self._numbers[10]
 
     def columns_that_fit(self, room):
         """How many strips of one row fit into a part of `room` bytes, whatever they show."""
         room -= _RECT_BYTES + _RECT_BYTES + _STOP_BYTES
-        return max(0, room) // (self._strip_width * self._byte_bits >> 3)
+        return max(0, room) // self._strip_bytes
 
-    # What follows fills in numbers of the kernels; cxhead.in and the other templates say which.
-
-    def _aim(self, column, columns, row, rows):
-        numbers = self._numbers
-        numbers[4] = column
-        numbers[5] = columns
-        numbers[6] = row
-        numbers[7] = numbers[14] = rows
-        column *= self._strip_width
-        numbers[17] = min(columns * self._strip_width, self._width - column)
-
-    def _begin(self, context, bit):
+    def _head(self, kind):
         self._is_empty = False
-        self._flag(_MORE, 1)
-        self._flag(context, bit)
+        self._numbers[3] = kind
+        head.code(0, 0, self._out, self._table, self._states, self._numbers, self._space)
 
-    def _flag(self, context, bit):
-        self._space[self._count] = (self._base + context) << 1 | bit
-        self._count += 1
-
-    def _number(self, number, context):
-        self._numbers[8] = number
-        self._numbers[9] = self._base + context
-
-    def _append(self, what):
-        self._numbers[3] = what
-        self._count = head.place(self._place, self._count, self._numbers, self._space)
-
-    def _send(self, what):
-        self._append(what)
-        head.code(0, self._count, self._out, self._table, self._states, self._numbers, self._space)
-        self._count = 0
-
-    def _rect(self, above_known, raw):
+    def _rectangle(self):
         numbers = self._numbers
-        self._begin(_COPY, 0)
-        self._flag(_REFERENCE, 0)
-        self._append(_STRIP | _STRIPS | _AT_ROW | _ROWS)
-        self._flag(_RAW, raw)
-        above = 0
-        if not raw and numbers[6]:
-            self._flag(_ABOVE, 1 if above_known else 0)
-            if above_known:
-                above = min(numbers[6], self.rows_above)
-        numbers[18] = above
-        left = numbers[4] * self._strip_width * self._byte_bits >> 3
-        numbers[11] = (numbers[6] - above) * self._pitch + left
-        numbers[16] = self._foot if numbers[6] + numbers[7] == self._bottom else 255
-        self._send(0)
+        if numbers[2] + _RECT_BYTES > numbers[22]:
+            return 0
+        if numbers[6] == self._raw_row and numbers[4] == self._raw_column:
+            return self._raw()
+        self._head(_RECTANGLE)
+        done = self._pixels()
+        self._raw_row = -1
+        if numbers[3] == _NOISE:
+            self._raw_row = numbers[6] + done
+            self._raw_column = numbers[4]
+            if not done:
+                return self._raw()
+        if done:
+            numbers[29] += 1
+        return done
 
     def _pixels(self):
         return self._code(
@@ -269,28 +201,18 @@ class Coder:
         )
 
     def _raw(self):
+        """As many rows as fit, whatever they show."""
         numbers = self._numbers
-        right = numbers[4] + numbers[5] == self._cols
-        numbers[15] = self._edge if right else 255
-        numbers[13] = self._row_bytes()
-        head.raw(0, 0, self._buffer, self._out, numbers)
-
-    def _row_bytes(self):
-        return (self._numbers[17] * self._byte_bits + 7) >> 3
-
-    def _rows_that_fit(self):
-        numbers = self._numbers
-        return min(numbers[14], max(0, self.room() - _RECT_BYTES) // self._row_bytes())
-
-    def _goes_on_raw(self):
-        return self._numbers[6] == self._raw_row and self._numbers[4] == self._raw_column
-
-    def _entered(self, rows):
-        numbers = self._numbers
-        self.is_kept = rows * numbers[5] * self._strip_px >= _KEPT_PX
-        if self.is_kept:
-            self._entries += 1
+        numbers[7] = rows = self._raw_rows(numbers[7], numbers[5] * self._strip_bytes)
+        if rows:
+            self._head(_RAW)
+            head.raw(0, 0, self._buffer, self._out, numbers)
+            numbers[29] += 1
+            self._raw_row = numbers[6] + rows  # nothing is there if that was all
         return rows
+
+    def _raw_rows(self, rows, row_bytes):
+        return min(rows, max(0, self.room() - _RECT_BYTES) // row_bytes)
 
 
 def _bits(n):

@@ -19,18 +19,170 @@ import micropython
 
 
 @micropython.viper
+def clear(p: ptr8, n: int):
+    """Set n bytes to 0."""
+    while n:
+        n -= 1
+        p[n] = 0
+
+
+@micropython.viper
 def code(rng: int, c: int, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws: ptr16) -> int:
-    """Code `c` tokens; return the new end of `out`."""
+    """Code the head of an operation; return the new end of `out`. Contexts are in the order of coded.py on the host.
+
+    st: [3] what: 0 end, 1 copy, 2 reference, 3 rectangle, 4 raw rectangle; [4] strip, [5] strips, [6] row, [7] rows,
+    [8] rows a copy moves up by, or how long ago; [9] same place of a reference, known above of a rectangle.
+    Of the display: [24] first context of heads, [25] bits of a strip, [26] bits of a row, [31] pixels of a strip, [32]
+    bits that a pixel adds to a row, [33] width, [34] rows above that count, [35] rows, [36] mask of a row's last byte,
+    [37] of the last row. Of the past: [28] last dy, [29] rectangles, [30] the one referred to last.
+    Sets for the pixels: [11] first byte to read, [13] bytes of a row, [14] rows, [15] and [16] masks, [17] pixels of a
+    row, [18] rows above.
+    """
+    base = st[24] << 1
+    kind = st[3]
+    a = 0  # a number for Exp-Golomb, if not 0
+    t = 0
+    n = 1
+    place = 0  # what to tell of a place: 1 strip, 2 strips, 4 row, 8 rows
+    b = 0
+    i = 0
+    j = 0
+    m = 0
+    ws[0] = base | 1
+    if kind == 0:
+        ws[0] = base
+    elif kind == 1:
+        ws[1] = base + 3
+        place = 15
+        t = base + 20
+        a = st[8]
+        if a == st[28]:
+            ws[2] = base + 5
+            n = 3
+            a = 0
+        else:
+            st[28] = a
+            ws[2] = base + 4
+            ws[3] = base + 6
+            n = 4
+            if a < 0:
+                ws[3] = base + 7
+                a = 0 - a
+    elif kind == 2:
+        ws[1] = base + 2
+        ws[2] = base + 9
+        ws[3] = base + 10
+        n = 4
+        place = 5
+        t = base + 68
+        a = st[8]
+        b = st[29] - a
+        if b == st[30] + 1:
+            ws[3] = base + 11
+            a = 0
+        st[30] = b
+    else:
+        ws[1] = base + 2
+        ws[2] = base + 8
+        n = 3
+        place = 15
+    if a:
+        b = 0
+        while a >> b + 1:
+            ws[n] = t + (b << 1) | 1
+            n += 1
+            b += 1
+        ws[n] = t + (b << 1)
+        n += 1
+        while b:
+            b -= 1
+            ws[n] = t + 24 + (b << 1) | (a >> b & 1)
+            n += 1
+    if kind == 2:
+        ws[n] = base + 12 | st[9]
+        n += 1
+        if st[9]:
+            place = 0
+    t = base + 116
+    i = 0
+    while i < 2:
+        if place >> i & 1:
+            a = st[4 + i] - i
+            b = st[25]
+            m = 1
+            while b:
+                b -= 1
+                j = a >> b & 1
+                ws[n] = t + (m << 1) | j
+                m = m << 1 | j
+                n += 1
+        t += 2 << st[25]
+        i += 1
+    if place & 4:
+        a = st[6]
+        b = st[26]
+        i = b - 5
+        m = 1
+        while b > 0 and b > i:
+            b -= 1
+            j = a >> b & 1
+            ws[n] = t + (m << 1) | j
+            m = m << 1 | j
+            n += 1
+        while b > 0:
+            b -= 1
+            ws[n] = t + 64 + (b << 1) | (a >> b & 1)
+            n += 1
+    if place & 8:
+        a = st[7] - 1
+        b = 0
+        while a >> b:
+            b += 1
+        m = 1
+        i = 4
+        while i:
+            i -= 1
+            j = b >> i & 1
+            ws[n] = t + 74 + (m << 1) | j
+            m = m << 1 | j
+            n += 1
+        t += 106 + (b - 1) * (b - 2)
+        b -= 1
+        while b > 0:
+            b -= 1
+            ws[n] = t + (b << 1) | (a >> b & 1)
+            n += 1
+    if kind > 2:
+        # the pixels: where they are, how many, and whether the rows above count
+        a = st[31] * st[4]
+        m = st[31] * st[5]
+        st[15] = 255
+        if m >= st[33] - a:
+            m = st[33] - a
+            st[15] = st[36]
+        st[17] = m
+        st[13] = (m * st[32] + 7) >> 3
+        st[14] = st[7]
+        st[16] = 255
+        if st[6] + st[7] == st[35]:
+            st[16] = st[37]
+        ws[n] = base + 16 | kind - 3
+        n += 1
+        m = 0
+        if kind == 3 and st[6]:
+            ws[n] = base + 14 | st[9]
+            n += 1
+            if st[9]:
+                m = st[34]
+                if m > st[6]:
+                    m = st[6]
+        st[18] = m
+        st[11] = (st[6] - m) * st[12] + (a * st[32] >> 3)
     low = st[0]
     rng = st[1]
     k = st[2]
     i = 0
-    j = 0
-    a = 0
-    b = 0
-    t = 0
-    m = 0
-    while i < c:
+    while i < n:
         a = ws[i]
         i += 1
         while not rng >> 22:
@@ -65,98 +217,6 @@ def code(rng: int, c: int, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws: ptr16) 
     st[1] = rng
     st[2] = k
     return k
-
-
-@micropython.viper
-def clear(p: ptr8, n: int):
-    """Set n bytes to 0."""
-    while n:
-        n -= 1
-        p[n] = 0
-
-
-@micropython.viper
-def place(q: ptr32, n: int, st: ptr32, ws: ptr16) -> int:
-    """Append the tokens that st asks for to the n that are there; return their new number.
-
-    st: [3] what: bit 0 dy or distance, bit 1 a strip, bit 2 a number of strips, bit 3 a row, bit 4 a number of rows;
-    [4] strip, [5] strips, [6] row, [7] rows, [8] number >= 0 for Exp-Golomb and [9] its contexts.
-    q: contexts of strip, strips, row, low bits of the row, bits of rows, rows; then bits of a strip, bits of a row.
-    """
-    what = st[3]
-    a = 0
-    b = 0
-    i = 0
-    m = 0
-    t = 0
-    if what & 1:
-        a = st[8] + 1
-        t = st[9]
-        b = 0
-        while a >> b + 1:
-            b += 1
-        i = 0
-        while i < b:
-            ws[n] = (t + i) << 1 | 1
-            n += 1
-            i += 1
-        ws[n] = (t + b) << 1
-        n += 1
-        while b:
-            b -= 1
-            ws[n] = (t + 12 + b) << 1 | (a >> b & 1)
-            n += 1
-    i = 0
-    while i < 2:
-        if what >> i & 2:
-            a = st[4 + i] - i
-            t = q[i]
-            b = q[6]
-            m = 1
-            while b:
-                b -= 1
-                ws[n] = (t + m) << 1 | (a >> b & 1)
-                m = m << 1 | (a >> b & 1)
-                n += 1
-        i += 1
-    if what & 8:
-        a = st[6]
-        b = q[7]
-        i = b - 5
-        if i < 0:
-            i = 0
-        m = 1
-        t = q[2]
-        while b > i:
-            b -= 1
-            ws[n] = (t + m) << 1 | (a >> b & 1)
-            m = m << 1 | (a >> b & 1)
-            n += 1
-        t = q[3]
-        while b:
-            b -= 1
-            ws[n] = (t + b) << 1 | (a >> b & 1)
-            n += 1
-    if what & 16:
-        a = st[7] - 1
-        b = 0
-        while a >> b:
-            b += 1
-        t = q[4]
-        m = 1
-        i = 4
-        while i:
-            i -= 1
-            ws[n] = (t + m) << 1 | (b >> i & 1)
-            m = m << 1 | (b >> i & 1)
-            n += 1
-        t = q[5] + (b - 1) * (b - 2) // 2
-        b -= 1
-        while b > 0:
-            b -= 1
-            ws[n] = (t + b) << 1 | (a >> b & 1)
-            n += 1
-    return n
 
 
 @micropython.viper
