@@ -29,6 +29,7 @@ from .peers import boxes, tiles, whole
 PEER_RECORD_BYTES = 4
 CHUNK_BYTES = 1024  # the default of a device
 CHUNK_HEAD_BYTES = 32  # version, stream, seq, time, the arrays around them: what a frame's parts cannot use
+FLAGS_OF_TYPE = 5  # the payload type stands above the flags
 DT_MS = 66  # of the first part of each frame; 15 frames a second
 
 FORMATS = {
@@ -68,7 +69,9 @@ class Ours:
         self._encoder = Encoder(self._buffer, sequence.width, sequence.height, int(format))
         encoder = self._encoder
         self._canvas = Canvas(
-            Display(sequence.width, sequence.height, format, encoder.strip_width, encoder.strip_rows, 128, None, 0)
+            Display(
+                sequence.width, sequence.height, format, encoder.strip_width, encoder.strip_rows, 128, None, 0
+            )
         )
         self._room = min(CHUNK_BYTES, MAX_MESSAGE_BYTES) - CHUNK_HEAD_BYTES
         self._out = bytearray(CHUNK_BYTES)
@@ -78,14 +81,16 @@ class Ours:
         self._encoder.refresh()
         self._encoder.begin(is_key)
         size = 0
-        flags = FrameFlag.FIRST | (FrameFlag.KEY if is_key else 0)
+        flags = FrameFlag.FIRST | self._encoder.payload_type << FLAGS_OF_TYPE
+        if is_key:
+            flags |= FrameFlag.KEY | FrameFlag.RESET
         while not flags & FrameFlag.LAST:
             payload = self._part(is_key)
             if self._encoder.finished:
                 flags |= FrameFlag.LAST
             shown = self._canvas.apply(Frame(flags, payload))
             size += _record_bytes(DT_MS if flags & FrameFlag.FIRST else 0, 1 + len(payload))
-            flags &= ~FrameFlag.FIRST
+            flags &= ~(FrameFlag.FIRST | FrameFlag.RESET)
         assert shown is not None and self._canvas.picture == picture
         return size
 
@@ -117,7 +122,11 @@ def measure(sequence: corpus.Sequence) -> Result:
         "trle": tiles.Trle(bits, shape),
         "zrle": tiles.Zrle(bits, shape),
     }
-    by_byte: dict[str, Any] = {"zlib9_xor": boxes.Zlib9Xor(), "lz4": boxes.Lz4(), "heatshrink": boxes.Heatshrink()}
+    by_byte: dict[str, Any] = {
+        "zlib9_xor": boxes.Zlib9Xor(),
+        "lz4": boxes.Lz4(),
+        "heatshrink": boxes.Heatshrink(),
+    }
     sizes = dict.fromkeys([*by_value, *by_byte], 0)
     ours_coder = Ours(sequence)
     ours = 0
@@ -142,6 +151,30 @@ def measure(sequence: corpus.Sequence) -> Result:
     return Result(sequence.name, len(frames) - 1, ours, heads, whole.zstd_long(frames), sizes)
 
 
+CLASSES = {
+    "mono": ("mono_", "epaper_"),
+    "grey": ("gs",),
+    "colour": ("rgb_",),
+    "lvgl": ("lv_",),
+    "photo": ("photo_",),
+}
+
+
+def by_class(results: list[Result]) -> dict[str, dict[str, float]]:
+    """Of each kind of content: bytes against ZRLE and the best peer, sequences won against it, sequences."""
+    found = {}
+    for name, starts in CLASSES.items():
+        chosen = [result for result in results if result.name.startswith(starts)]
+        if chosen:
+            found[name] = {
+                "vs_zrle": round(statistics.geometric_mean(r.ours / r.peers["zrle"] for r in chosen), 3),
+                "vs_best_peer": round(statistics.geometric_mean(r.ours / r.best_peer for r in chosen), 3),
+                "won": sum(r.ours < r.best_peer for r in chosen),
+                "sequences": len(chosen),
+            }
+    return found
+
+
 def figures(results: list[Result]) -> list[dict[str, Any]]:
     to_zrle = statistics.geometric_mean(result.ours / result.peers["zrle"] for result in results)
     to_best = statistics.geometric_mean(result.ours / result.best_peer for result in results)
@@ -149,7 +182,7 @@ def figures(results: list[Result]) -> list[dict[str, Any]]:
     sequences = [_detail(result) for result in results]
     return [
         _figure("codec.bytes_vs_zrle", to_zrle, "ratio", "ZRLE, one 32 KB window", sequences),
-        _figure("codec.bytes_vs_best_peer", to_best, "ratio", "best per-record peer of each sequence", None),
+        _figure("codec.bytes_vs_best_peer", to_best, "ratio", "best per-record peer", by_class(results)),
         _figure("codec.below_zstd_share", below, "share", "zstd -19 long of the whole file", None),
     ]
 
@@ -185,6 +218,8 @@ def main(argv: list[str]) -> list[dict[str, Any]]:
     with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
         results = pool.map(_measure_named, work, chunksize=1)
     _print_table(results)
+    for name, found in by_class(results).items():
+        print(name, *(f"{key} {value}" for key, value in found.items()))
     return figures(results)
 
 
