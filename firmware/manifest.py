@@ -12,7 +12,7 @@ _FOLDERS = (
     ("", "__init__ announce capture cbor cbor_reader chunk clock config engine faults kernels kernels_plain"),
     (
         "",
-        "lifecycle link masks message outbox pacing recorder remote session state streams vitals wire xxh32",
+        "lifecycle link masks message outbox pacing recorder remote session sight state streams vitals wire xxh32",
     ),
     ("codec/", "__init__ area assembly coder encoder fnv moves native rects references strips tables"),
     (

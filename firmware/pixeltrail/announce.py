@@ -44,8 +44,9 @@ class Announcer:
         """A stream that nobody was told anything of. What earlier ones did not tell of their holes, syncs tell."""
         self._hello_told = False
         self._display_told = False
-        self._blind_told = 0
-        self._masks_told = -1  # the masks' `changes` that were told last; -1 none
+        self._blind_left = len(self._blind)
+        self._masks_told = -1  # the masks' `changes` that were told last
+        self._masks_named = False
         self._told_index = -1
         self.told_opt_out = False
         self.lifted_at = -1  # number of the chunk that told of the end of an opt-out
@@ -56,7 +57,7 @@ class Announcer:
         """The display is another one, or has other colours; no frame is under way."""
         self._encoder = encoder
         self._display_told = False
-        self._blind_told = 0
+        self._blind_left = len(self._blind)
 
     @property
     def has_holes(self):
@@ -117,17 +118,13 @@ class Announcer:
     def is_told(self):
         return (
             self._display_told
-            and self._blind_told == len(self._blind)
-            and (self._masks_told == self._masks.changes or self._has_no_masks_to_tell())
+            and not self._blind_left
+            and self._masks_told == self._masks.changes
             and self._told_index == self._session.index
             and self.told_opt_out == self._session.opted_out
             and not self._holes
             and not self._may_tell_refusals()
         )
-
-    def _has_no_masks_to_tell(self):
-        """No record says that there are none, unless an earlier one named some."""
-        return self._masks_told < 0 and not self._masks.flat
 
     def _may_tell_refusals(self):
         """One gap record tells of a whole time of refusals, once frames are admitted again.
@@ -146,14 +143,20 @@ class Announcer:
             if self.write(message.display, False, CALLS, self._face, self._encoder, self._references):
                 return False
             self._display_told = True
-        while self._blind_told < len(self._blind):
-            if self.write(message.unknown_area, False, CALLS, self._blind[self._blind_told], None, None):
+        while self._blind_left:
+            if self.write(message.unknown_area, False, CALLS, self._blind[-self._blind_left], None, None):
                 return False
-            self._blind_told += 1
-        if self._masks_told != self._masks.changes and not self._has_no_masks_to_tell():
-            if self.write(message.masks, False, CALLS, self._masks.flat, None, None):
+            self._blind_left -= 1
+        return self._tell_masks()
+
+    def _tell_masks(self):
+        """That there are none is told only where an earlier record named some."""
+        masks = self._masks
+        if self._masks_told != masks.changes and (masks.flat or self._masks_named):
+            if self.write(message.masks, False, CALLS, masks.flat, None, None):
                 return False
-            self._masks_told = self._masks.changes
+            self._masks_named = bool(masks.flat)
+        self._masks_told = masks.changes
         return True
 
     def _tell_session(self):

@@ -15,9 +15,9 @@ from .announce import Announcer
 from .capture import Capture
 from .chunk import Chunk
 from .clock import Clock, elapsed, new_stream_id, ticks_diff
-from .codec.encoder import Encoder
 from .config import Device, Settings
 from .faults import APP, ENCODER, NAMES, TAP, TRANSPORT, Faults, print_error
+from .lifecycle import Lifecycle
 from .link import (
     ORDER_CONFIG,
     ORDER_KEYFRAME,
@@ -32,36 +32,17 @@ from .outbox import CALLS, Outbox
 from .pacing import Pacer
 from .remote import Remote
 from .session import Session
+from .sight import Sight
 from .state import State
 from .vitals import Vitals
 
 _RENEW = const(
     (1 << 30) - (1 << 22)
 )  # a new stream begins when its clock or count gets here: 70 minutes early
+_HOUSEKEEPING_MS = const(100)
 # opt-out as it is kept: a bit for each source
 _BY_APP = const(1)
 _BY_BRIDGE = const(2)
-
-
-class Unseen:
-    """In the place of an encoder where there is none: what a display record has to say."""
-
-    strip_width = 8
-    strip_rows = 1
-
-    def mark_all(self):
-        pass
-
-
-class Face:
-    """The display as it was told of, or will be next: a tap may change at any refresh, and be found wanting."""
-
-    def take(self, tap):
-        self.width = tap.width
-        self.height = tap.height
-        self.format = tap.format
-        self.palette = tap.palette
-        self.rotation = tap.rotation
 
 
 class Engine:
@@ -90,10 +71,10 @@ class Engine:
         blind = tuple(s.blind)
         if tap.buffer is None:
             blind = ((0, 0, tap.width, tap.height),)
-        self._face = Face()
+        self._sight = Sight(tap, s)
         self._announcer = Announcer(
             self._device,
-            self._face,
+            self._sight,
             blind,
             s,
             self._clock,
@@ -105,16 +86,16 @@ class Engine:
         )
         self._pacer = Pacer(s, self._clock, self._capture, self._announcer, self._outbox, transport)
         self._vitals = Vitals(s.vitals_interval_s * 1000)
+        self._lifecycle = Lifecycle(s, self._device, state)
         self._paused = 0
         self._is_started = False
         self._is_purging = False
         self._has_complained = False
+        self._is_seeing = False
+        self._kept_at = 0
         self._begin(tap)
 
     def _begin(self, tap):
-        self._shape = self._buffer = None
-        self._tap_version = 0
-        self._is_versioned = hasattr(tap, "version")
         self._is_live = hasattr(tap, "is_changed")
         self._looked_at = 0
         self._use_display()
@@ -158,45 +139,46 @@ class Engine:
             and self._remote.capture_enabled
         )
 
-    def _sees(self):
-        """True when pictures can be taken, and masked where they must be."""
+    def _check_sight(self):
+        """Whether pictures can be taken, and masked where they must be; after a change of any of these."""
         off = self._faults.off
-        return not (off[ENCODER] or off[TAP] or self._masks.is_blocking or self._shape is None)
+        self._is_seeing = not (off[ENCODER] or off[TAP] or self._masks.is_blocking or self._sight.is_blind)
 
     # --- steps ---
 
     def _step(self, started_us):
+        # Calls are what bytecode is slow at: what can wait does so in _housekeep, and nothing is asked twice.
         clock = self._clock
         clock.update()
         now = clock.now
-        is_on = not self._faults.off[TRANSPORT]
-        if is_on:
-            self._talk(now)
-        self._housekeep(now)
+        faults = self._faults
+        seq = self._chunk.seq
+        if not faults.off[TRANSPORT]:
+            faults.at = TRANSPORT
+            orders = self._link.step(now, clock.stream_ms)
+            faults.at = APP
+            if faults.is_counting:
+                faults.passed(TRANSPORT)
+            if orders:
+                self._follow(orders)
+        if self._is_purging or elapsed(now, self._kept_at) >= _HOUSEKEEPING_MS:
+            self._housekeep(now)
         self._announcer.announce()
-        if self._vitals.is_due(now):
-            self._send_vitals()
-        if self._is_recording() and self._sees():
+        if self._is_seeing and self._is_recording():
             self._picture(now, started_us)
         if self._chunk.is_open and clock.stream_ms - self._chunk.opened_ms >= self._settings.linger_ms:
             self._chunk.close()
-        if is_on:
+        if self._chunk.seq != seq:
             self._send(now)
 
-    def _talk(self, now):
-        self._faults.at = TRANSPORT
-        orders = self._link.step(now, self._clock.stream_ms)
-        self._faults.at = APP
-        self._faults.passed(TRANSPORT)
-        if orders:
-            self._follow(orders)
-
     def _send(self, now):
-        self._faults.at = TRANSPORT
-        self._link.send(now, self._clock.stream_ms)
-        self._faults.at = APP
+        if not self._faults.off[TRANSPORT]:
+            self._faults.at = TRANSPORT
+            self._link.send(now, self._clock.stream_ms)
+            self._faults.at = APP
 
     def _housekeep(self, now):
+        self._kept_at = now
         if self._is_purging and not (self._link.is_pinned and not self._faults.off[TRANSPORT]):
             self._link.purge(self._announcer.note_hole)
             self._is_purging = False
@@ -205,6 +187,17 @@ class Engine:
                 self._renew_stream()
         if self._remote.tick(now):
             self._use_remote()
+        if self._vitals.is_due(now):
+            self._send_vitals()
+        if self._lifecycle.is_pending:
+            self._tell_last_run()
+
+    def _tell_last_run(self):
+        line = self._lifecycle.line
+        if line is not None and self._is_recording():
+            self._lifecycle.line = None
+            self._log(1, line)
+        self._lifecycle.acked(self._link.streams[0].acked)
 
     def _picture(self, now, started_us):
         """Look at a display that has no refresh of its own, and code what is due."""
@@ -219,14 +212,14 @@ class Engine:
         self._faults.at = ENCODER
         self._pacer.step(started_us, is_unbounded)
         self._faults.at = APP
-        if self._capture.frames != frames:
+        if self._faults.is_counting and self._capture.frames != frames:
             self._faults.passed(ENCODER)
 
     def _refreshed(self, started_us):
         """The display shows what its buffer holds."""
-        if self._is_versioned and not self._faults.off[TAP]:
+        if not self._faults.off[TAP]:
             self._look()
-        if not self._sees():
+        if not self._is_seeing:
             self._capture.missed()
             return
         self._clock.update()
@@ -281,6 +274,7 @@ class Engine:
         self._session.rate = remote.sample_rate
         self._pacer.tune(remote)
         self._masks.set_remote(remote.masks)
+        self._check_sight()
         if not remote.capture_enabled:
             self._pacer.halt()
             self._capture.missed()
@@ -336,40 +330,28 @@ class Engine:
     def _look(self):
         """Follow a tap that has another buffer, size, orientation or palette."""
         self._faults.at = TAP
-        tap = self._tap
-        tap.look()
-        if tap.version != self._tap_version:
-            self._settings.check_palette(tap.palette)
+        if self._sight.is_another():
             self._pacer.halt()
             self._use_display()
             self._pacer.needs_key = True
         self._faults.at = APP
-        self._faults.passed(TAP)
+        if self._faults.is_counting:
+            self._faults.passed(TAP)
 
     def _use_display(self):
-        tap = self._tap
-        shape = (tap.width, tap.height, tap.format, tap.pitch)
-        if tap.buffer is None or self._shape != shape or self._buffer is not tap.buffer:
-            self._encoder, self._shape = Unseen(), None
-            self._capture.use(self._encoder)
-            self._announcer.use(self._encoder)  # nobody holds the old one: its memory is for the new
-        if tap.buffer is not None and self._shape is None:
-            self._encoder = Encoder(
-                tap.buffer,
-                tap.width,
-                tap.height,
-                tap.format,
-                pitch=tap.pitch,
-                references=self._settings.references,
-            )
-            self._shape = shape
-        self._buffer = tap.buffer
-        self._face.take(tap)
-        self._capture.use(self._encoder)
-        self._masks.use(self._encoder, tap.width, tap.height)
-        self._announcer.use(self._encoder)
-        if self._is_versioned:
-            self._tap_version = tap.version
+        sight = self._sight
+        if sight.needs_encoder():
+            self._is_seeing = False
+            self._hand_out(sight.encoder)  # nobody holds the old one: its memory is for the new
+        sight.take()
+        self._hand_out(sight.encoder)
+        self._masks.use(sight.encoder, sight.width, sight.height)
+        self._check_sight()
+
+    def _hand_out(self, encoder):
+        self._encoder = encoder
+        self._capture.use(encoder)
+        self._announcer.use(encoder)
 
     # --- errors ---
 
@@ -396,6 +378,7 @@ class Engine:
     def _turn_off(self, part, error):
         text = "%s turned off after three times %s: %s" % (NAMES[part], type(error).__name__, error)
         self._capture.missed()
+        self._check_sight()
         self._say(1, text)
         self._log(1, text)
 

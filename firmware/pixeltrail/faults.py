@@ -24,12 +24,14 @@ class Faults:
         self.at = APP
         self.errors = 0
         self.off = [False] * len(NAMES)
+        self.is_counting = False  # some part has failed since it last worked
         self._counts = [0] * len(NAMES)
         self._types: list = [None] * len(NAMES)
 
     def passed(self, part):
         """The part did its work."""
         self._counts[part] = 0
+        self.is_counting = max(self._counts) > 0
 
     def note(self, error):
         """Count an error of the part at work; returns the part if that turns it off, else APP."""
@@ -42,6 +44,7 @@ class Faults:
             self._types[part] = type(error)
             self._counts[part] = 0
         self._counts[part] += 1
+        self.is_counting = True
         if self._counts[part] < _IN_A_ROW or self.off[part]:
             return APP
         self.off[part] = True

@@ -61,8 +61,9 @@ class Lifecycle:
             self._state.put("crash", None)
 
     @property
-    def is_waiting(self):
-        return self._crash_seq >= 0
+    def is_pending(self):
+        """True while there is a line to log, or a crash that the bridge has not got."""
+        return self.line is not None or self._crash_seq >= 0
 
     def crashed(self, error):
         """Keep the end of an exception's traceback for the next start; returns False when it could not be kept."""

@@ -12,7 +12,6 @@ from micropython import const
 from . import message, wire
 from .announce import REFUSED_CALLS, REFUSED_INPUTS
 from .engine import Engine
-from .lifecycle import Lifecycle
 
 _POLL_MS = const(5)
 _LOUD_ZERO = (
@@ -46,7 +45,6 @@ class Recorder(Engine):
             self._say(1, _UNMASKED)
         if s.auto_start:
             self._is_started = True
-        self._lifecycle = Lifecycle(s, self._device, self._state)
         if self._state.is_kept:
             self._state.put("boot", self._device.boot)
         try:
@@ -63,6 +61,7 @@ class Recorder(Engine):
             self._is_started = True
             self._pacer.needs_key = True
         self._faults.restore()
+        self._check_sight()
 
     def stop(self):
         """Record no replay until `start`; calls go on, and so does the session."""
@@ -134,7 +133,7 @@ class Recorder(Engine):
         """Send the whole picture with the next frame, changed or not."""
         try:
             self._clock.update()
-            if self._sees():
+            if self._is_seeing:
                 self._capture.mark(self._clock.stream_ms)
         except Exception as error:
             self._contain(error)
@@ -152,6 +151,7 @@ class Recorder(Engine):
     def _mask_changed(self):
         self._pacer.halt()
         self._capture.missed()  # a picture taken under other masks begins no frame
+        self._check_sight()
         if self._masks.is_blocking:
             self._say(1, _UNMASKED)
 
@@ -195,8 +195,8 @@ class Recorder(Engine):
         try:
             self._notice()
             if self._is_recording():
-                x = min(max(x, 0), self._face.width - 1)
-                y = min(max(y, 0), self._face.height - 1)
+                x = min(max(x, 0), self._sight.width - 1)
+                y = min(max(y, 0), self._sight.height - 1)
                 if self._masks.covers(x, y):
                     x = y = None
                 self._announcer.record(message.touch, True, REFUSED_INPUTS, x, y, phase)
@@ -279,17 +279,9 @@ class Recorder(Engine):
         try:
             started_us = self._clock.microseconds()
             self._step(started_us)
-            if self._lifecycle.line is not None and self._is_recording():
-                self._tell_last_run()
-            if self._lifecycle.is_waiting:
-                self._lifecycle.acked(self._link.streams[0].acked)
             self._note_step(started_us)
         except Exception as error:
             self._contain(error)
-
-    def _tell_last_run(self):
-        line, self._lifecycle.line = self._lifecycle.line, None
-        self._log(1, line)
 
     async def run(self):
         """Poll for ever, as an asyncio task."""
@@ -309,7 +301,7 @@ class Recorder(Engine):
     @property
     def idle(self):
         """True when the newest refresh is wholly in chunks, or there is nothing to record."""
-        if not (self._is_recording() and self._sees()):
+        if not (self._is_recording() and self._is_seeing):
             return True
         return self._pacer.idle and not (self._is_live and self._tap.is_changed)
 

@@ -1,0 +1,74 @@
+"""What a recorder sees: the display that a tap shows, and the encoder of its buffer.
+
+The attributes are those of the display as it was taken last. A tap may become another at any refresh, and be found
+wanting, so records tell of what was taken and not of what the tap says just now.
+"""
+
+from .codec.encoder import Encoder
+
+
+class Unseen:
+    """In the place of an encoder where there is none: what a display record has to say."""
+
+    strip_width = 8
+    strip_rows = 1
+
+
+class Sight:
+    def __init__(self, tap, settings):
+        self._tap = tap
+        self._settings = settings
+        self._is_versioned = hasattr(tap, "version")
+        self._version = 0
+        self._buffer = None
+        self._shape = None  # of the encoder; None: there is none
+        self.encoder = Unseen()
+        self.width, self.height, self.format = tap.width, tap.height, tap.format
+        self.palette, self.rotation = tap.palette, tap.rotation
+
+    @property
+    def is_blind(self):
+        """True when there are no pixels to be had."""
+        return self._shape is None
+
+    def is_another(self):
+        """Have the tap look at its display; True when it is another one. ValueError: none that can be told of."""
+        if not self._is_versioned:
+            return False
+        self._tap.look()
+        if self._tap.version == self._version:
+            return False
+        self._settings.check_palette(self._tap.palette)
+        return True
+
+    def needs_encoder(self):
+        """Let the encoder go if it is not the display's any more. True: everyone else should, before `take`."""
+        if self._buffer is self._tap.buffer and self._shape == self._tap_shape():
+            return False
+        self.encoder = Unseen()
+        self._shape = None
+        return True
+
+    def take(self):
+        """Follow the tap. Allocates."""
+        tap = self._tap
+        if self._shape is None and tap.buffer is not None:
+            shape = self._tap_shape()
+            self.encoder = Encoder(
+                tap.buffer,
+                tap.width,
+                tap.height,
+                tap.format,
+                pitch=tap.pitch,
+                references=self._settings.references,
+            )
+            self._shape = shape
+        self._buffer = tap.buffer
+        self.width, self.height, self.format = tap.width, tap.height, tap.format
+        self.palette, self.rotation = tap.palette, tap.rotation
+        if self._is_versioned:
+            self._version = tap.version
+
+    def _tap_shape(self):
+        tap = self._tap
+        return tap.width, tap.height, tap.format, tap.pitch
