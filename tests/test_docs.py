@@ -5,6 +5,7 @@ A command in a ```sh block that this module does not know fails the test, so tha
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shlex
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pixeltrail import Recorder
+from pixeltrail.config import SETTINGS
 from pixeltrail_bridge.config import load
 
 from tests.support import micropython
@@ -195,7 +198,7 @@ def test_a_test_that_the_documentation_names_exists(file: str, name: str) -> Non
 
 def test_three_lines_of_the_readme_record_an_oled(tmp_path: Path) -> None:
     """Under MicroPython, with a stand-in for the ssd1306 driver and no broker: the app must go on as before."""
-    (block,) = [block for _, block in blocks("python") if "ssd1306" in block]
+    (block,) = [block for page, block in blocks("python") if page.name == "README.md"]
     shutil.copy(ROOT / "tests" / "data" / "ssd1306.py", tmp_path / "ssd1306.py")
     (tmp_path / "machine.py").write_text(
         "def unique_id():\n    return b'\\x01board\\x02\\x03'\n"
@@ -209,3 +212,76 @@ def test_three_lines_of_the_readme_record_an_oled(tmp_path: Path) -> None:
     )
     printed = micropython.run(script, search=(tmp_path, micropython.FIRMWARE))
     assert "app went on" in printed
+
+
+# What the blocks of docs/device.md take for granted: an app's own names.
+APP = """
+import pixeltrail
+import framebuf
+from drivers import st7789py
+
+class Panel:
+    width, height = 240, 135
+    def __init__(self):
+        self.frame = bytearray(240 * 135 * 2)
+    def update(self):
+        pass
+
+class Flipping:
+    width, height = 64, 32
+    def __init__(self):
+        self.front, self.back = bytearray(4096), bytearray(4096)
+    def flip(self):
+        self.front, self.back = self.back, self.front
+
+def brew(rec):
+    raise ValueError("no water")
+
+class Silent:
+    def crash(self, error):
+        self.error = error
+
+i2c = None
+rec = Silent()
+panel, tft, display = Panel(), st7789py.ST7789(60, 40), Flipping()
+transport = pixeltrail.File("FOLDER/chunks")
+"""
+AFTER = """
+if isinstance(rec, Silent):
+    assert isinstance(rec.error, ValueError)
+else:
+    for _ in range(200):
+        rec.poll()
+        time.sleep_ms(1)
+    stats = rec.stats()
+    assert stats["errors"] == 0 and stats["off"] == [], stats
+    assert stats["frames"] or stats["refused"], stats
+print("ran")
+"""
+
+
+@pytest.mark.parametrize("block", [b for page, b in blocks("python") if page.name == "device.md"])
+def test_code_of_the_device_page_runs(block: str, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "tests" / "data" / "ssd1306.py", tmp_path / "ssd1306.py")
+    (tmp_path / "machine.py").write_text("def unique_id():\n    return b'\\x01board\\x02\\x03'\n")
+    script = tmp_path / "main.py"
+    app = APP.replace("FOLDER", str(tmp_path))
+    script.write_text("import time\n" + app + block.replace("192.168.1.10", "127.0.0.1") + AFTER)
+    search = (tmp_path, micropython.FIRMWARE, ROOT / "tests" / "firmware")
+    assert micropython.run(script, search=search, cwd=tmp_path, heap="4m").endswith("ran\n")
+
+
+def test_the_table_of_settings_is_the_table_of_settings() -> None:
+    page = (ROOT / "docs" / "device.md").read_text()
+    table = page[page.index("## Settings") : page.index("## Calls")]
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", table, re.M)
+    assert [name for name, _ in rows] == [name for name, _, _ in SETTINGS]
+    for (name, shown), (_, default, _) in zip(rows, SETTINGS, strict=True):
+        if default is not None:
+            assert shown.replace('"', "'") == f"`{default!r}`", name
+
+
+def test_every_call_is_on_the_device_page() -> None:
+    page = (ROOT / "docs" / "device.md").read_text()
+    calls = [name for name, _ in inspect.getmembers(Recorder, callable) if not name.startswith("_")]
+    assert [name for name in calls if f"{name}(" not in page and f"`{name}`" not in page] == []
