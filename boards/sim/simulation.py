@@ -32,7 +32,7 @@ class Options:
         words = list(sys.argv[1:] if argv is None else argv)
         if not words:
             raise SystemExit(
-                "usage: main.py mqtt://HOST:PORT | serial:///PATH | file:///PATH [--device-id ID] ..."
+                "usage: main.py mqtt[s]://HOST:PORT | serial:///PATH | file:///PATH [--device-id ID] ..."
             )
         self.url = words.pop(0)
         self._values = {}
@@ -51,13 +51,16 @@ class Options:
         import pixeltrail
 
         scheme, _, rest = self.url.partition("://")
-        if scheme == "mqtt":
+        if scheme in ("mqtt", "mqtts"):
             login, _, address = rest.rpartition("@")
             user, _, password = login.partition(":")
             host, _, port = address.partition(":")
-            return pixeltrail.MQTT(host, int(port or 1883), user or None, password or None)
+            tls = None
+            if scheme == "mqtts":
+                tls = {"ca": self.text("ca"), "server_name": self.text("server-name", host)}
+            return pixeltrail.MQTT(host, int(port) if port else None, user or None, password or None, tls)
         if scheme == "serial":
-            return pixeltrail.Serial(rest)
+            return pixeltrail.Serial(rest)  # a path, or `repl`
         if scheme == "file":
             from pixeltrail.transport.file import File
 

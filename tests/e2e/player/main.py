@@ -64,11 +64,16 @@ def main(options):
             if not options.text("pace"):
                 settle(rec)
             rec.track("Tick", {"n": ticks})
+            if options.text("aloud"):
+                print("tick %d of the app" % ticks)
             ticks += 1
     settle(rec)
     drain(rec, _DRAIN_MS)
     counters = {"ticks": ticks, "drained": rec.drained}
     counters.update(rec.stats())
+    if options.text("out"):
+        with open(options.text("out"), "w") as file:
+            file.write(json.dumps(counters))
     print(json.dumps(counters))
     sys.exit(0 if rec.drained else 1)
 
