@@ -63,7 +63,14 @@ class Geometry:
 
 
 def paint(
-    payload: Any, picture: Any, row_bytes: int, height: int, strip_bytes: int, unit: int, rectangles: Any, cache: Any
+    payload: Any,
+    picture: Any,
+    row_bytes: int,
+    height: int,
+    strip_bytes: int,
+    unit: int,
+    rectangles: Any,
+    cache: Any,
 ) -> tuple[int, int]:
     """Paint a payload's rectangles into the picture.
 
@@ -228,7 +235,9 @@ class Decoder:
         rectangles, cache = self._arrays(is_compiled)
         source = _as_array(payload).astype("i8") if is_compiled else payload
         target = _as_array(picture) if is_compiled else picture
-        count, offset = function(source, target, g.row_bytes, g.rows, g.strip_bytes, g.unit, rectangles, cache)
+        count, offset = function(
+            source, target, g.row_bytes, g.rows, g.strip_bytes, g.unit, rectangles, cache
+        )
         if count < 0:
             raise FrameError(f"frame payload, byte {offset}: {_FAULTS[count]}")
         self._clear_unused_bits(picture)

@@ -107,7 +107,7 @@ class Coder:
             self._space[i] = 0
         numbers = self._numbers
         numbers[29] = 0  # rectangles kept since
-        numbers[30] = -1  # the one referred to last
+        numbers[30] = 0  # the one after the one referred to last
         self._raw_row = -1  # where a rectangle of noise goes on
         self._raw_column = 0
 
@@ -137,7 +137,7 @@ class Coder:
         numbers[5] = columns
         numbers[6] = row
         numbers[7] = rows
-        numbers[8] = dy
+        numbers[8] = dy << 1 if dy > 0 else 1 - (dy << 1)
         self._head(_COPY)
         return True
 

@@ -12,10 +12,12 @@ def code(rng, c, out, T, pr, st, ws):
     """Code the head of an operation; return the new end of `out`. Contexts are in the order of coded.py on the host.
 
     st: [3] what: 0 end, 1 copy, 2 reference, 3 rectangle, 4 raw rectangle; [4] strip, [5] strips, [6] row, [7] rows,
-    [8] rows a copy moves up by, or how long ago; [9] same place of a reference, known above of a rectangle.
+    [8] of a copy |dy| << 1 | (dy < 0), of a reference how long ago; [9] of a reference same place, of a rectangle known
+    above.
     Of the display: [24] first context of heads, [25] bits of a strip, [26] bits of a row, [31] pixels of a strip, [32]
     bits that a pixel adds to a row, [33] width, [34] rows above that count, [35] rows, [36] mask of a row's last byte,
-    [37] of the last row. Of the past: [28] last dy, [29] rectangles, [30] the one referred to last.
+    [37] of the last row. Of the past: [28] last dy, [29] rectangles, [30] the one after
+    the one referred to last. No number is negative: 64-bit viper would not read it so.
     Sets for the pixels: [11] first byte to read, [13] bytes of a row, [14] rows, [15] and [16] masks, [17] pixels of a
     row, [18] rows above.
     """
@@ -44,11 +46,9 @@ def code(rng, c, out, T, pr, st, ws):
         else:
             st[28] = a
             ws[2] = base + 4
-            ws[3] = base + 6
+            ws[3] = base + 6 | a & 1
             n = 4
-            if a < 0:
-                ws[3] = base + 7
-                a = 0 - a
+            a >>= 1
     elif kind == 2:
         ws[1] = base + 2
         ws[2] = base + 9
@@ -58,10 +58,10 @@ def code(rng, c, out, T, pr, st, ws):
         t = base + 68
         a = st[8]
         b = st[29] - a
-        if b == st[30] + 1:
+        if b == st[30]:
             ws[3] = base + 11
             a = 0
-        st[30] = b
+        st[30] = b + 1
     else:
         ws[1] = base + 2
         ws[2] = base + 8
