@@ -65,7 +65,7 @@ def main(options):
                 settle(rec)
             rec.track("Tick", {"n": ticks})
             if options.text("aloud"):
-                print("tick %d of the app" % ticks)
+                print("tick", ticks, "of the app")
             ticks += 1
     settle(rec)
     drain(rec, _DRAIN_MS)
