@@ -417,7 +417,11 @@ class Link:
         if not self.downlink.speaks_our_version:
             self.unknown += 1
             return
-        if not self._may_send(now):
+        if (
+            not self._needs_hello
+        ):  # through a broker it comes once, from a bridge that begins: see what it missed
+            self._go_back()
+        if not self._needs_hello or not self._may_send(now):
             self._wants_sync = True
             self._restart_timer(now)
         self._is_fresh = True

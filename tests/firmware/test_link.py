@@ -253,6 +253,21 @@ def test_a_serial_line_waits_for_the_host():
     assert isinstance(bench.sent()[0], m.Sync)
 
 
+def test_a_bridge_that_begins_on_a_broker_hears_at_once_what_it_missed():
+    bench = Bench()
+    bench.put(3)
+    for _ in range(3000):  # the waits have become long
+        bench.step(100)
+    bench.sent()
+    bench.tell(m.HostHello(BRIDGE, 1, 1))
+    bench.step()
+    assert [type(seen) for seen in bench.sent()] == [m.Sync, m.Chunk, m.Chunk, m.Chunk]
+    bench.step(1_900)
+    assert bench.seqs() == []
+    bench.step(200)
+    assert bench.seqs() == [0, 1, 2], "the shortest wait again"
+
+
 def test_a_chunk_being_written_is_not_freed():
     bench = Bench()
     bench.line.holds = True

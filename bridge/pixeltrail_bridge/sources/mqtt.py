@@ -181,7 +181,12 @@ class MqttSource:
             self._devices[topic] = middle
             self._on_message(_client, _data, message)
         elif last == "state":
-            self._tell(Presence(middle, message.payload == b"online"))
+            is_online = message.payload == b"online"
+            if (
+                is_online and message.retain
+            ):  # it was there before us: what it sent meanwhile it need not wait to repeat
+                self.send(middle, self._hello)
+            self._tell(Presence(middle, is_online))
 
     # ---- who serves -------------------------------------------------------------
 

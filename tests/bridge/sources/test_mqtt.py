@@ -103,6 +103,26 @@ def test_presence_and_bad_topics(broker, serving) -> None:
     peer.close()
 
 
+def test_devices_that_were_online_before_are_greeted(broker) -> None:
+    peer = Peer(broker.port, "pt/v1/device-7/down", "pt/v1/device-8/down")
+    peer.publish("pt/v1/device-8/state", b"offline", retain=True)
+    peer.publish("pt/v1/device-7/state", b"online", retain=True)
+    collector, source = Collector(), MqttSource(f"mqtt://127.0.0.1:{broker.port}", ID)
+    source.start(collector.receive, collector.state)
+    topic, payload, _ = peer.get()
+    assert (topic, decode_downlink(payload)) == ("pt/v1/device-7/down", HostHello(ID, 1, 1))
+    collector.wait(lambda: Presence("device-8", False) in collector.events)
+    peer.publish(
+        "pt/v1/device-8/state", b"online", retain=True
+    )  # it connects, and begins with a sync by itself
+    collector.wait(lambda: Presence("device-8", True) in collector.events)
+    source.stop()
+    assert peer.got.empty()
+    for device in ("device-7", "device-8"):
+        peer.publish(f"pt/v1/{device}/state", b"", retain=True)
+    peer.close()
+
+
 def test_it_announces_itself_and_takes_it_back(broker) -> None:
     collector, source = Collector(), MqttSource(f"mqtt://127.0.0.1:{broker.port}", ID)
     peer = Peer(broker.port, "pt/v1/_bridge/+")
