@@ -1,0 +1,66 @@
+"""Bridges that are broken on purpose, each in one way, to prove that the judgements of a run can fail.
+
+    broken_bridge.py HOW up --config FILE
+
+- hasty: acks a chunk when it comes, and commits it a moment later, as a slow disk would have it.
+- forgetful: says of every ninth event that it was sent, and sends it nowhere.
+- restless: gives a call another message ID each time it is made.
+
+In everything else each is the product.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from pixeltrail_bridge import cli
+from pixeltrail_bridge.app import bridge, parts
+from pixeltrail_bridge.ingest import Arrival, Ingest
+from pixeltrail_bridge.mapping import calls
+from pixeltrail_bridge.mapping.calls import OutboxRow, Settled
+from pixeltrail_bridge.sinks.segment import SegmentSink
+from pixeltrail_bridge.wire.decode import decode_uplink
+from pixeltrail_bridge.wire.encode import encode_downlink
+from pixeltrail_bridge.wire.messages import Ack, Chunk
+
+COMMIT_TAKES_S = 0.2
+
+
+class HastyIngest(Ingest):
+    def receive(self, arrival: Arrival) -> bool:
+        message = decode_uplink(arrival.data)
+        if isinstance(message, Chunk) and arrival.device_id is not None:
+            ack = Ack(message.stream, message.seq + 1, 16, self._store.bridge_id)
+            arrival.channel.send(arrival.device_id, encode_downlink(ack))
+        return super().receive(arrival)
+
+    def _commit(self, items: Sequence[Any]) -> None:
+        time.sleep(COMMIT_TAKES_S)
+        super()._commit(items)
+
+
+class ForgetfulSink(SegmentSink):
+    async def deliver(self, rows: Sequence[OutboxRow]) -> list[Settled]:
+        forgotten = [row for row in rows if row.id % 9 == 0]
+        sent = await super().deliver([row for row in rows if row.id % 9])
+        return [*sent, *(Settled(row.id, "sent", 200, "ok") for row in forgotten)]
+
+
+def restless_message_id(*_place: object) -> str:
+    return f"px-{os.urandom(16).hex()}"
+
+
+how = sys.argv.pop(1)
+if how == "hasty":
+    bridge.Ingest = HastyIngest  # type: ignore[misc]
+elif how == "forgetful":
+    parts.SegmentSink = ForgetfulSink  # type: ignore[misc]
+elif how == "restless":
+    calls.message_id = restless_message_id
+else:
+    sys.exit(f"no bridge is broken like that: {how}")
+cli.main()

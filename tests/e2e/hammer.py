@@ -1,0 +1,255 @@
+"""Everything at once, and everything is killed: devices, broker, bridge and the server that events go to.
+
+    python -m tests.e2e.hammer --kills 500 [--seconds S] [--seed K] [--store URL] [--report FILE]
+
+While devices publish (tests/support/fleet.py), each of the four is ended by SIGKILL at moments that a seed chooses and
+started again; meanwhile the server also answers 429, 500, late, half, not at all, or nonsense. In the end everything
+accepted must be stored and delivered, each call under one ID, nothing may wait for ever, and each dead letter and gap
+must be one that the journals explain. verdict.py judges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import random
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support import fleet, segment_server, services
+from tests.support.bridge_process import COMMAND, BridgeProcess, bridge_process
+from tests.support.services import LOOPBACK, Service
+
+from .rig import WRITE_KEY, bridge_settings
+from .verdict import Verdict, judge, report
+
+ROLES = ("bridge", "bridge", "broker", "server", "publisher", "bridge and broker", "bridge and server")
+_FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "status", "status": 429, "retry_after": "1"},
+    {"kind": "status", "status": 500},
+    {"kind": "status", "status": 503, "retry_after": "1"},
+    {"kind": "slow", "delay_s": 0.3},
+    {"kind": "half"},
+    {"kind": "close"},
+    {"kind": "wrong_json"},
+)
+_PROGRESS_S = 60.0  # for faults: nothing is measured by it
+_END_S = 150.0
+
+
+class Publisher(Service):
+    """A process of the fleet; each start is the next boot of its devices."""
+
+    def __init__(self, folder: Path, port: int, rate: float, names: Sequence[str]) -> None:
+        journal = folder / f"{names[0]}.journal"
+        self._words = [sys.executable, fleet.__file__, str(port), str(journal)]
+        self._rate, self._names, self._boot = rate, names, 0
+        super().__init__(self._words, [], folder)
+
+    def start(self) -> None:
+        self._boot += 1
+        self._command = [*self._words, str(self._boot), str(self._rate), *self._names]
+        super().start()
+
+    def finish(self, timeout_s: float) -> int:
+        """Let it deliver what it holds; returns its exit status."""
+        assert self._process is not None
+        self._process.terminate()
+        status = self._process.wait(timeout_s)
+        self._process = None
+        return status
+
+
+@dataclass
+class Hammer:
+    """The four kinds of processes, and what was done to them. `recovery_s`: from the kill to the next progress."""
+
+    folder: Path
+    broker: Service
+    server: Service
+    bridge: BridgeProcess
+    publishers: list[Publisher]
+    dice: random.Random
+    journal: fleet.Journal
+    events: Path
+    kills: dict[str, int] = field(default_factory=dict)
+    recovery_s: dict[str, list[float]] = field(default_factory=dict)
+    faults: int = 0
+
+    def strike(self) -> None:
+        """One kill (of one process, or of two at once) and the restart of what died."""
+        if self.dice.random() < 0.8:
+            self.await_progress(self.dice.randint(3, 60))
+        time.sleep(self.dice.uniform(0, 0.2))  # anywhere between two commits, or within a start
+        if self.dice.random() < 0.6:
+            self._break_server()
+        role = self.dice.choice(ROLES)
+        publisher = self.dice.choice(self.publishers)
+        began_s = time.monotonic()
+        for victim in role.split(" and "):
+            self._process(victim, publisher).kill()
+            self.kills[victim] = self.kills.get(victim, 0) + 1
+        if self.dice.random() < 0.3:
+            time.sleep(self.dice.uniform(0, 0.5))  # some stay away for a while
+        for victim in reversed(role.split(" and ")):
+            self._process(victim, publisher).start()
+        if self.dice.random() < 0.8:
+            self._await_recovery(role, publisher, began_s)
+
+    def _process(self, victim: str, publisher: Publisher) -> Service | BridgeProcess:
+        return {
+            "bridge": self.bridge,
+            "broker": self.broker,
+            "server": self.server,
+            "publisher": publisher,
+        }[victim]
+
+    def _break_server(self) -> None:
+        """The next requests meet faults; a server that is dead or busy is left alone."""
+        faults = [self.dice.choice(_FAULTS) for _ in range(self.dice.randint(1, 3))]
+        request = urllib.request.Request(
+            f"http://{LOOPBACK}:{self.server.port}/faults", json.dumps(faults).encode()
+        )
+        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(request, timeout=2):
+            self.faults += len(faults)
+
+    def await_progress(self, chunks: int) -> None:
+        goal = self.journal.read().accepted + chunks
+        self.bridge.wait_until(
+            lambda: self.journal.read().accepted >= goal, f"{chunks} chunks more were accepted", _PROGRESS_S
+        )
+
+    def _await_recovery(self, role: str, publisher: Publisher, began_s: float) -> None:
+        """Of a server: the next event comes. Else: the next chunk is accepted, for a publisher one of its own."""
+        if role == "server":
+            before = self.events.stat().st_size if self.events.exists() else 0
+            done = lambda: self.events.exists() and self.events.stat().st_size > before  # noqa: E731
+        elif role == "publisher":
+            begun = len(self.journal.read().acked)
+            done = lambda: len(self.journal.read().acked) > begun  # noqa: E731
+        else:
+            accepted = self.journal.read().accepted
+            done = lambda: self.journal.read().accepted > accepted  # noqa: E731
+        self.bridge.wait_until(done, f"something came after the kill of {role}", _PROGRESS_S)
+        self.recovery_s.setdefault(role, []).append(time.monotonic() - began_s)
+
+    def finish(self) -> None:
+        """Until the devices have delivered all they hold, and the bridge all it has."""
+        for publisher in self.publishers:
+            status = publisher.finish(_END_S)
+            assert status == 0, f"a publisher ended with {status}\n{publisher.log[-2000:]}"
+        self.bridge.wait_until(lambda: not self._waiting(), "all was sent", _END_S)
+
+    def verdict(self) -> Verdict:
+        """After finish(). Stops the bridge."""
+        self.bridge.stop()
+        with self.bridge.store() as store:
+            return judge(store, self.journal.read(), self.events)
+
+    def _waiting(self) -> int:
+        with self.bridge.store() as store:
+            return store.pending("segment")
+
+
+@contextlib.contextmanager
+def hammer(
+    folder: Path,
+    *,
+    seed: int = 1,
+    rate: float = 20.0,
+    devices: int = 6,
+    entry: Sequence[str] = COMMAND,
+    settings: dict[str, dict[str, Any]] | None = None,
+) -> Iterator[Hammer]:
+    """Everything started, devices at work."""
+    print(f"hammer: seed {seed}", file=sys.stderr)
+    with ExitStack() as stack:
+        broker = stack.enter_context(services.mosquitto())
+        events = folder / "events.jsonl"
+        command = [
+            sys.executable,
+            segment_server.__file__,
+            "--write-key",
+            WRITE_KEY,
+            "--log",
+            events,
+        ]
+        (folder / "server").mkdir()
+        port = services.free_port()
+        server = Service([*command, "--port", str(port)], [port], folder / "server")
+        stack.callback(server.kill)
+        server.start()
+        merged = bridge_settings(folder, f"http://{LOOPBACK}:{port}")
+        merged |= {"mqtt": {"url": f"mqtt://{LOOPBACK}:{broker.port}"}, **(settings or {})}
+        bridge = stack.enter_context(bridge_process(folder / "bridge", merged, entry))
+        publishers = []
+        for number, names in enumerate(_shares(devices)):
+            place = folder / f"publisher-{number}"
+            place.mkdir()
+            publishers.append(Publisher(place, broker.port, rate, names))
+            stack.callback(publishers[-1].kill)
+            publishers[-1].start()
+        journal = fleet.Journal(folder)
+        yield Hammer(folder, broker, server, bridge, publishers, random.Random(seed), journal, events)
+
+
+def _shares(devices: int) -> list[list[str]]:
+    names = [f"hammer-{number}" for number in range(devices)]
+    return [names[: devices // 2], names[devices // 2 :]]
+
+
+def run(folder: Path, kills: int, *, seconds: float | None = None, **options: Any) -> Verdict:
+    """Kill `kills` times, or for at most `seconds`; then let everything end, and judge."""
+    began_s = time.monotonic()
+    with hammer(folder, **options) as world:
+        world.await_progress(1)
+        while sum(world.kills.values()) < kills and (seconds is None or time.monotonic() - began_s < seconds):
+            world.strike()
+        worked_s = time.monotonic() - began_s
+        world.finish()
+        verdict = world.verdict()
+        verdict.figures |= {
+            "kills": world.kills,
+            "seconds": round(worked_s),
+            "faults_of_the_server": world.faults,
+            "recovery_s": world.recovery_s,
+            "seed": options.get("seed", 1),
+        }
+        if not verdict.is_good:
+            print(world.bridge.tail, file=sys.stderr)
+        return verdict
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.e2e.hammer", allow_abbrev=False)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seconds", type=float, help="end earlier, after this time")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--store", metavar="URL", help="database of the bridge; SQLite in its data folder if left out"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the result as a page of Markdown")
+    options = parser.parse_args(argv)
+    settings = {"store": {"url": options.store}} if options.store else None
+    with tempfile.TemporaryDirectory(prefix="pixeltrail-hammer-") as folder:
+        verdict = run(
+            Path(folder), options.kills, seconds=options.seconds, seed=options.seed, settings=settings
+        )
+    page = report(verdict)
+    print(page)
+    if options.report:
+        options.report.write_text(page)
+    return 0 if verdict.is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
