@@ -17,7 +17,7 @@ from tests.support import corpus, harness
 
 from .rig import Chaos, World, recorded, rig
 
-HASTY_BRIDGE = Path(__file__).with_name("hasty_bridge.py")
+BROKEN_BRIDGE = Path(__file__).with_name("broken_bridge.py")
 DEVICE = "crash-board"
 
 
@@ -108,7 +108,7 @@ def judge_gap(store: SqliteStore, lost: SqliteStore) -> range:
 
 @pytest.mark.timeout(300)
 def test_a_bridge_that_acks_before_it_commits_is_found_out(tmp_path: Path) -> None:
-    with rig(tmp_path, entry=[str(HASTY_BRIDGE)]) as world:
+    with rig(tmp_path, entry=[str(BROKEN_BRIDGE), "hasty"]) as world:
         board = world.play(DEVICE, "mono_invaders")
         Chaos(world, seed=8).strike(board, 2, victims=("bridge",))
         ticks = world.finish(board)["ticks"]
