@@ -75,6 +75,7 @@ class Coder:
         self._table = _words(STATES)
         columns = width + 10 if bits == 1 else 3 * ((width + 5) & 0x7FE)
         self._space = array("H", bytes(2 * (272 + columns)))
+        self._code_head = head.code
         self._code = _kernel(bits)
         # Numbers of the kernels; cxhead.in and the other templates say which.
         numbers = array("i", (0 for _ in range(38)))
@@ -181,7 +182,7 @@ class Coder:
     def _head(self, kind):
         self._is_empty = False
         self._numbers[3] = kind
-        head.code(0, 0, self._out, self._table, self._states, self._numbers, self._space)
+        self._code_head(0, 0, self._out, self._table, self._states, self._numbers, self._space)
 
     def _rectangle(self):
         numbers = self._numbers

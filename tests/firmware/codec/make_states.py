@@ -1,12 +1,12 @@
-"""How the 256 states of S-CX were found. The table is kept in firmware/pixeltrail/codec/tables.py and in schema/vectors.
+"""How the 256 states of S-CX were found. They are kept in firmware/pixeltrail/codec/tables.py and in schema/vectors.
 
     python -m tests.firmware.codec.make_states
 
 compares. It is no source of the table: rounding of exp and log may differ from host to host.
 
 The first states are levels of 1, 2, 5, 9 and 13 probabilities, which adapt by .45, .33, .22, .16 and .12 of the way: a
-context that is new learns fast. All others are one ladder, from which a step leads 1/20 of the way, 1/30 at its ends, but
-always to another state. The next state is the one whose logit is nearest to where the step leads.
+context that is new learns fast. All others are one ladder, from which a step leads 1/20 of the way, 1/30 at its ends,
+but always to another state. The next state is the one whose logit is nearest to where the step leads.
 """
 
 from __future__ import annotations

@@ -61,12 +61,13 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
     sn = 0
     hf = 0
     cl = 0
-    # nothing is known above: zeros
-    x = up
-    e = up2 + w + 2
-    while x < e:
-        ws[x] = 0
-        x += 1
+    if not above:
+        # nothing is known above: zeros
+        x = up
+        e = up2
+        while x < e:
+            ws[x] = 0
+            x += 1
     x = 208
     e = 208 + (w + 15 >> 4)
     while x < e:
@@ -81,21 +82,32 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
         x = cur
         e = cur + w
         if st[21] > 1:
-            while e - x > 7:
-                d = ptr32(int(ws) + (x << 1))
-                s = ptr32(int(p) + i)
+            d = ptr32(int(ws) + (x << 1))
+            s = ptr32(int(p) + i)
+            while True:
+                c = e - x
+                if c < 16:
+                    break
                 d[0] = s[0]
                 d[1] = s[1]
                 d[2] = s[2]
                 d[3] = s[3]
-                x += 8
-                i += 16
-        if st[21]:
+                d[4] = s[4]
+                d[5] = s[5]
+                d[6] = s[6]
+                d[7] = s[7]
+                d = ptr32(int(d) + 32)
+                s = ptr32(int(s) + 32)
+                x += 16
+                i += 32
+        if x < e and st[21]:
             while x < e:
                 ws[x] = ptr16(int(p) + i)[0]
                 x += 1
                 i += 2
-        if bits > 8:
+        if not (x ^ e):
+            pass
+        elif bits > 8:
             while x < e:
                 ws[x] = p[i] | p[i + 1] << 8
                 x += 1
@@ -134,7 +146,7 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
         P = ptr16(int(ws) + (cur << 1))
         Q = ptr16(int(ws) + (up << 1))
         R = ptr16(int(ws) + (up2 << 1))
-        if not (have ^ 2):
+        if have < 3:
             R = Q
         x = 0
         ci = 208

@@ -53,12 +53,13 @@ def code(rng, c, p, out, T, pr, st, ws):
     sn = 0
     hf = 0
     cl = 0
-    # nothing is known above: zeros
-    x = up
-    e = up2 + w + 2
-    while x < e:
-        ws[x] = 0
-        x += 1
+    if not above:
+        # nothing is known above: zeros
+        x = up
+        e = up2
+        while x < e:
+            ws[x] = 0
+            x += 1
     x = 208
     e = 208 + (w + 15 >> 4)
     while x < e:
@@ -72,7 +73,9 @@ def code(rng, c, p, out, T, pr, st, ws):
         i = at
         x = cur
         e = cur + w
-        if bits > 8:
+        if not (x ^ e):
+            pass
+        elif bits > 8:
             while x < e:
                 ws[x] = p[i] | p[i + 1] << 8
                 x += 1
@@ -111,7 +114,7 @@ def code(rng, c, p, out, T, pr, st, ws):
         P = cur
         Q = up
         R = up2
-        if not (have ^ 2):
+        if have < 3:
             R = Q
         x = 0
         ci = 208
