@@ -53,6 +53,12 @@ def test_nothing_is_allocated_by_taps_masks_and_settings_of_the_bridge(port):
         assert int(value) == 0 if name == "errors" else int(value) > 20, name
 
 
+@pytest.mark.parametrize("port", (ports.X64, ports.ARMHF), ids=str)
+def test_a_heap_that_the_app_has_used_up_is_contained(port):
+    printed = port.run(SCRIPTS / "exhausted.py", search=[SCRIPTS], heap="200k" if port.is_32_bit else "800k")
+    assert printed.splitlines()[-2:] == ["contained True", "off [] goes on True"]
+
+
 def test_what_outlives_a_reboot(tmp_path):
     printed = micropython.run(
         SCRIPTS / "reboot.py", tmp_path, search=(micropython.FIRMWARE, SCRIPTS, SCRIPTS.parent)
