@@ -81,7 +81,7 @@ class Ours:
         self._encoder.refresh()
         self._encoder.begin(is_key)
         size = 0
-        flags = FrameFlag.FIRST | self._encoder.payload_type << FLAGS_OF_TYPE
+        flags = int(FrameFlag.FIRST) | self._encoder.payload_type << FLAGS_OF_TYPE
         if is_key:
             flags |= FrameFlag.KEY | FrameFlag.RESET
         while not flags & FrameFlag.LAST:
@@ -90,7 +90,7 @@ class Ours:
                 flags |= FrameFlag.LAST
             shown = self._canvas.apply(Frame(flags, payload))
             size += _record_bytes(DT_MS if flags & FrameFlag.FIRST else 0, 1 + len(payload))
-            flags &= ~(FrameFlag.FIRST | FrameFlag.RESET)
+            flags &= ~int(FrameFlag.FIRST | FrameFlag.RESET)
         assert shown is not None and self._canvas.picture == picture
         return size
 
