@@ -17,7 +17,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -28,11 +28,8 @@ from ..mapping.chunks import map_chunk, map_sync
 from ..projector import Projector
 from ..sources.base import TextLine
 from ..store.database import SqlStore
-from ..web import guard, routes
 from ..web.feed import Feed
 from ..web.live import Hub
-from ..web.queries import StoreQueries
-from ..web.server import WebServer
 from ..wire.messages import KeyframeRequest
 from . import parts, reload
 from .links import Links
@@ -40,6 +37,10 @@ from .logs import set_up_logging
 
 _REFRESH_S = 1.0  # how old the page's facts about devices may be
 _DISPLAY_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+
+if TYPE_CHECKING:
+    from ..web.queries import StoreQueries
+    from ..web.server import WebServer
 
 log = structlog.get_logger(__name__)
 
@@ -68,8 +69,8 @@ class Bridge:
         self.failed = asyncio.get_running_loop().create_future()
         async with contextlib.AsyncExitStack() as stack:
             await self._start_core(stack)
-            await self._start_page(stack)
             await self._start_links(stack)
+            await self._start_page(stack)  # last: its imports take as long as all the rest
             self._stack = stack.pop_all()
         log.info(
             "bridge started", data=str(self.config.bridge.data_dir), bridge_id=self.store.bridge_id.hex()
@@ -121,6 +122,10 @@ class Bridge:
         web = self.config.web
         if not web.enabled:
             return
+        from ..web import guard, routes
+        from ..web.queries import StoreQueries
+        from ..web.server import WebServer
+
         if not guard.is_loopback(web.host):
             log.warning(
                 "the page has no login: whoever reaches this address sees every device", host=web.host

@@ -21,8 +21,8 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
-import aiohttp
 import msgspec
 import structlog
 
@@ -42,6 +42,9 @@ from .segment_rules import (
     make_batches,
     parse_retry_after,
 )
+
+if TYPE_CHECKING:
+    import aiohttp  # imported with the first request: a bridge that starts has devices to answer first
 
 __all__ = [
     "HOSTS",
@@ -277,6 +280,8 @@ class SegmentSink:
         return headers, body
 
     async def _post(self, route: _Route, batch: Sequence[OutboxRow]) -> _Answer:
+        import aiohttp
+
         headers, body = await self._request(route, batch)
         try:
             async with self._open_session().post(
@@ -294,6 +299,8 @@ class SegmentSink:
         return b'{"batch":[' + events + b'],"sentAt":"' + sent_at + b'","writeKey":' + key + b"}"
 
     def _open_session(self) -> aiohttp.ClientSession:
+        import aiohttp
+
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
             self._session = aiohttp.ClientSession(timeout=timeout, trust_env=True)

@@ -23,10 +23,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Rectangle = tuple[int, int, int, int]
 VERSION = 1
@@ -109,6 +110,8 @@ class Hub:
         is_mixed: bool = False,
     ) -> None:
         """A new picture: `rgba` gives the bytes of a rectangle, row by row, and is called before this returns."""
+        import numpy as np  # with the first picture: a bridge that starts has devices to answer first
+
         with self._lock:
             device = self._device(device_id)
             areas = _simplify(list(rectangles))
