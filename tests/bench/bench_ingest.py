@@ -4,7 +4,7 @@ The product's path is whole: MQTT source, decoder, mapping, SQLite with synchron
 call, commit. Chunks are published as fast as the broker takes them, and it queues without limit, so the rate is
 the receiver's own. Receivers take turns, and the median of the ratios of neighbours counts.
 
-`--kills N` measures nothing but crashes: see tests/support/kills.py.
+`--kills N` measures nothing but crashes: see tests/e2e/hammer.py.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from tests.e2e import hammer
+from tests.e2e.verdict import Verdict
 from tests.support.services import mosquitto
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,25 +155,29 @@ def _throughput(folder: Path, count: int, repeats: int) -> list[dict[str, Any]]:
     return figures
 
 
-def _crashes(folder: Path, kills: int) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "tests.support.kills", str(folder), str(kills)]
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    result = json.loads(answer.stdout)
-    detail = {"kills": kills, "accepted": result["accepted"], "events": result["events"], **result["detail"]}
+def _crashes(verdict: Verdict) -> list[dict[str, Any]]:
+    figures = verdict.figures
+    recovery = {role: round(median(found), 2) for role, found in figures.pop("recovery_s").items()}
+    detail = {**figures, "median_recovery_s": recovery, "machine": _machine()}
     return [
-        _figure("crash.lost", result["lost"], "records", None, detail),
-        _figure("crash.doubled", result["doubled"], "records", None, detail),
+        _figure("crash.lost", len(verdict.lost), "records", None, detail | {"which": verdict.lost[:5]}),
+        _figure("crash.doubled", len(verdict.doubled), "records", None, {"which": verdict.doubled[:5]}),
+        _figure("crash.stuck", len(verdict.stuck), "records", None, {"which": verdict.stuck[:5]}),
+        _figure(
+            "crash.unexplained", len(verdict.unexplained), "records", None, {"which": verdict.unexplained[:5]}
+        ),
     ]
 
 
 def main(argv: list[str]) -> list[dict[str, Any]]:
     parser = argparse.ArgumentParser(prog="./dev bench ingest", allow_abbrev=False)
-    parser.add_argument("--kills", type=int, metavar="N", help="kill the committing process N times instead")
+    parser.add_argument("--kills", type=int, metavar="N", help="kill processes N times instead")
+    hammer.add_options(parser)
     parser.add_argument("--messages", type=int, default=10_000, help="published in each run of 500 B")
     parser.add_argument("--repeats", type=int, default=2, help="pairs of runs of each kind")
     options = parser.parse_args(argv)
+    if options.kills is not None:
+        return _crashes(hammer.run_options(options))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pixeltrail-bench-")))
-        if options.kills is not None:
-            return _crashes(folder, options.kills)
         return _throughput(folder, options.messages, options.repeats)

@@ -25,6 +25,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pixeltrail_bridge.config.table import DATABASE_NAME
+from pixeltrail_bridge.store.database import SqlStore
+from pixeltrail_bridge.store.opening import open_store
+
 from tests.support import fleet, segment_server, services
 from tests.support.bridge_process import COMMAND, BridgeProcess, bridge_process
 from tests.support.services import LOOPBACK, Service
@@ -84,6 +88,7 @@ class Hammer:
     kills: dict[str, int] = field(default_factory=dict)
     recovery_s: dict[str, list[float]] = field(default_factory=dict)
     faults: int = 0
+    store_url: str = ""
 
     def strike(self) -> None:
         """One kill (of one process, or of two at once) and the restart of what died."""
@@ -152,12 +157,16 @@ class Hammer:
     def verdict(self) -> Verdict:
         """After finish(). Stops the bridge."""
         self.bridge.stop()
-        with self.bridge.store() as store:
+        with self._opened() as store:
             return judge(store, self.journal.read(), self.events)
 
     def _waiting(self) -> int:
-        with self.bridge.store() as store:
+        with self._opened() as store:
             return store.pending("segment")
+
+    def _opened(self) -> contextlib.AbstractContextManager[SqlStore]:
+        path = self.bridge.data / DATABASE_NAME
+        return contextlib.closing(open_store(path, self.store_url))
 
 
 @contextlib.contextmanager
@@ -168,9 +177,9 @@ def hammer(
     rate: float = 20.0,
     devices: int = 6,
     entry: Sequence[str] = COMMAND,
-    settings: dict[str, dict[str, Any]] | None = None,
+    store_url: str = "",
 ) -> Iterator[Hammer]:
-    """Everything started, devices at work."""
+    """Everything started, devices at work. `store_url`: a PostgreSQL database in place of the bridge's own."""
     print(f"hammer: seed {seed}", file=sys.stderr)
     with ExitStack() as stack:
         broker = stack.enter_context(services.mosquitto())
@@ -189,7 +198,7 @@ def hammer(
         stack.callback(server.kill)
         server.start()
         merged = bridge_settings(folder, f"http://{LOOPBACK}:{port}")
-        merged |= {"mqtt": {"url": f"mqtt://{LOOPBACK}:{broker.port}"}, **(settings or {})}
+        merged |= {"mqtt": {"url": f"mqtt://{LOOPBACK}:{broker.port}"}, "store": {"url": store_url}}
         bridge = stack.enter_context(bridge_process(folder / "bridge", merged, entry))
         publishers = []
         for number, names in enumerate(_shares(devices)):
@@ -199,7 +208,8 @@ def hammer(
             stack.callback(publishers[-1].kill)
             publishers[-1].start()
         journal = fleet.Journal(folder)
-        yield Hammer(folder, broker, server, bridge, publishers, random.Random(seed), journal, events)
+        dice = random.Random(seed)
+        yield Hammer(folder, broker, server, bridge, publishers, dice, journal, events, store_url=store_url)
 
 
 def _shares(devices: int) -> list[list[str]]:
@@ -229,25 +239,33 @@ def run(folder: Path, kills: int, *, seconds: float | None = None, **options: An
         return verdict
 
 
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Those of a run but the number of kills; `./dev bench ingest` has them too."""
+    parser.add_argument("--seconds", type=float, help="end earlier, after this time")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--store", metavar="URL", default="", help="PostgreSQL database in place of a file")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the result as a page of Markdown")
+
+
+def run_options(options: argparse.Namespace) -> Verdict:
+    with tempfile.TemporaryDirectory(prefix="pixeltrail-hammer-") as folder:
+        verdict = run(
+            Path(folder), options.kills, seconds=options.seconds, seed=options.seed, store_url=options.store
+        )
+    if options.report:
+        options.report.parent.mkdir(parents=True, exist_ok=True)
+        options.report.write_text(report(verdict))
+    return verdict
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.hammer", allow_abbrev=False)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--seconds", type=float, help="end earlier, after this time")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--store", metavar="URL", help="database of the bridge; SQLite in its data folder if left out"
-    )
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write the result as a page of Markdown")
-    options = parser.parse_args(argv)
-    settings = {"store": {"url": options.store}} if options.store else None
-    with tempfile.TemporaryDirectory(prefix="pixeltrail-hammer-") as folder:
-        verdict = run(
-            Path(folder), options.kills, seconds=options.seconds, seed=options.seed, settings=settings
-        )
-    page = report(verdict)
-    print(page)
-    if options.report:
-        options.report.write_text(page)
+    add_options(parser)
+    verdict = run_options(parser.parse_args(argv))
+    print(report(verdict))
+    if not verdict.is_good:
+        print(verdict, file=sys.stderr)
     return 0 if verdict.is_good else 1
 
 
