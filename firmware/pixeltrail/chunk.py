@@ -102,6 +102,7 @@ class Chunk:
         w = self.writer
         w.end += 1
         w.close()
-        self._outbox.append(w.buffer, w.at, self.seq, self._tag, self.is_replay)
+        self._outbox.describe(self.seq, self._tag, self.is_replay)
+        self._outbox.append(w.buffer, w.at)
         self.seq += 1
         return w.at

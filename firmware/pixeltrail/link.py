@@ -293,10 +293,10 @@ class Link:
             if self.in_flight >= self._window or not transport.can_send():
                 return
             if self._spool is not None and self._spool.segments:
-                length = self._load_spooled(self.streams[0]) if self._spool.can_mark else -1
-                if length < 0 or (length and not self._send_spooled(now, length)):
+                at = self._send_from_flash(now)
+                if at < 0:
                     return
-                if length:
+                if at:
                     continue
             at = self._outbox.next_to_send()
             if at < 0 or self._outbox.tag(at) != self.streams[0].tag:
@@ -335,6 +335,15 @@ class Link:
         outbox.mark_sent()
         self._settle_sent(now, outbox.seq(at))
         return True
+
+    def _send_from_flash(self, now):
+        """1 when a chunk went, 0 when flash has none to send, -1 when none can be sent in this step."""
+        if not self._spool.can_mark:
+            return -1
+        length = self._load_spooled(self.streams[0])
+        if length > 0:
+            return 1 if self._send_spooled(now, length) else -1
+        return length
 
     def _load_spooled(self, stream):
         """Length of the next chunk of the stream in flash, 0 for none, -1 for not in this step."""

@@ -34,6 +34,7 @@ class Outbox:
     def __init__(self, size):
         self.buffer = bytearray(size)
         self.size = size
+        self._new = bytearray(_HEAD)  # of the slot that comes next
         calls = min(size * 97 // 100, size - _RESERVE)
         self._limits = (min(size * 75 // 100, calls), calls, size)
         self.clear()
@@ -56,33 +57,36 @@ class Outbox:
             self.clear()
         left = self._limits[level] - self.used - _HEAD
         if self.count and self._tail <= self._head:
-            room = self._head - self._tail - _HEAD
-            return max(0, min(room, left))
+            return max(0, min(self._head - self._tail - _HEAD, left))
         lost = self.size - self._tail
         behind = min(lost - _HEAD, left)
         before = min(self._head - _HEAD, left - lost)
         return max(0, behind, before)
 
-    def append(self, data, length, seq, tag, is_replay):
+    def describe(self, seq, tag, is_replay):
+        """What the next append carries. Two calls, so that neither frame needs more than 11 slots."""
+        head = self._new
+        head[0] = seq & 0xFF
+        head[1] = seq >> 8 & 0xFF
+        head[2] = seq >> 16 & 0xFF
+        head[3] = seq >> 24
+        head[6] = tag
+        head[7] = 1 if is_replay else 0
+
+    def append(self, data, length):
         """Copy data[0:length] in. The caller has asked `room` since the last append."""
-        need = _HEAD + length
         if self.count == 0:
             self.clear()
-        if self._tail >= self._head and self.size - self._tail < need:
+        if self._tail >= self._head and self.size - self._tail < _HEAD + length:
             self._turn()
         at = self._tail
-        ring = self.buffer
-        ring[at] = seq & 0xFF
-        ring[at + 1] = seq >> 8 & 0xFF
-        ring[at + 2] = seq >> 16 & 0xFF
-        ring[at + 3] = seq >> 24
-        ring[at + 4] = length & 0xFF
-        ring[at + 5] = length >> 8
-        ring[at + 6] = tag
-        ring[at + 7] = 1 if is_replay else 0
-        copy(ring, at + _HEAD, data, 0, length)
-        self._tail = at + need
-        self.used += need
+        self._new[4] = length & 0xFF
+        self._new[5] = length >> 8
+        copy(self.buffer, at, self._new, 0, _HEAD)
+        copy(self.buffer, at + _HEAD, data, 0, length)
+        at = _HEAD + length
+        self._tail += at
+        self.used += at
         self.unsent += length
         self.count += 1
 

@@ -358,23 +358,24 @@ class Spool:
 
     def _read(self, offset):
         """Read the frame at `offset` into `buffer`: bytes of what it holds, -1 for a bad one, 0 at the end."""
-        file = self._source
-        file.seek(offset)
-        count = file.readinto(self.buffer) or 0
+        count = self._fill(offset)
         at = 0
         while at < count and self.buffer[at] == 0:
             at += 1
         if at == count:
             return 0
         if at:  # the frame is decoded from the buffer's start
-            file.seek(offset + at)
-            count = file.readinto(self.buffer) or 0
-        end = kernels.find_zero(self.buffer, 0, count)
-        self._behind = offset + at + end
-        if end == count:  # torn, or noise
+            offset += at
+            count = self._fill(offset)
+        at = kernels.find_zero(self.buffer, 0, count)
+        self._behind = offset + at
+        if at == count:  # torn, or noise
             return -1
-        length = kernels.decode_frame(self.buffer, end, kernels.CRC_TABLE)
-        return length if length > 0 else -1
+        return max(-1, kernels.decode_frame(self.buffer, at, kernels.CRC_TABLE) or -1)
+
+    def _fill(self, offset):
+        self._source.seek(offset)
+        return self._source.readinto(self.buffer) or 0
 
     def _open_source(self, number):
         self._close_source()

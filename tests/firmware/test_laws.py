@@ -49,13 +49,20 @@ def watch(rig: Rig) -> dict[tuple[bytes, int], tuple[bytes, bool]]:
     """Every chunk that the outbox admitted from now on and whether it is replay data, by stream and seq."""
     admitted: dict[tuple[bytes, int], tuple[bytes, bool]] = {}
     outbox = rig.recorder._outbox
-    append = outbox.append
+    describe, append = outbox.describe, outbox.append
+    said: list[tuple[int, bool]] = []
 
-    def spy(data: bytearray, length: int, seq: int, tag: int, is_replay: bool) -> None:
+    def spy_on_head(seq: int, tag: int, is_replay: bool) -> None:
         assert (rig.stream, seq) not in admitted, "a sequence number was used twice"
-        admitted[rig.stream, seq] = bytes(data[:length]), is_replay
-        append(data, length, seq, tag, is_replay)
+        said[:] = [(seq, is_replay)]
+        describe(seq, tag, is_replay)
 
+    def spy(data: bytearray, length: int) -> None:
+        ((seq, is_replay),) = said
+        admitted[rig.stream, seq] = bytes(data[:length]), is_replay
+        append(data, length)
+
+    outbox.describe = spy_on_head
     outbox.append = spy
     return admitted
 

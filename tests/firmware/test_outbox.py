@@ -32,7 +32,8 @@ class RingMachine(RuleBasedStateMachine):
         if size > room:
             return
         data = bytes((self.seq + i) & 0xFF for i in range(size))
-        self.outbox.append(data, size, self.seq, 3, is_replay)
+        self.outbox.describe(self.seq, 3, is_replay)
+        self.outbox.append(data, size)
         self.kept.append((self.seq, data, is_replay))
         self.seq += 1
 
@@ -96,21 +97,25 @@ def test_every_level_leaves_room_for_the_next():
     assert outbox.room(CONTROL) == 4096 - 8
     seq = 0
     while outbox.room(FRAMES) >= 100:
-        outbox.append(bytes(100), 100, seq, 0, True)
+        outbox.describe(seq, 0, True)
+        outbox.append(bytes(100), 100)
         seq += 1
     assert outbox.used <= 3072
     while outbox.room(CALLS) >= 100:
-        outbox.append(bytes(100), 100, seq, 0, False)
+        outbox.describe(seq, 0, False)
+        outbox.append(bytes(100), 100)
         seq += 1
     for _ in range(3):
         assert outbox.room(CONTROL) >= 70
-        outbox.append(bytes(70), 70, seq, 0, False)
+        outbox.describe(seq, 0, False)
+        outbox.append(bytes(70), 70)
         seq += 1
 
 
 def test_nothing_admitted_is_evicted():
     outbox = Outbox(1024)
     while outbox.room(CONTROL) > 50:
-        outbox.append(bytes(50), 50, outbox.count, 0, True)
+        outbox.describe(outbox.count, 0, True)
+        outbox.append(bytes(50), 50)
     assert outbox.seq(outbox.oldest()) == 0
     assert outbox.room(CONTROL) < 50

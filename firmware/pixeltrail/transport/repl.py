@@ -54,6 +54,8 @@ class Repl:
         self._awake_at = 0
         self._is_stalled = False
         self.stalls = 0
+        self._began_us = 0
+        self._piece_ms = 0
         self.readiness = self
 
     def host_is(self, is_there):
@@ -90,28 +92,23 @@ class Repl:
 
     def write(self, buf, at, size):
         """Write as much as goes without a wait; returns how much."""
-        done = 0
-        began = time.ticks_us()
-        while done < size:
-            if not self._can_write.events() & POLLOUT:
-                if time.ticks_diff(time.ticks_us(), began) > _WAIT_US:
-                    break
-                continue
-            piece = min(size - done, _PIECE)
-            piece_at = time.ticks_ms()
-            count = self._out.write(buf, at + done, piece)
-            if not count:
+        end = at + size
+        self._began_us = time.ticks_us()
+        while at < end and not self._is_stalled:
+            if self._can_write.events() & POLLOUT:
+                at += self._write_piece(buf, at, end - at)
+            elif time.ticks_diff(time.ticks_us(), self._began_us) > _WAIT_US:
                 break
-            done += count
-            if time.ticks_diff(time.ticks_ms(), piece_at) > _STALL_MS:
-                self._stall()
-                break
-        return done
+        return at - end + size
 
-    def _stall(self):
-        """The host does not read: a piece was probably thrown away, and the next would wait as long."""
-        self.stalls += 1
-        self._is_stalled = True
+    def _write_piece(self, buf, at, size):
+        self._piece_ms = time.ticks_ms()
+        size = self._out.write(buf, at, min(size, _PIECE)) or 0
+        if time.ticks_diff(time.ticks_ms(), self._piece_ms) > _STALL_MS:
+            # The host does not read: a piece was probably thrown away, and the next would wait as long.
+            self.stalls += 1
+            self._is_stalled = True
+        return size
 
 
 def _keyboard():

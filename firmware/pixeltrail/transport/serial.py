@@ -229,20 +229,26 @@ class _Simple:
         self._byte = bytearray(1)
         staging = bytearray(_VIEWS_BYTES)
         self._staging = staging
+        self._is_full = False  # it took less than it was given
         self._views = [memoryview(staging)[: 1 << i] for i in range(7)]
 
     def write(self, buf, at, size):
-        done = 0
-        while done < size:
-            i = 6
-            while 1 << i > size - done:
-                i -= 1
-            kernels.copy(self._staging, 0, buf, at + done, 1 << i)
-            count = self.terminal.write(self._views[i]) or 0
-            done += count
-            if count < 1 << i:
+        end = at + size
+        while at < end:
+            count = self._write_piece(buf, at, end - at)
+            at += count
+            if count == 0 or self._is_full:
                 break
-        return done or None
+        return at - end + size or None
+
+    def _write_piece(self, buf, at, size):
+        i = 6
+        while 1 << i > size:
+            i -= 1
+        kernels.copy(self._staging, 0, buf, at, 1 << i)
+        at = self.terminal.write(self._views[i]) or 0
+        self._is_full = at < 1 << i
+        return at
 
     def readinto(self, buf):
         for at in range(len(buf)):
