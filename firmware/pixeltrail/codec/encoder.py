@@ -72,7 +72,7 @@ class Encoder:
         self._area = Area((rows, pitch, row_bytes, strip_bytes), edge, foot)
         self._above = Area((rows, pitch, row_bytes, strip_bytes), 255, 255)
         self._fnv = Fnv(buffer, self._area.q)
-        self._moves = Moves(self._strips, rows - (foot != 255), self.strip_width, self.strip_rows)
+        self._moves = Moves(self._strips, rows - (foot != 255), self.strip_rows)
         is_odd = (1 if edge != 255 or row_bytes % strip_bytes else 0) | (2 if foot != 255 else 0)
         self._references = References(self._strips, references, is_odd)
         self._coder = Coder(buffer, width, height, format, pitch, self.strip_width, self.strip_rows)

@@ -19,12 +19,9 @@ if has_viper:
 else:
     from .plain import moves as kernel
 
-_MOST = const(24)  # more than any recorded frame had in use
+_MOST = const(12)  # as many as recorded frames needed
 _FIELDS = const(5)
-_LEAST_ROWS = const(
-    8
-)  # changed rows, 12 where strips are narrow: a copy takes 4 to 7 bytes, as pixels of some rows do
-_NARROW_ROWS = const(12)
+_LEAST_ROWS = const(8)  # changed rows: a copy takes 4 to 7 bytes, as pixels of some rows do
 _LEAST_PAGES = const(4)
 _FURTHEST = const(64)
 _STEPS = const(8192)  # rows looked at in one refresh: bounds it to some 130,000 instructions
@@ -37,11 +34,11 @@ _LEAST = const(7)
 
 
 class Moves:
-    """movable_rows: all but a last page that is not 8 px high. strip_width, strip_rows: of a strip, in pixels."""
+    """movable_rows: all but a last page that is not 8 px high. strip_rows: pixels that a strip is high."""
 
-    def __init__(self, strips, movable_rows, strip_width, strip_rows):
+    def __init__(self, strips, movable_rows, strip_rows):
         rows = strips.rows
-        least = _LEAST_PAGES if strip_rows > 1 else _LEAST_ROWS if strip_width >= 32 else _NARROW_ROWS
+        least = _LEAST_PAGES if strip_rows > 1 else _LEAST_ROWS
         self._table = strips.table
         self._list = array("H", bytes(2 * _FIELDS * _MOST))
         limits = (_MOST, least, _FURTHEST, strips.cols * rows)
