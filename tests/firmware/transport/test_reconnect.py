@@ -175,7 +175,7 @@ ALL_WAYS = "login,refused,cut,silence,unknown"
         (ports.X64, "tls", 100),
         (ports.ARMHF, "tls", 30),
         pytest.param(ports.X64, ALL_WAYS, 1000, marks=pytest.mark.slow),
-        pytest.param(ports.ARMHF, ALL_WAYS, 1000, marks=pytest.mark.slow),
+        pytest.param(ports.ARMHF, ALL_WAYS, 300, marks=pytest.mark.slow),
     ],
     ids=str,
 )
