@@ -46,7 +46,9 @@ def test_png(bits: int) -> None:
     assert all(coder.code(before, after) > 8 for before, after in zip(sequence, sequence[1:], strict=False))
 
 
-@pytest.mark.parametrize("peer", [boxes.Zlib9Xor, boxes.Lz4, boxes.Heatshrink], ids=lambda peer: peer.__name__)
+@pytest.mark.parametrize(
+    "peer", [boxes.Zlib9Xor, boxes.Lz4, boxes.Heatshrink], ids=lambda peer: peer.__name__
+)
 def test_byte_peers(peer: type) -> None:
     sequence = [picture.astype(np.uint8) for picture in pictures(8)]
     assert all(peer().code(before, after) > 8 for before, after in zip(sequence, sequence[1:], strict=False))

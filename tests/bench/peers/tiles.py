@@ -175,7 +175,9 @@ def trle(picture: Any, x0: int, y0: int, width: int, height: int, tile: int, uni
 
 
 @njit(cache=True)
-def trle_decode(data: Any, picture: Any, x0: int, y0: int, width: int, height: int, tile: int, unit: int) -> int:
+def trle_decode(
+    data: Any, picture: Any, x0: int, y0: int, width: int, height: int, tile: int, unit: int
+) -> int:
     palette = np.zeros(128, np.int64)
     k = 0
     for y in range(y0, y0 + height, tile):

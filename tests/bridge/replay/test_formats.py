@@ -7,7 +7,9 @@ from pixeltrail_bridge.wire.messages import PixelFormat as F
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 
-def pixel(format: F, picture: bytes, width: int, height: int, x: int, y: int, palette: bytes | None = None) -> tuple:
+def pixel(
+    format: F, picture: bytes, width: int, height: int, x: int, y: int, palette: bytes | None = None
+) -> tuple:
     rgb = formats.to_rgb(picture, format, width, height, palette)
     assert rgb.shape == (height, width, 3) and rgb.dtype == "uint8"
     return tuple(int(value) for value in rgb[y, x])

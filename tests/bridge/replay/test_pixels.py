@@ -52,7 +52,9 @@ def test_invalid_vectors(entry: dict[str, Any], use_numba: bool) -> None:
 def test_the_example_of_the_specification() -> None:
     display = Display(20, 2, PixelFormat.MONO_HLSB, 16, 1, 0, None, 0)
     picture = blank(display)
-    assert pixels.Decoder(display, False).paint(bytes.fromhex("0001000182ff81f042"), picture) == [(0, 0, 3, 2)]
+    assert pixels.Decoder(display, False).paint(bytes.fromhex("0001000182ff81f042"), picture) == [
+        (0, 0, 3, 2)
+    ]
     assert picture.hex() == "ff81f0" * 2
 
 
@@ -64,7 +66,9 @@ DISPLAYS = (
 # payloads that go further than noise does
 SHAPED = st.lists(
     st.one_of(
-        st.sampled_from([b"\x00\x01\x00\x01", b"\x00\x00\x00\x00", b"\x00\x00\x80\x01\x07", b"\x00\x81\x00\x00"]),
+        st.sampled_from(
+            [b"\x00\x01\x00\x01", b"\x00\x00\x00\x00", b"\x00\x00\x80\x01\x07", b"\x00\x81\x00\x00"]
+        ),
         st.sampled_from([b"\x3f\x00", b"\x7f\x80\x01", b"\x41", b"\x82abcdef", b"\xc0\xc1", b"\x05"]),
         st.binary(max_size=6),
     ),
@@ -118,7 +122,10 @@ def test_import_is_light() -> None:
     """Nothing compiles before the first frame."""
     heavy = ("numba", "numpy", "PIL")
     script = f"import sys, pixeltrail_bridge.replay.timeline; print([m for m in {heavy} if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert (
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+        == "[]\n"
+    )
 
 
 def test_checksum_is_fnv_1a() -> None:

@@ -30,7 +30,14 @@ class Device:
         self.picture = bytearray(WIDTH * HEIGHT // 8)
         self._encoder = Encoder(self.picture, WIDTH, HEIGHT, PixelFormat.MONO_HLSB)
         self.display = Display(
-            WIDTH, HEIGHT, PixelFormat.MONO_HLSB, self._encoder.strip_width, self._encoder.strip_rows, 128, None, 0
+            WIDTH,
+            HEIGHT,
+            PixelFormat.MONO_HLSB,
+            self._encoder.strip_width,
+            self._encoder.strip_rows,
+            128,
+            None,
+            0,
         )
 
     def frame(self, is_key: bool = False, flags: int = FrameFlag.FIRST | FrameFlag.LAST) -> Frame:

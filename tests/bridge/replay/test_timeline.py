@@ -28,7 +28,11 @@ def draw(device: Device, value: int) -> list[Frame]:
 
 
 def test_pictures_of_a_stream(device: Device) -> None:
-    chunks = [chunk(0, device.display), chunk(1, *device.frame(True)), chunk(2, Key("a", 0, 0), *draw(device, 5))]
+    chunks = [
+        chunk(0, device.display),
+        chunk(1, *device.frame(True)),
+        chunk(2, Key("a", 0, 0), *draw(device, 5)),
+    ]
     shown = list(pictures(chunks))
     assert [(moment.seq, moment.index, moment.time_ms) for moment, _ in shown] == [(1, 0, 100), (2, 1, 201)]
     assert [picture[0] for _, picture in shown] == [0xA5, 5]

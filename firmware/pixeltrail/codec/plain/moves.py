@@ -94,7 +94,12 @@ def search(t, d, m, q):
             k = 0
             s = q[5] * 5
             while k < s:
-                if (m[k] + m[k + 1] ^ column) | (m[k + 2] ^ lo) | (m[k + 3] ^ (hi - lo)) | (m[k + 4] ^ (lo + dy)):
+                if (
+                    (m[k] + m[k + 1] ^ column)
+                    | (m[k + 2] ^ lo)
+                    | (m[k + 3] ^ (hi - lo))
+                    | (m[k + 4] ^ (lo + dy))
+                ):
                     k += 5
                 else:
                     m[k + 1] += 1

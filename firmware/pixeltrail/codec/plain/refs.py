@@ -38,7 +38,8 @@ def combine(t, q):
 def find(e, p, q):
     """Find the rectangle: the newest entry at the same place, else the newest of all.
 
-    Returns twice how many entries back it is, 1 being the newest, plus 1 if at the same place; 0: nowhere. e: two numbers of each entry, its hash. p: three, column + 256 * (columns - 1), row, rows. About 11
+    Returns twice how many entries back it is, 1 being the newest, plus 1 if at the same place; 0: nowhere.
+    e: two numbers of each entry, its hash. p: three, column + 256 * (columns - 1), row, rows. About 11
     instructions an entry.
     """
     n = q[8]
