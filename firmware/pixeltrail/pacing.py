@@ -13,6 +13,7 @@ from .announce import REFUSED_FRAMES
 from .clock import elapsed, ticks_diff
 
 _REQUEST_MS = const(5_000)
+_MOST_WAITS = const(3)
 
 
 class Pacer:
@@ -31,6 +32,7 @@ class Pacer:
         self._key_at = 0
         self._answered_at = -_REQUEST_MS
         self._faults = 0
+        self._waits = 0  # steps in a row whose time went to other things
 
     def tune(self, settings):
         """Follow other settings, the recorder's own or those of the bridge."""
@@ -60,21 +62,31 @@ class Pacer:
         return not (capture.is_open or capture.is_waiting or (self.needs_key and capture.has_picture))
 
     def step(self, started_us, is_unbounded):
-        """Begin a frame if one is due, and code parts of it until the step's time is up.
+        """Begin a frame if one is due, and code parts of it as long as another one fits into the step's time.
 
-        `started_us`: when the step began. With `is_unbounded` the whole frame is coded, if the outbox has room.
+        `started_us`: when the step began. With `is_unbounded` the whole frame is coded, if the outbox has room. A step
+        that has spent half its time already codes nothing, but for every fourth of them.
         """
         capture = self._capture
         if not capture.is_open and not self._begin(self._clock.now):
             return
         clock = self._clock
-        self._is_coding = True
         part_us = clock.microseconds()
+        if (
+            not is_unbounded
+            and ticks_diff(part_us, started_us) >= self._step_us >> 1
+            and self._waits < _MOST_WAITS
+        ):
+            self._waits += 1
+            return
+        self._waits = 0
+        self._is_coding = True
         while capture.is_open and capture.step(clock.stream_ms, is_unbounded):
             after_us = clock.microseconds()
-            capture.pace(ticks_diff(after_us, part_us), self._step_us >> 1)
+            took_us = ticks_diff(after_us, part_us)
+            capture.pace(took_us, self._step_us >> 1)
             part_us = after_us
-            if not is_unbounded and ticks_diff(after_us, started_us) >= self._step_us:
+            if not is_unbounded and ticks_diff(after_us, started_us) + took_us >= self._step_us:
                 break
         self._is_coding = False
         if capture.faults > self._faults:
