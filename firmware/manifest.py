@@ -14,7 +14,7 @@ _FOLDERS = (
         "",
         "lifecycle link masks message outbox pacing recorder remote session sight state streams vitals wire xxh32",
     ),
-    ("codec/", "__init__ area assembly coder encoder fnv moves native rects references strips tables"),
+    ("codec/", "__init__ area assembly coder encoder fnv masked moves native rects references strips tables"),
     (
         "codec/kernels/",
         "__init__ anysize bits bytes32 cxcolour cxhead cxmono fnv halves16 halves32 moves refs",

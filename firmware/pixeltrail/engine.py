@@ -191,6 +191,10 @@ class Engine:
             self._send_vitals()
         if self._lifecycle.is_pending:
             self._tell_last_run()
+        if self._masks.is_behind:
+            self._masks.settle()
+            self._capture.missed()
+            self._check_sight()
 
     def _tell_last_run(self):
         line = self._lifecycle.line
@@ -273,6 +277,7 @@ class Engine:
         remote = self._remote
         self._session.rate = remote.sample_rate
         self._pacer.tune(remote)
+        self._is_seeing = False  # should this fail
         self._masks.set_remote(remote.masks)
         self._check_sight()
         if not remote.capture_enabled:
@@ -340,8 +345,8 @@ class Engine:
 
     def _use_display(self):
         sight = self._sight
+        self._is_seeing = False  # should this fail
         if sight.needs_encoder():
-            self._is_seeing = False
             self._hand_out(sight.encoder)  # nobody holds the old one: its memory is for the new
         sight.take()
         self._hand_out(sight.encoder)

@@ -4,8 +4,8 @@ In force together: those of the application, those that the bridge added, and wi
 rectangles. The bridge can add to them and take back its own, never the application's. More than the limit of them mask
 the whole display.
 
-Pixels are the encoder's: it replaces them before it hashes. While an encoder cannot, nothing is captured as long as a
-mask is in force (`is_blocking`).
+Pixels are the encoder's: it replaces them before it hashes. While an encoder cannot, or there was no memory to tell it,
+nothing is captured (`is_blocking`).
 """
 
 from micropython import const
@@ -26,31 +26,32 @@ class Masks:
         self._encoder = None
         self.changes = 0
         self.is_blocking = False
+        self.is_behind = False
         self.flat = ()  # x, y, width, height of each mask in force, as the record has them
 
     def use(self, encoder, width, height):
         """Another encoder, or a display of another size."""
         self._encoder = encoder
         self._size = (width, height)
-        self._settle()
+        self.settle()
 
     def add(self, x, y, width, height):
         self._own.append((x, y, width, height))
-        self._settle()
+        self.settle()
 
     def remove(self, x, y, width, height):
         """Take back a mask of the application, given as it was; returns False when there is none."""
         if (x, y, width, height) not in self._own:
             return False
         self._own.remove((x, y, width, height))
-        self._settle()
+        self.settle()
         return True
 
     def set_remote(self, rectangles):
         """The bridge's masks, in place of those it had set before."""
         if rectangles != self._remote:
             self._remote = rectangles
-            self._settle()
+            self.settle()
 
     def covers(self, x, y):
         flat = self.flat
@@ -59,8 +60,9 @@ class Masks:
                 return True
         return False
 
-    def _settle(self):
-        """Clip everything to the display and tell the encoder. Allocates."""
+    def settle(self):
+        """Clip everything to the display and tell the encoder. Allocates; where it fails, blocks until repeated."""
+        self.is_blocking = self.is_behind = True
         whole = (0, 0) + self._size
         rectangles = []
         for rectangle in self._own + self._remote:
@@ -77,9 +79,10 @@ class Masks:
         self.flat = tuple(flat)
         self.changes += 1
         set_masks = getattr(self._encoder, "set_masks", None)
-        self.is_blocking = bool(flat) and set_masks is None
         if set_masks is not None:
             set_masks(self.flat)
+        self.is_blocking = bool(flat) and set_masks is None
+        self.is_behind = False
 
 
 def _clip(rectangle, whole):

@@ -19,9 +19,7 @@ _LOUD_ZERO = (
     " Recorder(..., sample_rate=1.0) records every session."
 )
 _UNKEPT = "an opt-out is not kept over restarts: give state_file, or keep it with on_opt_out"
-_UNMASKED = (
-    "masks are not painted yet by this version's encoder, so no picture is recorded while one is in force"
-)
+_UNMASKED = "this encoder cannot mask, so no picture is recorded while a mask is in force"
 
 
 class Recorder(Engine):
@@ -116,6 +114,7 @@ class Recorder(Engine):
     def mask(self, x, y, width, height):
         """Record no pixel of a rectangle from the next refresh on, and no place of a touch in it."""
         try:
+            self._is_seeing = False  # should this fail
             self._masks.add(x, y, width, height)
             self._mask_changed()
         except Exception as error:
@@ -149,9 +148,9 @@ class Recorder(Engine):
         return "%s/%d" % (self._device.device_id, self._session.id)
 
     def _mask_changed(self):
+        self._check_sight()
         self._pacer.halt()
         self._capture.missed()  # a picture taken under other masks begins no frame
-        self._check_sight()
         if self._masks.is_blocking:
             self._say(1, _UNMASKED)
 

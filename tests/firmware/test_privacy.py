@@ -111,7 +111,7 @@ def test_an_opt_out_that_is_not_kept_says_so(capsys, tmp_path):
 
 
 class Painter:
-    """What an encoder offers that masks pixels: here it only takes note."""
+    """An encoder that also takes note of its masks."""
 
     def __init__(self, encoder):
         self._encoder = encoder
@@ -122,6 +122,7 @@ class Painter:
 
     def set_masks(self, flat):
         self.masks = flat
+        self._encoder.set_masks(flat)
 
 
 def masked(**settings):
@@ -167,15 +168,96 @@ def test_masks_of_the_bridge_are_added():
     assert painter.masks == (0, 0, 8, 8)
 
 
+class Unmasking:
+    """An encoder without masks, or without memory for them."""
+
+    def __init__(self, encoder, error=None):
+        self._encoder = encoder
+        self._error = error
+
+    def __getattr__(self, name):
+        if name == "set_masks":
+            if self._error is None:
+                raise AttributeError(name)
+            return self._raise
+        return getattr(self._encoder, name)
+
+    def _raise(self, flat):
+        raise self._error
+
+
 def test_an_encoder_that_cannot_mask_records_no_picture(capsys):
-    rig = Rig(masks=[(0, 0, 8, 8)], log_level=1)
-    if hasattr(rig.recorder._encoder, "set_masks"):
-        return  # it can: nothing to refuse
+    rig = Rig(log_level=1)
+    recorder = rig.recorder
+    recorder._masks._encoder = Unmasking(recorder._encoder)
+    recorder.mask(0, 0, 8, 8)
     rig.show()
-    rig.recorder.touch(50, 50)
+    recorder.touch(50, 50)
     rig.settle()
     assert rig.frames() == [] and len(rig.bodies(m.Touch)) == 1
     assert capsys.readouterr().out.count("no picture is recorded") == 1
+
+
+def test_no_picture_is_recorded_until_there_is_memory_for_the_masks():
+    rig = Rig()
+    recorder = rig.recorder
+    encoder = recorder._encoder
+    recorder._masks._encoder = Unmasking(encoder, MemoryError())
+    recorder.mask(0, 0, 16, 8)
+    rig.show()
+    rig.step(20, ms=100)
+    assert rig.frames() == [] and recorder.errors > 10 and recorder.stats()["off"] == []
+    recorder._masks._encoder = encoder
+    rig.step(2, ms=100)
+    rig.show(16)
+    rig.settle()
+    assert not any(rig.pictures()[-1][0][:16]) and rig.pictures()[-1][0][16] == 255
+
+
+PAD = (30, 10, 50, 40)
+
+
+def type_pin(pin):
+    """A PIN pad on a page display: digits light up as they are typed. Returns all that the bridge got."""
+    rig = Rig(masks=[PAD], mask_keys=True)
+    rig.show(3, 0x3C, 20)
+    rig.settle()
+    for digit in pin:
+        x, y = 32 + digit % 3 * 16, 12 + digit // 3 * 9
+        for i in range(8):
+            rig.draw(128 * (y >> 3) + x + i, 0xA5 + digit)
+        rig.display.show()
+        rig.recorder.touch(x, y)
+        rig.step(3)
+        rig.recorder.key(str(digit), wire.DOWN)
+        rig.recorder.touch(x, y, wire.UP)
+        rig.step(7)
+    rig.show(1000, 0x42, 3)
+    rig.settle()
+    return rig
+
+
+def test_a_pin_cannot_be_read_from_anything():
+    one, other = type_pin([1, 2, 3, 4]), type_pin([9, 7, 0, 0])
+    assert one.bodies() == other.bodies()
+    lengths = [[len(c) for _, c in sorted(r.bridge.streams[r.stream].chunks.items())] for r in (one, other)]
+    assert lengths[0] == lengths[1]
+    assert one.bodies(m.Touch) and all(touch.x is None for touch in one.bodies(m.Touch))
+    assert one.bodies(m.Key) == []
+    picture = one.pictures()[-1][0]
+    assert picture[3] == 0x3C and picture[1000] == 0x42
+    assert not any(picture[128 * page + x] for page in range(1, 7) for x in range(16, 80))
+
+
+def test_a_mask_of_the_bridge_blackens_what_was_shown():
+    rig = Rig()
+    rig.show(0, 255, 1024)
+    rig.settle()
+    tell(rig, m.Config({"masks": [0, 0, 16, 8]}, 600))
+    rig.show(1000, 7)
+    rig.settle()
+    assert not any(rig.pictures()[-1][0][:16]) and rig.pictures()[-1][0][16] == 255
+    assert [flags & KEY for flags in rig.frames()] == [KEY, 0]
 
 
 def test_no_key_is_recorded_while_they_are_masked():

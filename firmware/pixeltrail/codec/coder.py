@@ -65,7 +65,7 @@ class Coder:
         bits = _BITS[format]
         self._buffer = buffer
         self._strip_px = strip_width * strip_rows
-        self._strip_bytes = strip_width * (8 if pages else bits) >> 3
+        self.strip_bytes = strip_width * (8 if pages else bits) >> 3
         cols = (width + strip_width - 1) // strip_width
         rows = (height + 7) >> 3 if pages else height
         self.rows_above = 1 if pages else 3 if bits == 1 else 2
@@ -167,6 +167,11 @@ class Coder:
         numbers[9] = 1 if above_known else 0
         return self._kept(self._rectangle())
 
+    def read(self, buffer, pitch):
+        """Code rectangles from this buffer: with pitch 0, one row that all rows look like."""
+        self._buffer = buffer
+        self._numbers[12] = pitch
+
     def close(self):
         """End the part; return its length, 0 if it holds nothing."""
         if self._is_empty:
@@ -177,7 +182,7 @@ class Coder:
     def columns_that_fit(self, room):
         """How many strips of one row fit into a part of `room` bytes, whatever they show."""
         room -= _RECT_BYTES + _RECT_BYTES + _STOP_BYTES
-        return max(0, room) // self._strip_bytes
+        return max(0, room) // self.strip_bytes
 
     def _head(self, kind):
         self._is_empty = False
@@ -214,7 +219,7 @@ class Coder:
     def _raw(self):
         """As many rows as fit, whatever they show."""
         numbers = self._numbers
-        numbers[7] = rows = self._raw_rows(numbers[7], numbers[5] * self._strip_bytes)
+        numbers[7] = rows = self._raw_rows(numbers[7], numbers[5] * self.strip_bytes)
         if rows:
             self._head(_RAW)
             head.raw(0, 0, self._buffer, self._out, numbers)

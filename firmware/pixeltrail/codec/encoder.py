@@ -13,6 +13,9 @@ rows from the top, whatever is dirty.
 A delta begins with its moves, which read the bridge's picture as it was before the frame. Then each rectangle of dirty
 strips is named if it was coded before, and coded otherwise. Moves and references are exact whatever the app drew since,
 because they are chosen by the hashes of the refresh.
+
+Masked strips (`set_masks`) are taken for zeros: they have the hash of zeros and rectangles of their own, coded from a
+row of zeros. Nothing reads them in the buffer, so nothing that leaves the device, and no time, depends on them.
 """
 
 from micropython import const
@@ -20,6 +23,7 @@ from micropython import const
 from .area import COLUMN, COLUMNS, ROW, ROWS, Area
 from .coder import PAYLOAD_TYPE, Coder
 from .fnv import Fnv
+from .masked import Masked
 from .moves import Moves
 from .rects import DirtyMap
 from .references import References
@@ -62,6 +66,11 @@ class Encoder:
             )
         strip_bytes = self.strip_width * bits >> 3
         self._rows = rows
+        self._buffer = buffer
+        self._pitch = pitch
+        self._masked = None
+        self._fill = b""  # a row of zeros, while anything is masked
+        self._is_fill = False  # the rectangle under way is masked
         self._strips = Strips(buffer, rows, pitch, row_bytes, strip_bytes)
         self._cols = self._strips.cols
         self._dirty = DirtyMap(self._cols, rows, pages)
@@ -119,6 +128,23 @@ class Encoder:
         """Have every strip sent, changed or not."""
         self._moves.drop()
         self._dirty.fill()
+        self._dirty.seek()
+
+    def set_masks(self, flat):
+        """Show zeros in these rectangles: x, y, width and height of each in pixels, within the display, in place of
+        those before. Strips that are masked from now on are dirty; others follow with the next refresh. Allocates.
+        """
+        masked = None
+        fill = b""
+        if flat:
+            strips = self._strips
+            masked = Masked(flat, self._cols, self._rows, self.strip_width, self.strip_rows, strips.overlaps)
+            fill = bytearray(self._cols * self._coder.strip_bytes)
+        self._moves.drop()
+        self._strips.see(masked, self._dirty.bits)
+        self._fill = fill
+        self._masked = masked
+        self._is_fill = False
         self._dirty.seek()
 
     @property
@@ -209,8 +235,10 @@ class Encoder:
         else:
             dirty = self._dirty
             self._aim(dirty.column, dirty.columns, dirty.row, dirty.rows)
-            if self._refer():
-                return
+        if self._masked is not None:
+            self._cut()
+        if not self._is_key and self._refer():
+            return
         if not self._code_some():
             self._budget_px = 0
 
@@ -225,6 +253,19 @@ class Encoder:
 
     def _aim(self, column, columns, row, rows):
         self._area.aim(column, columns, row, rows)
+
+    def _cut(self):
+        """Leave of a rectangle what is all masked or all not. A keyframe's rows stay in raster order."""
+        masked = self._masked
+        area = self._area
+        if self._is_key:
+            self._is_fill = masked.cut(area, self._column)
+            if area.q[COLUMNS] < self._cols:
+                self._aim(area.q[COLUMN], area.q[COLUMNS], area.q[ROW], 1)
+        elif masked.has(area.q):
+            self._is_fill = masked.cut(area, self._dirty.first_in_row(area.q[COLUMN], area.q[ROW]))
+        else:
+            self._is_fill = False
 
     def _refer(self):
         """Name the rectangle if the bridge remembers it."""
@@ -248,7 +289,7 @@ class Encoder:
         px = q[COLUMNS] * self._strip_px
         if q[ROWS] * px > self._budget_px:
             q[ROWS] = max(1, self._budget_px // px)
-        rows = self._rectangle(q, self._is_above_known())
+        rows = self._blank(q) if self._is_fill else self._rectangle(q, self._is_above_known())
         if not rows:
             return False
         self._aim(q[COLUMN], q[COLUMNS], q[ROW], rows)
@@ -260,6 +301,13 @@ class Encoder:
     def _rectangle(self, q, is_above_known):
         return self._coder.rectangle(q[COLUMN], q[COLUMNS], q[ROW], q[ROWS], is_above_known)
 
+    def _blank(self, q):
+        self._coder.read(self._fill, 0)
+        try:
+            return self._rectangle(q, False)
+        finally:
+            self._coder.read(self._buffer, self._pitch)
+
     def _is_above_known(self):
         """True when the bridge has the rows above as the buffer has them."""
         q = self._area.q
@@ -269,6 +317,8 @@ class Encoder:
         self._above.aim(q[COLUMN], q[COLUMNS], q[ROW] - height, height)
         q = self._above.q
         if self._has_torn or self._dirty.has(q):
+            return False
+        if self._masked is not None and self._masked.has(q):
             return False
         self._strips.window(q[COLUMN], q[COLUMNS], q[ROW], q[ROWS])
         if not self._strips.torn(self._torn):
@@ -298,8 +348,7 @@ class Encoder:
         """What was coded is no longer dirty, unless the app drew there after the refresh."""
         q = self._area.q
         self._dirty.clear(q)
-        self._strips.window(q[COLUMN], q[COLUMNS], q[ROW], q[ROWS])
-        is_torn = self._strips.torn(self._torn) > 0
+        is_torn = not self._is_fill and self._is_torn(q)
         if is_torn:
             self._has_torn = True
             self.exact = False
@@ -310,8 +359,15 @@ class Encoder:
         else:
             self._dirty.seek(q[ROW])
 
+    def _is_torn(self, q):
+        self._strips.window(q[COLUMN], q[COLUMNS], q[ROW], q[ROWS])
+        return self._strips.torn(self._torn) > 0
+
     def _settle_key(self, q):
-        self._fnv.add()
+        if self._is_fill:
+            self._fnv.add_fill(self._fill)
+        else:
+            self._fnv.add()
         self._column = q[COLUMN] + q[COLUMNS]
         if self._column == self._cols:
             self._column = 0

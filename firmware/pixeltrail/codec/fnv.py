@@ -27,6 +27,15 @@ class Fnv:
         """Add the rows of the area that were coded."""
         fnv.add(self._buffer, 0, self._state, self._area)
 
+    def add_fill(self, fill):
+        """The same, with `fill` in each row in place of the buffer."""
+        area = self._area
+        at, pitch = area[0], area[1]
+        area[0] = area[1] = 0
+        fnv.add(fill, 0, self._state, area)
+        area[0] = at
+        area[1] = pitch
+
     def write_into(self, out, start):
         for i in range(4):
             out[start + i] = self._state[i]

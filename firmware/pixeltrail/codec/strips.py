@@ -49,14 +49,21 @@ class Strips:
         self._whole = array("i", (0, self.cols, 0, rows) + shape + (_STORE,))
         self._window = array("i", (0, 0, 0, 0) + shape + (0,))
         self._scan, self._check, self._factor = _kernel(size, pitch | last, buffer, self.table)
+        self.overlaps = row_bytes > size and row_bytes % strip_bytes > 0
+        self._seen = None  # the runs of rows to hash; None: all
+        self._at = 0
 
     def refresh(self, dirty):
         """Hash the whole frame into the table; set the dirty bits of changed strips; return how many changed."""
+        if self._seen is not None:
+            return self._refresh_seen(dirty, None)
         self._whole[0] = 0
         return self._scan(self._buffer, self._factor, _MASK, self.table, dirty, self._whole)
 
     def refresh_telling(self, dirty, moves):
         """The same; after each column with changes call `moves.search(column, dirty)`, while `old` is that column's."""
+        if self._seen is not None:
+            return self._refresh_seen(dirty, moves)
         whole = self._whole
         whole[_DO] = _STORE | _PAUSE
         found = changed = self.refresh(dirty)
@@ -69,6 +76,59 @@ class Strips:
 
     def _go_on(self, dirty):
         return self._scan(self._buffer, self._factor, _MASK, self.table, dirty, self._whole)
+
+    # --- with masks ---
+
+    def see(self, masked, dirty):
+        """From now on hash only what is not masked (masked.py; None: nothing is). What is masked has the hash of
+        zeros, and is marked dirty if it had another. Allocates.
+        """
+        if masked is None:
+            self._seen = None
+            self._aim(0, self.cols, 0, self.rows)
+            return
+        zeros = self._hash_of_zeros()
+        height = (self.rows + 7) >> 3
+        for column in range(self.cols):
+            for row in range(self.rows):
+                i = column * self.rows + row
+                if masked.is_masked(column, row) and self.table[i] != zeros:
+                    self.table[i] = zeros
+                    dirty[column * height + (row >> 3)] |= 1 << (row & 7)
+        self._seen = masked.seen
+
+    def _hash_of_zeros(self):
+        size = self._window[8]
+        table = array("I", (0, 0))
+        one = array("i", (0, 1, 0, 1, 1, size, size, 0, size, 0, _STORE))
+        self._check(bytearray(size), self._factor, _MASK, table, bytearray(1), one)
+        return table[0]
+
+    def _refresh_seen(self, dirty, moves):
+        self._at = changed = 0
+        column = self._seen[0]
+        while column < self.cols:
+            found = self._refresh_column(column, dirty)
+            if found and moves is not None:
+                moves.search(column, dirty)
+            changed += found
+            column = self._seen[self._at]
+        return changed
+
+    def _refresh_column(self, column, dirty):
+        changed = 0
+        while self._seen[self._at] == column:
+            self._aim(column, column + 1, self._seen[self._at + 1], self._seen[self._at + 2])
+            changed += self._go_on(dirty)
+            self._at += 3
+        return changed
+
+    def _aim(self, column, end, row, stop):
+        whole = self._whole
+        whole[0] = column
+        whole[1] = end
+        whole[2] = row
+        whole[3] = stop
 
     def window(self, column, columns, row, rows):
         """What `torn` looks at."""

@@ -25,13 +25,6 @@ class Direct:
         pass
 
 
-class Painter:
-    """Stands in for an encoder that masks pixels."""
-
-    def set_masks(self, flat):
-        pass
-
-
 def recorder(display, **settings):
     ticks = parts.Ticks()
     made = pixeltrail.Recorder(
@@ -92,7 +85,6 @@ def main():
     display = Nano(40, 20)
     for draw, drawn, tap in ((draw_nano, display, display), (draw_direct, direct, shadow)):
         rec, ticks = recorder(tap, blind=[(0, 0, 4, 4)], mask_keys=True)
-        rec._masks.use(Painter(), 40, 20)
         rec.mask(0, 0, 10, 10)
         rec._remote.take({"max_fps": 12, "masks": [20, 0, 5, 5]}, 600, ticks.clock)
         rec._use_remote()
