@@ -9,6 +9,8 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
     """Run the bridge. Ctrl-C or SIGTERM ends it; devices keep what it has not confirmed. SIGHUP reads the settings."""
     settings = load_config(config, set_)
     import asyncio
+    import os
+    import sys
 
     import structlog
 
@@ -41,4 +43,10 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
                 except ConfigError as error:
                     log.error("settings were not read again, the earlier ones stay", error=str(error))
 
-    asyncio.run(serve())
+    try:
+        asyncio.run(serve())
+    except StoreFailure as error:
+        print(f"pixeltrail: {error}", file=sys.stderr, flush=True)
+        os._exit(
+            1
+        )  # an orderly end closes the database, which would sync again what a sync has just failed for

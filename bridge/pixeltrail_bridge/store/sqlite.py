@@ -133,6 +133,8 @@ class SqliteStore(SqlStore):
 
     def close(self) -> None:
         with self._lock, self._readers_lock:
-            for db in (*self._readers, self._writer):
+            for db in self._readers:
                 db.close()
+            if self._failure is None:  # closing copies the log into the file and syncs both
+                self._writer.close()
             self._readers.clear()
