@@ -32,7 +32,6 @@ class Custody(RuleBasedStateMachine):
         self.world = World(make_place())
         self.restores = 0
         self.watermarks: dict[bytes, int] = {}
-        self.sessions: dict[str, int] = {}
 
     # ---- devices ----------------------------------------------------------------
 
@@ -110,7 +109,7 @@ class Custody(RuleBasedStateMachine):
     def restore(self, data: st.DataObject) -> None:
         self.world.restore(data.draw(st.integers(0, len(self.world.copies) - 1)))
         self.restores += 1
-        self.watermarks, self.sessions = {}, {}
+        self.watermarks = {}
 
     @rule(by_ms=st.sampled_from([1, 20, 3_000, 7_000, 3_600_000, -4_000, -90_000, -86_400_000]))
     def time_passes_or_jumps(self, by_ms: int) -> None:
@@ -137,20 +136,14 @@ class Custody(RuleBasedStateMachine):
 
     @invariant()
     def session_ids_only_rise(self) -> None:
-        for device_id in self.world.devices:
-            ids = {row.session_id for row in self.world.store.sessions(device_id)}
-            newest = self.sessions.get(device_id, 0)
-            assert all(one > newest for one in ids - self.known.get(device_id, set())), (
-                "a session ID fell back"
-            )
-            self.known[device_id] = ids
-            self.sessions[device_id] = max(ids, default=newest)
-
-    @property
-    def known(self) -> dict[str, set[int]]:
-        if not self.sessions:
-            self._known: dict[str, set[int]] = {}
-        return self._known
+        """What a device is told is what it was told of that session before, or above all that came before."""
+        for told in self.world.told.values():
+            known: dict[tuple[int, int], set[int]] = {}
+            newest = 0
+            for session, session_id in told:
+                assert session_id in known.get(session, ()) or session_id > newest, "a session ID fell back"
+                known.setdefault(session, set()).add(session_id)
+                newest = max(newest, session_id)
 
     @invariant()
     def what_waits_is_counted(self) -> None:

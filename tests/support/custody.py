@@ -68,6 +68,7 @@ class Device:
         self.streams: list[Stream] = []  # the last is the one it writes to
         self.calls: dict[str, Spot] = {}  # every call it ever made, by message ID
         self.given_up: set[Spot] = set()  # what it said would not come, or lost before an ack
+        self.boots: dict[bytes, int] = {}  # of each stream
         self.boot = self.session = 0
         self._made = 0
 
@@ -87,6 +88,7 @@ class Device:
             now_ms,
         )
         self.streams.append(stream)
+        self.boots[stream.id] = self.boot
         hello = m.Hello(
             self.device_id, self.boot, 1, "sim", "pixeltrail/1", "app", "1", 0, previous, "micropython 1"
         )
@@ -138,6 +140,9 @@ class World:
         self.delivered: set[str] = set()
         self.dead: set[str] = set()
         self.acked: dict[bytes, int] = {}  # by the store there is now
+        self.told: dict[
+            str, list[tuple[tuple[int, int], int]]
+        ] = {}  # boot and index, and the ID it got, in order
         self.is_deaf = False  # what the bridge says is lost
         self.copies: list[Place] = []
         self.open()
@@ -163,6 +168,9 @@ class World:
         message = decode_downlink(data)
         if isinstance(message, m.Ack):
             self.acked[message.stream] = max(message.next, self.acked.get(message.stream, 0))
+        if isinstance(message, m.Session):
+            boot = self.devices[device_id].boots[message.stream]
+            self.told.setdefault(device_id, []).append(((boot, message.index), message.session_id))
         if not self.is_deaf:
             self.devices[device_id].hear(message, self.now_ms)
         return True
@@ -199,7 +207,7 @@ class World:
         """An older copy takes the place of the store."""
         self.store.close()
         self.place = self.copies[index].copy()
-        self.acked = {}
+        self.acked, self.told = {}, {}
         self.open()
 
     # ---- the sink ---------------------------------------------------------------
