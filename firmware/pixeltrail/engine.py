@@ -85,7 +85,7 @@ class Engine:
             self._masks,
         )
         self._pacer = Pacer(s, self._clock, self._capture, self._announcer, self._outbox, transport)
-        self._vitals = Vitals(s.vitals_interval_s * 1000)
+        self._vitals = Vitals(s.vitals_interval_s * 1000, self._clock.microseconds)
         self._lifecycle = Lifecycle(s, self._device, state)
         self._paused = 0
         self._is_started = False
@@ -300,7 +300,7 @@ class Engine:
             if self._chunk.is_open and self._chunk.is_replay:
                 self._chunk.discard()
             self._chunk.close()
-            self._is_purging = True
+            self._is_purging = self._link.is_purging = True
             self._capture.missed()
         self._announcer.announce()
 

@@ -81,6 +81,7 @@ class Link:
         self._wait_ms = _RESEND_MS
         self._highest = 0  # one above the highest seq of the active stream that was ever sent
         self._random = 1
+        self.is_purging = False  # send no chunk until `purge` was called
         self._backlog = None
         self._spool = None
         self._stream_ms = 0
@@ -289,6 +290,8 @@ class Link:
             if not transport.can_send():
                 return
             self._send_sync(now, stream_ms)
+        if self.is_purging:
+            return
         for _ in range(_SENDS_A_STEP):
             if self.in_flight >= self._window or not transport.can_send():
                 return
@@ -493,6 +496,7 @@ class Link:
         Not while a chunk is pinned. Allocates.
         """
         runs = []
+        self.is_purging = False
         newest = self.newest.tag
 
         def dropped(tag, seq):

@@ -2,6 +2,10 @@
 
 The first record of a stream comes soon, others every `interval_ms` and before the recorder stops: so the counts of a
 run that lasts seconds are told as well.
+
+Counting what is free in a heap goes through all of it: milliseconds on a microcontroller, longer than a step with RAM
+outside of the chip. So a record counts either what is free or what is used, in turns, and only in a heap that is quick
+to count, which is tried once, at start.
 """
 
 import gc
@@ -9,17 +13,30 @@ import gc
 from micropython import const
 
 from . import wire
-from .clock import elapsed
+from .clock import elapsed, ticks_diff
 
+_COUNT_US = const(4_000)  # the longest that counting the heap may take
 _FIRST_MS = const(2_000)
 _KINDS = wire.VITAL_REFUSED_CALLS + 1
 
 
 class Vitals:
-    def __init__(self, interval_ms):
+    def __init__(self, interval_ms, microseconds):
         self._interval_ms = interval_ms  # 0: never
         self.numbers: list = [None] * _KINDS  # by the keys of the wire's vitals map
+        self._counts_used = False
+        self._counts_heap = interval_ms > 0 and hasattr(gc, "mem_free") and self._try_heap(microseconds)
         self.begin_counting(0)
+
+    def _try_heap(self, microseconds):
+        """Count both; False when one of them took too long."""
+        began_us = microseconds()
+        free = gc.mem_free()
+        if ticks_diff(microseconds(), began_us) > _COUNT_US:
+            return False
+        self.numbers[wire.VITAL_HEAP_FREE] = free
+        self.numbers[wire.VITAL_HEAP_USED] = gc.mem_alloc()
+        return True
 
     def begin_counting(self, now):
         self._told_at = now
@@ -49,9 +66,12 @@ class Vitals:
 
     def collect(self, capture, link, announcer, errors):
         n = self.numbers
-        if hasattr(gc, "mem_free"):
-            n[wire.VITAL_HEAP_FREE] = gc.mem_free()
-            n[wire.VITAL_HEAP_USED] = gc.mem_alloc()
+        if self._counts_heap:
+            if self._counts_used:
+                n[wire.VITAL_HEAP_USED] = gc.mem_alloc()
+            else:
+                n[wire.VITAL_HEAP_FREE] = gc.mem_free()
+            self._counts_used = not self._counts_used
         n[wire.VITAL_FRAMES] = capture.frames
         n[wire.VITAL_SKIPPED] = capture.skipped
         n[wire.VITAL_REFUSED] = capture.refused

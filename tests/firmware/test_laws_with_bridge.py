@@ -171,6 +171,10 @@ class World:
             if self.has_date:
                 self.ticks.date = self.now_ms
             self.recorder.poll()
+            if self.is_out:
+                assert not any(is_replay(data) for data in self.line.up), (
+                    "replay data is sent after an opt-out"
+                )
             self.up += self.line.up
             self.line.up.clear()
             name = self.recorder._link.newest.name
@@ -199,6 +203,11 @@ class World:
                 picture = bytes(timeline.canvas.picture) if moment.shown and timeline.canvas else None
                 found.append((moment, picture))
         return found
+
+
+def is_replay(data: bytes) -> bool:
+    message = decode_uplink(data)
+    return isinstance(message, m.Chunk) and message.is_replay
 
 
 def unmasked(picture: bytes) -> bytes:
@@ -421,6 +430,10 @@ class Laws(RuleBasedStateMachine):
         assert (data, moment.shown.is_mixed) == (bytes(world.display.buffer), False)
         if not world.restores:
             self._judge_calls()
+            for (stream, seq), (data, is_replay) in world.admitted.items():
+                if stream in world.streams and not is_replay:
+                    kept = [chunk.data for chunk in world.store.chunks(DEVICE, stream, seq, seq + 1)]
+                    assert kept == [data], f"seq {seq} was admitted and is not stored"
 
     def _judge_calls(self) -> None:
         """Every call since the last start is stored once, or counted in a gap record."""

@@ -266,3 +266,16 @@ def test_no_key_is_recorded_while_they_are_masked():
     rig.recorder.touch(1, 1)
     rig.settle()
     assert rig.bodies(m.Key) == [] and len(rig.bodies(m.Touch)) == 1
+
+
+def test_not_even_the_step_after_an_opt_out_sends_replay_data():
+    rig = Rig()
+    rig.settle()
+    rig.line.cut()
+    for n in range(200):
+        rig.recorder.touch(n % 100, 1)
+    rig.recorder.flush()
+    rig.line.join()
+    rig.recorder.opt_out()
+    rig.settle()
+    assert rig.bodies(m.Touch) == []
