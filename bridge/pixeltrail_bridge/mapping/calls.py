@@ -45,6 +45,7 @@ _MAKERS = (  # by words in a board's name; who made the chip counts only where n
     ("Raspberry Pi", ("raspberry", "pico", "rp2")),
     ("Espressif", ("esp32", "esp8266", "espressif")),
 )
+_AS_IT_IS = frozenset((str, bool, type(None)))
 _SYSTEMS = {"micropython": "MicroPython", "cpython": "CPython", "circuitpython": "CircuitPython"}
 
 
@@ -103,7 +104,13 @@ class Origin:
 
 def message_id(device_id: str, stream: bytes, seq: int, index: int) -> str:
     """ID of the call that record `index` of a chunk makes."""
-    return _hash_id(b"record", device_id.encode(), stream, seq.to_bytes(4), index.to_bytes(2))
+    place = b"\0\0\0\4" + seq.to_bytes(4) + b"\0\0\0\2" + index.to_bytes(2)
+    return f"px-{blake2b(_record_prefix(device_id, stream) + place, digest_size=16).hexdigest()}"
+
+
+@lru_cache(1024)
+def _record_prefix(device_id: str, stream: bytes) -> bytes:
+    return b"".join(len(part).to_bytes(4) + part for part in (b"record", device_id.encode(), stream))
 
 
 def made_message_id(device_id: str, event: str, *place: int | bytes) -> str:
@@ -181,12 +188,15 @@ def _context(
 
 def clean(value: Any) -> Any:
     """What CBOR can say and JSON cannot: NaN and infinity become null, an integer beyond 2^53 becomes text."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, int) and not isinstance(value, bool):
+    kind = type(value)
+    if kind in _AS_IT_IS:
+        return value
+    if kind is int:
         return value if -MAX_EXACT <= value <= MAX_EXACT else str(value)
-    if isinstance(value, Mapping):
-        return {str(key): clean(item) for key, item in value.items()}
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if kind is dict or isinstance(value, Mapping):
+        return {str(key): item if type(item) in _AS_IT_IS else clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [clean(item) for item in value]
     return value

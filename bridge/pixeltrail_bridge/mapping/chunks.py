@@ -32,6 +32,7 @@ DEVICE_CONNECTED = "Device Connected"
 REPLAY_GAP = "Replay Gap"
 EXTRA_EVENTS = frozenset({SESSION_STARTED, SESSION_ENDED, DEVICE_CONNECTED, REPLAY_GAP})
 
+_NO_RECORD = Record(0, 0, messages.Unknown(0))
 _BOOT_REASONS = ("unknown", "power on", "reset", "watchdog", "deep sleep", "soft reset")
 
 
@@ -134,7 +135,8 @@ class _Pass:
         self.mapped = Mapped(is_estimated=line.quality != ClockQuality.GOOD)
         self.tracker = Tracker(device, stream, device_id, chunk.stream)
         self.now_ms = 0
-        self.record = Record(0, 0, messages.Unknown(0))
+        self.record = _NO_RECORD
+        self._told: Origin | None = None  # the origin of the last call, while it is also that of the next
 
     def run(self) -> None:
         if self.stream.midway is None:
@@ -195,6 +197,8 @@ class _Pass:
             return
         handler = _HANDLERS.get(type(body))
         if handler:
+            if type(body) not in _PLAIN_CALLS:
+                self._told = None
             handler(self, body)
 
     def _refusal(self) -> str | None:
@@ -323,7 +327,9 @@ class _Pass:
         call_id = calls.message_id(self.device_id, self.chunk.stream, self.chunk.seq, self.record.index)
         offset_ms = self.stream.epoch_offset_ms
         original_ms = None if offset_ms is None else offset_ms + self.record.time_ms
-        origin = self._origin()
+        origin = self._told or self._origin()
+        if self.device.opted_out_ms is None:  # else the time of the record decides
+            self._told = origin
         self.mapped.calls.append(
             calls.build_call(
                 origin, call_type, call_id, self.now_ms, fields, event=event, original_ms=original_ms
@@ -377,6 +383,9 @@ def gap_reason(reason: int) -> str:
     return known.get(reason, f"reason {reason}")
 
 
+_PLAIN_CALLS = frozenset(
+    (messages.Track, messages.Screen, messages.Group)
+)  # they change nothing of whom they tell
 _HANDLERS: Mapping[type, Callable[[_Pass, Any], None]] = {
     messages.Hello: _Pass._hello,
     messages.Display: _Pass._display,

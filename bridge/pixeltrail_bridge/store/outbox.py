@@ -20,35 +20,40 @@ FILL = (
     " WHERE v.state = 'waiting' GROUP BY v.sink"
 )
 encode_json = msgspec.json.Encoder().encode
-_ADD_EVENT = (
-    "INSERT INTO events (message_id, device, session_id, type, event, time_ms, payload)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING RETURNING id"
+_ADD_EVENTS = (
+    "INSERT INTO events (message_id, device, session_id, type, event, time_ms, payload) VALUES {rows}"
+    " ON CONFLICT (message_id) DO NOTHING RETURNING id, device, length(payload)"
 )
+_EVENTS_A_STATEMENT = 50
 
 
 def enqueue_calls(
     db: Connection, calls: Iterable[Call], sinks: Sequence[str], numbers: dict[str, int]
 ) -> Fill:
     """Add events that are not known yet, with a delivery to each sink; returns what each sink got to do."""
-    deliveries = []
-    added = size_bytes = 0
-    for call in calls:
-        device = numbers.get(call.device_id)
-        if device is None:
-            (device,) = db.execute("SELECT no FROM devices WHERE device_id = ?", (call.device_id,)).fetchone()
-            numbers[call.device_id] = device
-        payload = encode_json(call.payload)
-        values = (
-            *(call.message_id, device, call.session_id, call.type, call.event),
-            *(call.time_ms, payload),
+    rows = [
+        (
+            *(call.message_id, _device_number(db, call.device_id, numbers), call.session_id, call.type),
+            *(call.event, call.time_ms, encode_json(call.payload)),
         )
-        row = db.execute(_ADD_EVENT, values).fetchone()
-        if row is not None:
-            added += 1
-            size_bytes += len(payload)
-            deliveries += [(row[0], sink, device) for sink in sinks]
+        for call in calls
+    ]
+    added: list[tuple[int, int, int]] = []
+    for first in range(0, len(rows), _EVENTS_A_STATEMENT):
+        some = rows[first : first + _EVENTS_A_STATEMENT]
+        query = _ADD_EVENTS.format(rows=", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(some)))
+        added += db.execute(query, [value for row in some for value in row]).fetchall()
+    deliveries = [(event, sink, device) for event, device, _ in added for sink in sinks]
     db.executemany("INSERT INTO deliveries (event, sink, device) VALUES (?, ?, ?)", deliveries)
-    return Fill(added, size_bytes)
+    return Fill(len(added), sum(size for _, _, size in added))
+
+
+def _device_number(db: Connection, device_id: str, numbers: dict[str, int]) -> int:
+    number = numbers.get(device_id)
+    if number is None:
+        (number,) = db.execute("SELECT no FROM devices WHERE device_id = ?", (device_id,)).fetchone()
+        numbers[device_id] = number
+    return number
 
 
 def lease(

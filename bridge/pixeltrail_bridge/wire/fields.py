@@ -10,6 +10,9 @@ from typing import Any, Final, TypeGuard
 from ..errors import shorten
 from . import limits
 
+_SHORT: Final = (
+    min(limits.MAX_NAME_BYTES, limits.MAX_TEXT_BYTES) // 4
+)  # characters that fit whatever they are
 _PLAIN: Final = frozenset((type(None), bool, int, float))
 
 
@@ -124,10 +127,13 @@ def _check_value(value: Any, field: str, depth: int) -> None:
             raise Wrong(field, f"at most {limits.MAX_DEPTH} levels deep", value)
         if kind is list:
             for item in value:
-                _check_value(item, field, depth + 1)
+                if type(item) not in _PLAIN:
+                    _check_value(item, field, depth + 1)
             return
         for key, item in value.items():
-            name(key, f"{field} key")
-            _check_value(item, field, depth + 1)
+            if type(key) is not str or len(key) > _SHORT:
+                name(key, f"{field} key")
+            if type(item) not in _PLAIN and not (type(item) is str and len(item) <= _SHORT):
+                _check_value(item, field, depth + 1)
     else:
         raise Wrong(field, "null, a boolean, a number, text, an array or a map", value)

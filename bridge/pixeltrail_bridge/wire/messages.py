@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Any
 
+import msgspec
+
 Properties = Mapping[str, Any]
 
 
@@ -250,9 +252,11 @@ Body = (
 REPLAY_BODIES = (Frame, Touch, Key, Log)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record of a chunk: `index` counts from 0 within the chunk, `time_ms` is on the stream's clock."""
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One record of a chunk: `index` counts from 0 within the chunk, `time_ms` is on the stream's clock.
+
+    A struct, because it is made faster than a dataclass, and chunks are full of them.
+    """
 
     index: int
     time_ms: int

@@ -56,6 +56,8 @@ def _display(i: list[Any]) -> m.Display:
 
 
 def _touch(i: list[Any]) -> m.Touch:
+    if type(i[1]) is type(i[2]) is type(i[3]) is int and 0 <= i[1] <= 1023 >= i[2] >= 0 <= i[3] <= 3:
+        return m.Touch(i[1], i[2], i[3])  # most of what a display hears
     x, y = fields.maybe_within(i[1], 0, 1023, "x"), fields.maybe_within(i[2], 0, 1023, "y")
     if (x is None) is not (y is None):
         raise Wrong("y", "null exactly when x is", y)
