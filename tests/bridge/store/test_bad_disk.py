@@ -43,7 +43,7 @@ def test_a_failed_fsync_ends_the_bridge(disk: Path, tmp_path: Path) -> None:
             assert "the disk failed a write" in line and "check the disk, then restart the bridge" in line
             disk.unlink()
             bridge.start()
-            bridge.wait_until(lambda: bridge.log.count("bridge started") == 2, "it started again")
+            bridge.wait_until(lambda: bridge.log.count("serving the devices") == 2, "it started again")
             assert bridge.count("events", "event = ?", "Before") == 1
             device.send(m.Track("After", {}))
             bridge.wait_until(lambda: bridge.count("chunks", "key % (1 << 30) = 3"), "the next chunk came")
