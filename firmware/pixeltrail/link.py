@@ -32,7 +32,7 @@ ORDER_OPT_IN = const(16)
 ORDER_CONFIG = const(32)
 
 _MESSAGES_A_STEP = const(4)
-_SENDS_A_STEP = const(4)
+_SENDS_A_STEP = const(2)
 _SYNC_MS = const(30_000)
 _RESEND_MS = const(2_000)
 _LAST_RESEND_MS = const(60_000)
