@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pixeltrail.session import Session
+import pytest
+from pixeltrail.session import Session, is_sampled
+from pixeltrail_bridge.sessions import sampling
 
 from .device.parts import Ticks
 
@@ -74,3 +76,24 @@ def test_opt_out_has_two_sources_and_the_app_lifts_both():
 
 def test_enabled_says_no():
     assert started(date=DATE, enabled=lambda: False)[0].sampled is False
+
+
+# What xxHash32 of these IDs comes to, modulo 1,000,000: tests/bridge/sessions/test_sampling.py has the whole numbers.
+@pytest.mark.parametrize(
+    ("session_id", "share"),
+    [(1767323045000, 989302), (1767323045001, 867324), (1700000000000, 223047), (1719847315000, 76842)],
+)
+def test_decisions_are_those_of_the_table(session_id, share):
+    for decide in (is_sampled, sampling.is_sampled):
+        assert not decide(session_id, share / 1_000_000)
+        assert decide(session_id, (share + 1) / 1_000_000)
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.05, 0.5, 0.93])
+def test_the_share_of_recorded_sessions_fits_the_rate(rate):
+    """Sessions a minute or so apart, within four standard deviations; the bridge decides as the device does."""
+    count = 100_000
+    ids = range(DATE, DATE + count * 61_003, 61_003)
+    chosen = sum(is_sampled(session_id, rate) for session_id in ids)
+    assert abs(chosen - count * rate) < 4 * (count * rate * (1 - rate)) ** 0.5
+    assert all(is_sampled(i, rate) == sampling.is_sampled(i, rate) for i in ids[::100])
