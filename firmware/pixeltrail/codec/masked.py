@@ -52,13 +52,18 @@ class Masked:
         rows below that are alike. Returns 1 when they are masked.
         """
         q = area.q
-        end = q[COLUMN] + q[COLUMNS]
         kind = self.is_masked(column, q[ROW])
-        stop = column + 1
-        while stop < end and self.is_masked(stop, q[ROW]) == kind:
-            stop += 1
-        area.aim(column, stop - column, q[ROW], min(q[ROWS], self._alike[q[ROW]]))
+        q[COLUMNS] = self._end(q, column, kind) - column
+        q[COLUMN] = column
+        q[ROWS] = min(q[ROWS], self._alike[q[ROW]])
+        _aim(area, q)
         return kind
+
+    def _end(self, q, column, kind):
+        end = q[COLUMN] + q[COLUMNS]
+        while column < end and self.is_masked(column, q[ROW]) == kind:
+            column += 1
+        return column
 
     def _mask(self, left, right, top, bottom):
         for column in range(left, right):
@@ -92,3 +97,7 @@ class Masked:
                         break
             alike += 1
             self._alike[row] = alike
+
+
+def _aim(area, q):
+    area.aim(q[COLUMN], q[COLUMNS], q[ROW], q[ROWS])

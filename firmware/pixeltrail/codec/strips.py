@@ -85,7 +85,8 @@ class Strips:
         """
         if masked is None:
             self._seen = None
-            self._aim(0, self.cols, 0, self.rows)
+            whole = self._whole
+            whole[0], whole[1], whole[2], whole[3] = 0, self.cols, 0, self.rows
             return
         zeros = self._hash_of_zeros()
         height = (self.rows + 7) >> 3
@@ -118,17 +119,17 @@ class Strips:
     def _refresh_column(self, column, dirty):
         changed = 0
         while self._seen[self._at] == column:
-            self._aim(column, column + 1, self._seen[self._at + 1], self._seen[self._at + 2])
+            self._aim_at(self._seen, self._at)
             changed += self._go_on(dirty)
             self._at += 3
         return changed
 
-    def _aim(self, column, end, row, stop):
+    def _aim_at(self, seen, at):
         whole = self._whole
-        whole[0] = column
-        whole[1] = end
-        whole[2] = row
-        whole[3] = stop
+        whole[0] = seen[at]
+        whole[1] = seen[at] + 1
+        whole[2] = seen[at + 1]
+        whole[3] = seen[at + 2]
 
     def window(self, column, columns, row, rows):
         """What `torn` looks at."""

@@ -193,6 +193,23 @@ def test_a_mask_that_comes_later_is_painted_and_lifted() -> None:
     assert canvas.picture == picture
 
 
+def test_a_move_that_waits_brings_nothing_back() -> None:
+    device = Device(64, 64, PixelFormat.GS8, strip_width=32)
+    picture = random.Random(4).randbytes(64 * 96)
+    device.draw(picture[: 64 * 64])
+    canvas = Canvas(device.display, use_numba=False)
+    shown(device, canvas, True)
+    device.draw(picture[64 * 20 : 64 * 84])
+    device.encoder.refresh()
+    device.encoder.set_masks((0, 0, 32, 30))
+    for part in device.frame():
+        canvas.apply(part)
+    expected = bytearray(picture[64 * 20 : 64 * 84])
+    for row in range(30):
+        expected[row * 64 : row * 64 + 32] = bytes(32)
+    assert canvas.picture == bytes(expected)
+
+
 def test_a_display_masked_whole_is_one_black_picture() -> None:
     device = Device(320, 240, PixelFormat.RGB565)
     device.draw(random.Random(2).randbytes(320 * 240 * 2))
