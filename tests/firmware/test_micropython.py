@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import micropython, ports
+from tests.support import micropython, mpy, ports
 
 SCRIPTS = micropython.ROOT / "tests" / "firmware" / "device"
 
@@ -42,6 +42,18 @@ def test_nothing_is_allocated_in_steady_state(port):
             assert int(value) == 0
         elif name in ("frames", "resent", "refused", "acks", "chunks"):
             assert int(value) > 20, f"{name} was not exercised"
+
+
+@pytest.mark.parametrize(
+    ("calls", "frames"), [(100_000, 10_000), pytest.param(1_000_000, 100_000, marks=pytest.mark.slow)]
+)
+def test_very_many_calls_and_frames_leave_the_heap_as_it_was(calls, frames):
+    printed = micropython.run(
+        SCRIPTS / "endurance.py", str(calls), str(frames), search=(mpy.tree("x64"), SCRIPTS), timeout_s=600
+    )
+    counts = {name: int(value) for name, value in (line.split() for line in printed.splitlines())}
+    assert counts["left"] == counts["errors"] == 0
+    assert counts["frames"] > frames // 10 and counts["resent"] > frames // 100
 
 
 @pytest.mark.parametrize("port", (ports.X64, ports.ARMHF), ids=str)

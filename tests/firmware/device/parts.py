@@ -80,7 +80,9 @@ class Line:
             return first
         if first == 24:
             return buf[at + 1]
-        return buf[at + 1] << 8 | buf[at + 2]
+        if first == 25:
+            return buf[at + 1] << 8 | buf[at + 2]
+        return buf[at + 2] << 16 | buf[at + 3] << 8 | buf[at + 4]
 
     def receive(self):
         """An ack of everything that came, with the window 16 of the bridge AAAAAAAA."""
@@ -94,11 +96,13 @@ class Line:
         rx[3] = 0x48
         for i in range(8):
             rx[4 + i] = self._stream[i]
-        rx[12] = 0x19
-        rx[13] = self.next >> 8
-        rx[14] = self.next & 0xFF
-        rx[15] = 16
-        rx[16] = 0x48
+        rx[12] = 0x1A
+        rx[13] = 0
+        rx[14] = self.next >> 16
+        rx[15] = self.next >> 8 & 0xFF
+        rx[16] = self.next & 0xFF
+        rx[17] = 16
+        rx[18] = 0x48
         for i in range(8):
-            rx[17 + i] = 0x41
-        return 25
+            rx[19 + i] = 0x41
+        return 27
