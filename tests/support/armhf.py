@@ -19,7 +19,7 @@ from pathlib import Path
 from .micropython import FIRMWARE
 from .requirements import ROOT, MissingTool, require
 
-_LAUNCHER = ROOT / "tests" / "firmware" / "armhf" / "launch.py"
+LAUNCHER = ROOT / "tests" / "firmware" / "armhf" / "launch.py"
 FOLDER = ROOT / ".venv" / "armhf"
 # Start-up, import and compilation are in both runs and cancel out; so do the arguments, if they are equally long.
 FEW, STEP = 10, 10
@@ -51,7 +51,7 @@ def run(
     cwd: Path | None = None,
 ) -> str:
     """As micropython.run: a file (a Path) or source text (a str); returns what it printed, or raises RuntimeError."""
-    where = [_LAUNCHER, script] if isinstance(script, Path) else ["-c", script]
+    where = [LAUNCHER, script] if isinstance(script, Path) else ["-c", script]
     return _finish(command(*where, *args, heap=heap), search, timeout_s, cwd)
 
 
@@ -66,7 +66,7 @@ def count(
     with tempfile.TemporaryDirectory() as folder:
         counted = Path(folder) / "count"
         plugin = FOLDER / "libinsn.so"
-        line = command(_LAUNCHER, script, *map(str, args), heap=heap, plugin=plugin)
+        line = command(LAUNCHER, script, *map(str, args), heap=heap, plugin=plugin)
         _finish(line, search, timeout_s, None, {"INSN_OUT": str(counted)})
         return int(counted.read_text())
 
