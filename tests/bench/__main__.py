@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-NAMES = ("codec", "insn", "ingest", "view", "export")
+NAMES = ("codec", "insn", "ingest", "store", "view", "export")
 FIELDS = ("name", "value", "unit", "against", "detail")
 
 _NOT_BUILT = 2

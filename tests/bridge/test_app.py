@@ -16,6 +16,8 @@ from pixeltrail_bridge.errors import ConfigError, LocalError
 from pixeltrail_bridge.wire import messages as m
 
 from tests.bridge.fake_device import HEIGHT, WIDTH, FakeDevice, fake_device, wait_for
+from tests.support.services import Postgres
+from tests.support.stores import PostgresPlace
 
 DEVICE = "test-espresso"
 
@@ -126,3 +128,20 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(
     if "data_dir" not in more[0]:
         with running(settings(tmp_path / "data", "mqtt.enabled=false", "serial.ports=/dev/none")):
             pass  # neither lock nor port nor database is held
+
+
+def test_a_bridge_on_postgres(postgres_server: Postgres, tmp_path: Path) -> None:
+    place = PostgresPlace(postgres_server.url)
+    with running(settings(tmp_path / "data", f"store.url={place.url}")) as bridge:
+        assert bridge.mqtt_port is not None
+        with fake_device(bridge.mqtt_port, DEVICE) as device:
+            device.find_bridge()
+            device.begin()
+            device.send(m.Track("Brew Started", {"cups": 2}))
+            events = tmp_path / "data" / "events.jsonl"
+            wait_for(lambda: events.exists() and "Brew Started" in events.read_text(), "the event")
+            wait_for(
+                lambda: place.query("SELECT 1 FROM deliveries WHERE state = 'sent'"), "the word of the sink"
+            )
+        assert get(bridge, "/api/health")["ok"]
+    assert not (tmp_path / "data" / config.DATABASE_NAME).exists()

@@ -149,3 +149,18 @@ def test_the_template_holds_every_setting_and_reads_back_as_the_defaults(file: P
 def test_settings_are_frozen() -> None:
     with pytest.raises(AttributeError):
         config.load().web.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mysql://db/x", "begins postgresql://"),
+        ("postgresql://me:very-secret@db/x", "store.password_file"),
+        ("postgresql://db/x?password=very-secret", "PIXELTRAIL_STORE__PASSWORD"),
+    ],
+)
+def test_an_address_of_a_database_holds_no_password(url: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.load(overrides=[f"store.url={url}"])
+    assert words in str(caught.value) and "very-secret" not in str(caught.value)
+    assert config.load(overrides=["store.url=postgresql://me@db/x"]).store.url == "postgresql://me@db/x"

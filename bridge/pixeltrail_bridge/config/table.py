@@ -59,7 +59,7 @@ class BridgeSettings:
 class StoreSettings:
     url: str = _setting(
         "",
-        "PostgreSQL database that bridges may share, postgresql://user@host/name. Empty keeps a file.",
+        "PostgreSQL database, postgresql://user@host/name. Empty keeps a file in the data folder.",
     )
     password: Secret = _setting(Secret(), "Password at the database.")
     password_file: Path | None = _setting(None, "File that holds the password, and nothing else.")

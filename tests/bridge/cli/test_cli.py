@@ -18,6 +18,7 @@ from pixeltrail_bridge.wire import messages as m
 
 from tests.bridge.fake_device import HEIGHT, WIDTH, fake_device, wait_for
 from tests.support import segment_server
+from tests.support.services import Postgres
 
 DEVICE = "test-espresso"
 COMMANDS = {"check", "demo", "devices", "dlq", "doctor", "init", "play", "sessions", "tail", "up"}
@@ -131,6 +132,18 @@ def test_check_says_what_works(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", *free]) == 0
     printed = capsys.readouterr().out
     assert all(line.startswith("ok ") for line in printed.splitlines())
+
+
+def test_check_asks_the_database(postgres_server: Postgres, capsys: pytest.CaptureFixture[str]) -> None:
+    free = ["--set", "mqtt.port=0", "--set", "web.port=0"]
+    assert run(["check", *free, "--set", f"store.url={postgres_server.url}"]) == 0
+    printed = capsys.readouterr().out
+    assert f"store: postgresql://127.0.0.1:{postgres_server.port}/postgres: PostgreSQL" in printed
+    nowhere = "store.url=postgresql://me@127.0.0.1:1/none"
+    assert run(["check", *free, "--set", nowhere]) == 1
+    assert "FAULT  store" in capsys.readouterr().out
+    assert run(["check", "--offline", *free, "--set", nowhere]) == 0
+    assert "not asked" in capsys.readouterr().out
 
 
 def test_check_says_what_does_not_and_what_to_do(
