@@ -290,8 +290,6 @@ class Link:
             if not transport.can_send():
                 return
             self._send_sync(now, stream_ms)
-        if self.is_purging:
-            return
         for _ in range(_SENDS_A_STEP):
             if self.in_flight >= self._window or not transport.can_send():
                 return
@@ -329,6 +327,8 @@ class Link:
             self.bytes_sent += w.at
 
     def _send_chunk(self, now, at):
+        if self.is_purging:
+            return False
         outbox = self._outbox
         length = outbox.length(at)
         if not self._transport.send(outbox.buffer, outbox.start(at), length):
@@ -341,7 +341,7 @@ class Link:
 
     def _send_from_flash(self, now):
         """1 when a chunk went, 0 when flash has none to send, -1 when none can be sent in this step."""
-        if not self._spool.can_mark:
+        if self.is_purging or not self._spool.can_mark:
             return -1
         length = self._load_spooled(self.streams[0])
         if length > 0:
