@@ -232,13 +232,15 @@ class Encoder:
                 self._row,
                 1 if self._column else self._rows - self._row,
             )
+            if self._masked is not None:
+                self._cut()
         else:
             dirty = self._dirty
             self._aim(dirty.column, dirty.columns, dirty.row, dirty.rows)
-        if self._masked is not None:
-            self._cut()
-        if not self._is_key and self._refer():
-            return
+            if self._masked is not None:
+                self._cut()
+            if self._refer():
+                return
         if not self._code_some():
             self._budget_px = 0
 
@@ -348,7 +350,10 @@ class Encoder:
         """What was coded is no longer dirty, unless the app drew there after the refresh."""
         q = self._area.q
         self._dirty.clear(q)
-        is_torn = not self._is_fill and self._is_torn(q)
+        is_torn = False
+        if not self._is_fill:
+            self._strips.window(q[COLUMN], q[COLUMNS], q[ROW], q[ROWS])
+            is_torn = self._strips.torn(self._torn) > 0
         if is_torn:
             self._has_torn = True
             self.exact = False
@@ -358,10 +363,6 @@ class Encoder:
             self._settle_key(q)
         else:
             self._dirty.seek(q[ROW])
-
-    def _is_torn(self, q):
-        self._strips.window(q[COLUMN], q[COLUMNS], q[ROW], q[ROWS])
-        return self._strips.torn(self._torn) > 0
 
     def _settle_key(self, q):
         if self._is_fill:

@@ -66,7 +66,8 @@ class Strips:
             return self._refresh_seen(dirty, moves)
         whole = self._whole
         whole[_DO] = _STORE | _PAUSE
-        found = changed = self.refresh(dirty)
+        whole[0] = 0
+        found = changed = self._go_on(dirty)
         while found:
             moves.search(whole[0] - 1, dirty)
             found = self._go_on(dirty)
