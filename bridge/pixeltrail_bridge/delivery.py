@@ -21,6 +21,7 @@ from .sinks.base import Clock, Sink, backoff_ms, host_clock
 
 LEASE_ROWS = 500
 LEASE_MS = 300_000  # above the longest a sink may take for LEASE_ROWS, or two workers would send the same
+CLOCK_STEP_MS = 1_000  # less, and a wait is that much longer
 POLL_S = 1.0  # how late a retry may begin; new calls wake the task at once
 
 log = structlog.get_logger(__name__)
@@ -96,8 +97,14 @@ class Delivery:
     async def _run(self, sink: Sink) -> None:
         failures = 0
         released = False
+        latest_ms = self._now_ms()
         while not self._stopping:
             try:
+                now_ms = self._now_ms()
+                if now_ms < latest_ms - CLOCK_STEP_MS:
+                    log.warning("the clock was put back", sink=sink.name, by_ms=latest_ms - now_ms)
+                    released, sink.paused_until_ms = False, 0  # no wait may last as long as the step back
+                latest_ms = now_ms
                 if not released:
                     await asyncio.to_thread(self._outbox.release_leases, sink.name)
                     released = True

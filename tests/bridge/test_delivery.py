@@ -105,6 +105,20 @@ def test_a_retry_waits_and_holds_up_only_its_device():
     assert sink.taken == [3, 1, 2]
 
 
+def test_a_clock_that_is_put_back_makes_nothing_wait_for_it():
+    clock, outbox = Time(), MemoryOutbox([row(1)])
+    sink = ListSink(answers=[503])
+
+    async def before(delivery):
+        await until(lambda: delivery.health["list"].retried == 1)
+        sink.paused_until_ms = clock.now_ms + 60_000
+        clock.now_ms -= 86_400_000
+        delivery.wake()
+
+    deliver(outbox, sink, lambda: not outbox.waiting, clock=clock, before=before)
+    assert sink.taken == [1]
+
+
 def test_a_paused_sink_is_left_alone_until_its_time():
     clock, outbox = Time(), MemoryOutbox([row(1)])
     sink = ListSink(paused_until_ms=NOW_MS + 20, alarm="check segment.write_key")

@@ -177,7 +177,7 @@ def topics(seed: int) -> Iterator[str]:
         "",
         " ",
         "..",
-        *"device-1/x ééé \U0001f600 -a x".split(),
+        *("device-1/x", "ééé", "\U0001f600", "-a", "x"),
         "a" * 65,
     ]
     while True:

@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import json
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -96,7 +97,7 @@ class Hammer:
             self.await_progress(self.dice.randint(3, 60))
         time.sleep(self.dice.uniform(0, 0.2))  # anywhere between two commits, or within a start
         if self.dice.random() < 0.6:
-            self._break_server()
+            self.break_server(*(self.dice.choice(_FAULTS) for _ in range(self.dice.randint(1, 3))))
         role = self.dice.choice(ROLES)
         publisher = self.dice.choice(self.publishers)
         began_s = time.monotonic()
@@ -118,9 +119,8 @@ class Hammer:
             "publisher": publisher,
         }[victim]
 
-    def _break_server(self) -> None:
-        """The next requests meet faults; a server that is dead or busy is left alone."""
-        faults = [self.dice.choice(_FAULTS) for _ in range(self.dice.randint(1, 3))]
+    def break_server(self, *faults: dict[str, Any]) -> None:
+        """The next requests meet `faults`; a server that is dead or busy is left alone."""
         request = urllib.request.Request(
             f"http://{LOOPBACK}:{self.server.port}/faults", json.dumps(faults).encode()
         )
@@ -159,6 +159,9 @@ class Hammer:
         self.bridge.stop()
         with self._opened() as store:
             return judge(store, self.journal.read(), self.events)
+
+    def has_retry(self) -> bool:
+        return bool(self.bridge.count("deliveries", "attempts > 0 AND state = 'waiting'"))
 
     def _waiting(self) -> int:
         with self._opened() as store:
@@ -235,7 +238,9 @@ def run(folder: Path, kills: int, *, seconds: float | None = None, **options: An
             "seed": options.get("seed", 1),
         }
         if not verdict.is_good:
-            print(world.bridge.tail, file=sys.stderr)
+            kept = Path(tempfile.mkdtemp(prefix="pixeltrail-hammered-"))
+            shutil.copytree(folder, kept, dirs_exist_ok=True)
+            print(f"{verdict}\nwhat there was is kept in {kept}", file=sys.stderr)
         return verdict
 
 

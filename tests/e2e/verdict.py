@@ -53,7 +53,9 @@ def judge(store: Store, journal: Journal, delivered: Path) -> Verdict:
         f"stored, never made: {_name(place)}" for place in sorted(stored - set(journal.made))
     ]
     events = _delivered(delivered)
-    _judge_calls(verdict, [journal.made[place] for place in sorted(stored & set(journal.made))], events)
+    _judge_calls(
+        verdict, store, [journal.made[place] for place in sorted(stored & set(journal.made))], events
+    )
     _judge_rows(verdict, store)
     _judge_letters_and_gaps(verdict, store, [journal.made[place] for place in stored & set(journal.made)])
     verdict.figures |= {
@@ -89,7 +91,9 @@ def _delivered(log: Path) -> list[tuple[str, str]]:
     ]
 
 
-def _judge_calls(verdict: Verdict, stored: Iterable[Made], events: list[tuple[str, str]]) -> None:
+def _judge_calls(
+    verdict: Verdict, store: Store, stored: Iterable[Made], events: list[tuple[str, str]]
+) -> None:
     ids: defaultdict[str, set[str]] = defaultdict(set)
     for place, one in events:
         ids[place].add(one)
@@ -99,7 +103,12 @@ def _judge_calls(verdict: Verdict, stored: Iterable[Made], events: list[tuple[st
         for made in stored
         for index in range(made.calls)
     }
-    verdict.lost += [f"never delivered: {place}" for place in expected if place not in ids]
+    missing = [place for place in expected if place not in ids]
+    known = {event.message_id: event for event in store.events(limit=100_000_000)} if missing else {}
+    for place in missing:
+        event = known.get(expected[place])
+        fate = f"event {event.id}: {event.deliveries}" if event else "no event was made of it"
+        verdict.lost.append(f"never delivered: {place}, {fate}")
     for place, found in ids.items():
         if place not in expected:
             verdict.unexplained.append(f"delivered, not stored: {place}")

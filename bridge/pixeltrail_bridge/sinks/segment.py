@@ -172,6 +172,8 @@ class SegmentSink:
     async def _deliver_route(self, route: _Route, rows: Sequence[OutboxRow]) -> list[Settled]:
         if route is self._keyless:
             self._miss_key(rows[0].device_id)
+        if route.paused_until_ms > self._now_ms() + MAX_RETRY_AFTER_MS:
+            route.paused_until_ms = 0  # from before the clock was put back
         until_ms = max(route.paused_until_ms, self.paused_until_ms)
         if until_ms > self._now_ms():
             last = route.last or _Answer(None, "waits with the rest", "pause")

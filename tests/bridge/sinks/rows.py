@@ -65,6 +65,7 @@ class MemoryOutbox:
 
     def release_leases(self, sink: str) -> None:
         self._leased_until.clear()
+        self._next_try.clear()
 
     def pending(self, sink: str) -> int:
         return len(self.waiting)
