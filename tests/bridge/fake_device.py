@@ -60,10 +60,10 @@ class FakeDevice:
         out = bytearray(4_000)
         end = encoder.encode_into(out, 0, len(out) - 4, 1 << 20)
         assert encoder.finished
-        flags = m.FrameFlag.FIRST | m.FrameFlag.LAST | m.FrameFlag.RESET
+        flags = m.FrameFlag.FIRST | m.FrameFlag.LAST | encoder.payload_type << 5
         if key:
             encoder.checksum_into(out, end)
-            flags, end = flags | m.FrameFlag.KEY, end + 4
+            flags, end = flags | m.FrameFlag.KEY | m.FrameFlag.RESET, end + 4
         self.send(m.Frame(int(flags), bytes(out[:end])))
 
     def find_bridge(self) -> None:

@@ -71,8 +71,9 @@ class Display:
         if key:
             self._encoder.checksum_into(self._out, 0)
             payloads[-1] += bytes(self._out[:4])
-        flags = [KEY if key else 0] * len(payloads)
-        flags[0] |= FIRST
+        kind = self._encoder.payload_type << 5
+        flags = [kind | (KEY if key else 0)] * len(payloads)
+        flags[0] |= FIRST | (m.FrameFlag.RESET if key else 0)
         flags[-1] |= LAST
         return [self.chunk(at_ms, m.Frame(f, p)) for f, p in zip(flags, payloads, strict=True)]
 
