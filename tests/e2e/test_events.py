@@ -19,6 +19,7 @@ DEVICE = "thermostat-1"
 RUN_S = 9
 REPLAY = "[Amplitude] Session Replay ID"
 Event = dict[str, Any]
+pytestmark = pytest.mark.xdist_group("events")  # one thermostat for all of them
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from typing import Literal
 
 from pixeltrail_bridge.app import Bridge, running
 from pixeltrail_bridge.config.table import BridgeSettings, Config, MqttSettings, SerialSettings, WebSettings
-from pixeltrail_bridge.simulate import Fault, PtyPair, spawn_board
+from pixeltrail_bridge.simulate import PtyPair, spawn_board
 from pixeltrail_bridge.store.sqlite import SqliteStore
 
 from . import services
@@ -50,15 +50,10 @@ class Played:
 
 
 @contextlib.contextmanager
-def playback(
-    sequence: Sequence, link: Link, folder: Path, faults: tuple[Fault, Fault] | None = None
-) -> Iterator[Played]:
-    """Play the whole sequence; the bridge runs until the block ends.
-
-    `faults` are what the serial line does to bytes on their way to the host, and to the device.
-    """
+def playback(sequence: Sequence, link: Link, folder: Path) -> Iterator[Played]:
+    """Play the whole sequence; the bridge runs until the block ends."""
     with contextlib.ExitStack() as stack:
-        mqtt, serial, device_url = _connect(link, stack, faults)
+        mqtt, serial, device_url = _connect(link, stack)
         config = Config(
             bridge=BridgeSettings(data_dir=folder / "bridge"),
             mqtt=mqtt,
@@ -80,9 +75,7 @@ def playback(
         yield Played(bridge, log.read_text())
 
 
-def _connect(
-    link: Link, stack: contextlib.ExitStack, faults: tuple[Fault, Fault] | None
-) -> tuple[MqttSettings, SerialSettings, str]:
+def _connect(link: Link, stack: contextlib.ExitStack) -> tuple[MqttSettings, SerialSettings, str]:
     """The bridge's settings, and the URL for the board: "" for the bridge's own broker."""
     if link == "mosquitto":
         broker = stack.enter_context(services.mosquitto())
@@ -90,7 +83,7 @@ def _connect(
         return MqttSettings(url=url), SerialSettings(), url
     if link == "nats":
         return MqttSettings(port=0), SerialSettings(), ""
-    line = stack.enter_context(PtyPair(*(faults or ())))
+    line = stack.enter_context(PtyPair())
     return (
         MqttSettings(enabled=False),
         SerialSettings(ports=(line.host_path,)),
