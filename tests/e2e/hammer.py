@@ -31,7 +31,7 @@ from pixeltrail_bridge.store.database import SqlStore
 from pixeltrail_bridge.store.opening import open_store
 
 from tests.support import fleet, segment_server, services
-from tests.support.bridge_process import COMMAND, BridgeProcess, bridge_process
+from tests.support.bridge_process import COMMAND, BridgeProcess, bridge_process, wait_until
 from tests.support.services import LOOPBACK, Service
 
 from .rig import WRITE_KEY, bridge_settings
@@ -68,6 +68,7 @@ class Publisher(Service):
     def finish(self, timeout_s: float) -> int:
         """Let it deliver what it holds; returns its exit status."""
         assert self._process is not None
+        wait_until(lambda: f"boot {self._boot}\n" in self.log, "the publisher listens")
         self._process.terminate()
         status = self._process.wait(timeout_s)
         self._process = None

@@ -5,11 +5,18 @@ The other tests run the same against bridges that are broken on purpose, and pro
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
+from pixeltrail_bridge.mapping.calls import Settled
+from pixeltrail_bridge.mapping.chunks import MappingSettings, map_chunk, map_sync
+
+from tests.support import fleet
+from tests.support.ingest import DEVICE, Bench
 
 from . import hammer
+from .verdict import judge
 
 BROKEN_BRIDGE = Path(__file__).with_name("broken_bridge.py")
 KILLS = 20
@@ -43,3 +50,31 @@ def test_a_broken_bridge_is_found_out(tmp_path: Path, how: str, kills: int, foun
         world.finish()
         verdict = world.verdict()
     assert {kind for kind in ("lost", "doubled", "stuck") if getattr(verdict, kind)} == found, verdict
+
+
+def test_what_a_killed_device_left_above_a_hole_is_not_owed(tmp_path: Path) -> None:
+    """Its stream ends at a chunk that was lost on the way; what came behind that was never acked."""
+    bench = Bench(tmp_path / "store.db", map_chunk=map_chunk, map_sync=map_sync, mapping=MappingSettings())
+    journal = fleet.Journal(tmp_path)
+    lines: list[str] = []
+    for boot in (1, 2):
+        sent: list[bytes] = []
+        device = fleet.Device(DEVICE, boot, sent.append, lines.append, random.Random(boot))
+        for _ in range(6):
+            device.produce()
+        device.step()
+        bench.feed(*(data for seq, data in enumerate(sent) if boot == 2 or seq != 4))
+        lines.append(f"acked {DEVICE} {device.stream.hex()} {4 if boot == 1 else 6}")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "one.journal").write_text("\n".join(lines) + "\n")
+    log = tmp_path / "events.jsonl"
+    log.write_text("".join(payload.decode() + "\n" for _, payload in bench.events()))
+    bench.store.settle("sink", [Settled(row.id, "sent") for row in bench.store.lease("sink", 99, 0, 1)], 0)
+    assert (verdict := judge(bench.store, journal.read(), log)).is_good, verdict
+    assert verdict.figures["chunks_above_a_hole"] == 1
+
+    lines.append(f"acked {DEVICE} {fleet.Device(DEVICE, 1, None, None, random.Random()).stream.hex()} 6")
+    (tmp_path / "one" / "one.journal").write_text("\n".join(lines) + "\n")
+    assert len(judge(bench.store, fleet.Journal(tmp_path).read(), log).lost) == 2, (
+        "seq 4, and the ack above it"
+    )

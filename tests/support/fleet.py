@@ -202,6 +202,7 @@ def publish(port: int, journal: Path, boot: int, rate: float, names: list[str]) 
     log = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     ending: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: ending.append(number))
+    print(f"boot {boot}", flush=True)  # from here on it can be asked to end
 
     def note(line: str) -> None:
         os.write(log, line.encode() + b"\n")  # one call: a kill leaves all of it or nothing
