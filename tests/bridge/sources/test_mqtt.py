@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import random
 
 import paho.mqtt.client as paho
 import pytest
@@ -73,6 +74,24 @@ def test_messages_both_ways(broker, serving) -> None:
     peer.publish("pt/v1/device-1/up", bytes(10_000))
     collector.wait(lambda: len(collector.arrivals) == 2)
     assert len(collector.arrivals[1].data) == 4097
+    peer.close()
+
+
+@pytest.mark.parametrize("most", [10, 100, 300, 5_000])
+def test_messages_that_come_together_keep_their_order_and_their_bytes(broker, serving, most: int) -> None:
+    """Of several devices, of any size, between messages that are no device's."""
+    source, collector = serving
+    peer, dice = Peer(broker.port), random.Random(most)
+    sent = []
+    for number in range(300):
+        device, payload = f"device-{dice.randrange(5)}", dice.randbytes(dice.randrange(most))
+        sent.append((device, payload[:4097]))
+        peer.client.publish(f"pt/v1/{device}/up", payload)
+        if number % 20 == 0:
+            peer.client.publish(f"pt/v1/{device}/state", b"online")
+            peer.client.publish("pt/v1/-bad-/up", payload)
+    collector.wait(lambda: len(collector.arrivals) == len(sent))
+    assert [(one.device_id, one.data) for one in collector.arrivals] == sent
     peer.close()
 
 
