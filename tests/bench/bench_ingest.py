@@ -24,7 +24,7 @@ from typing import Any
 
 from tests.e2e import hammer
 from tests.e2e.verdict import Verdict
-from tests.support.services import mosquitto
+from tests.support.services import free_port, mosquitto
 
 ROOT = Path(__file__).resolve().parents[2]
 _COUNTER = "paho at QoS 0, counting only"
@@ -73,6 +73,14 @@ class Run:
         shutil.rmtree(folder)
         return result
 
+    def _parts(self, kind: str, count: int) -> dict[str, int]:
+        """CPU from the queue to the commit, in us a chunk. What is left of `all` is MQTT and the change of threads."""
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            words = [sys.executable, "-m", "tests.bench.ingest_roles", "parts", kind, str(count), folder]
+            answer = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        parts: dict[str, int] = json.loads(answer)
+        return parts
+
     def _role(
         self, words: list[str], environment: dict[str, str], out: int | None = None
     ) -> subprocess.Popen[str]:
@@ -83,13 +91,20 @@ class Run:
         """Messages/s of the product ÷ those of the counter, with `other` messages if named."""
         ratios, ours, theirs = [], [], []
         for _ in range(repeats):
-            theirs.append(self.receive("count", other or kind, count)["per_s"])
-            ours.append(self.receive("ingest", kind, count)["per_s"])
+            counter = self.receive("count", other or kind, count)
+            ingest = self.receive("ingest", kind, count)
+            theirs.append(counter["per_s"])
+            ours.append(ingest["per_s"])
             ratios.append(ours[-1] / theirs[-1])
         detail = {
             "ingest_per_s": round(median(ours)),
             "counted_per_s": round(median(theirs)),
             "repeats": repeats,
+            "cpu_us": {
+                **self._parts(kind, count),
+                "all": round(ingest["cpu_us"]),
+                "counted": round(counter["cpu_us"]),
+            },
         }
         return median(ratios), {"ratio": round(median(ratios), 3), **detail}
 
@@ -126,6 +141,25 @@ def _slow_fsync(run: Run, folder: Path, count: int, repeats: int) -> list[dict[s
     return [_figure("ingest.slow_fsync_share", median(shares), "ratio", "the same without", detail)]
 
 
+def _sender(folder: Path, count: int) -> dict[str, Any]:
+    """How fast an outbox that has filled empties again, at a server that answers at once."""
+    place = folder / "sender"
+    place.mkdir()
+    with ExitStack() as stack:
+        port = str(free_port())
+        command = [sys.executable, "-m", "tests.bench.ingest_roles"]
+        sink = subprocess.Popen([*command, "sink", port], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        stack.callback(sink.wait)
+        stack.callback(sink.kill)
+        assert sink.stdout is not None and sink.stdout.readline().strip() == "ready"
+        words = [*command, "send", port, str(count), str(place)]
+        answer = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    result = json.loads(answer)
+    detail = {"events": result["got"], "cpu_us": round(result["cpu_s"] / result["got"] * 1e6), "gzip": True}
+    detail["machine"] = _machine()
+    return _figure("ingest.sender_per_s", round(result["per_s"]), "events/s", None, detail)
+
+
 def _throughput(folder: Path, count: int, repeats: int) -> list[dict[str, Any]]:
     figures = []
     with mosquitto(_UNLIMITED) as broker:
@@ -152,6 +186,7 @@ def _throughput(folder: Path, count: int, repeats: int) -> list[dict[str, Any]]:
             "8 calls a chunk": {**calls_detail, "ratio": round(calls * 8, 3)},
         }
         figures.append(_figure("ingest.records_vs_receive_only", replay * 8, "ratio", _COUNTER, detail))
+    figures.append(_sender(folder, count))
     return figures
 
 

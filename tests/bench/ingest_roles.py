@@ -3,19 +3,27 @@
     python -m tests.bench.ingest_roles publish PORT KIND COUNT RATE
     python -m tests.bench.ingest_roles count PORT COUNT
     python -m tests.bench.ingest_roles ingest PORT COUNT FOLDER
+    python -m tests.bench.ingest_roles parts KIND COUNT FOLDER
+    python -m tests.bench.ingest_roles sink PORT
+    python -m tests.bench.ingest_roles send PORT COUNT FOLDER
 
 A receiver prints a line when it listens, and one with its figures as JSON when COUNT messages came, or no more do.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import socket
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pixeltrail_bridge.store.sqlite import SqliteStore
 
 DEVICES = 8
 _QUIET_S = 5.0  # no message for this long: the rest was lost on the way
@@ -95,7 +103,7 @@ class _Tally:
     """When the first and the last message came, and how many."""
 
     def __init__(self, count: int) -> None:
-        self.count, self.got = count, 0
+        self.count, self.got, self._began_cpu = count, 0, time.process_time()
         self.first = self.last = 0.0
         self.done = threading.Event()
 
@@ -114,7 +122,7 @@ class _Tally:
             "got": self.got,
             "seconds": seconds,
             "per_s": self.got / seconds,
-            "cpu_s": time.process_time(),
+            "cpu_us": (time.process_time() - self._began_cpu) / max(self.got, 1) * 1e6,
         }
 
 
@@ -198,11 +206,91 @@ def _ingest(port: int, count: int, folder: str) -> None:
     store.close()
 
 
+# ---- sender ---------------------------------------------------------------------
+
+
+async def _sink(port: int) -> None:
+    """Answers every request like Segment, and looks at none."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+                await reader.readexactly(length)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n" + b'{"success":true}')
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
+    print("ready", flush=True)
+    await server.serve_forever()
+
+
+class _Nowhere:
+    def send(self, device_id: str, data: bytes) -> bool:
+        return True
+
+
+def _filled(folder: str, kind: str, count: int, sink: str) -> tuple[SqliteStore, float, float]:
+    """A store that took `count` chunks without a broker; and the CPU of that, and of decoding alone, in us a chunk."""
+    from pixeltrail_bridge.ingest import Arrival, Ingest, IngestSettings
+    from pixeltrail_bridge.mapping.chunks import MappingSettings, map_chunk, map_sync
+    from pixeltrail_bridge.store.sqlite import SqliteStore
+    from pixeltrail_bridge.wire.decode import decode_uplink
+
+    store = SqliteStore(Path(folder) / "bench.db", (sink,))
+    settings = IngestSettings(mapping=MappingSettings(), min_free_bytes=0)
+    ingest = Ingest(store, settings, map_chunk=map_chunk, map_sync=map_sync)
+    for seq in range(1 + -(-count // DEVICES)):
+        for device in range(DEVICES):
+            data = _template(kind, b"bench--%d" % device, seq)
+            ingest.receive(Arrival(f"bench-{device}", data, 1_800_000_000_000, _Nowhere()))
+    chunks = len(ingest._queue)
+    began = time.process_time()
+    for item in ingest._queue:
+        assert isinstance(item, Arrival)
+        decode_uplink(item.data)
+    decoded = time.process_time()
+    ingest.commit_queued()
+    return store, (time.process_time() - decoded) / chunks * 1e6, (decoded - began) / chunks * 1e6
+
+
+def _parts(kind: str, count: int, folder: str) -> None:
+    store, all_us, decode_us = _filled(folder, kind, count, "sink")
+    store.close()
+    print(json.dumps({"decode": round(decode_us), "map_and_commit": round(all_us - decode_us)}), flush=True)
+
+
+async def _send(port: int, count: int, folder: str) -> None:
+    """Deliver an outbox of `count` events by the product's sender and Segment sink."""
+    from pixeltrail_bridge.delivery import Delivery
+    from pixeltrail_bridge.sinks.segment import SegmentSettings, SegmentSink
+
+    store, _, _ = _filled(folder, "track500", count, "segment")
+    waiting = store.pending("segment")
+    sink = SegmentSink(SegmentSettings(write_key="k", host=f"http://127.0.0.1:{port}"))
+    delivery = Delivery(store, [sink])
+    began, began_cpu = time.perf_counter(), time.process_time()
+    await delivery.start()
+    while delivery.health["segment"].sent < waiting:
+        await asyncio.sleep(0.01)
+    seconds, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
+    await delivery.stop()
+    store.close()
+    figures = {"got": waiting, "seconds": seconds, "per_s": waiting / seconds, "cpu_s": cpu_s}
+    print(json.dumps(figures), flush=True)
+
+
 if __name__ == "__main__":
     role, port, *rest = sys.argv[1:]
-    if role == "publish":
+    if role == "parts":
+        _parts(port, int(rest[0]), rest[1])
+    elif role == "publish":
         _publish(int(port), rest[0], int(rest[1]), float(rest[2]))
     elif role == "count":
         _count(int(port), int(rest[0]))
+    elif role == "sink":
+        asyncio.run(_sink(int(port)))
+    elif role == "send":
+        asyncio.run(_send(int(port), int(rest[0]), rest[1]))
     else:
         _ingest(int(port), int(rest[0]), rest[1])
