@@ -47,8 +47,8 @@ _FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "close"},
     {"kind": "wrong_json"},
 )
-_PROGRESS_S = 60.0  # for faults: nothing is measured by it
-_END_S = 150.0
+_PROGRESS_S = 200.0  # for faults: nothing is measured by it. A sink may wait for a minute after each failure
+_END_S = 200.0
 
 
 class Publisher(Service):
