@@ -228,6 +228,8 @@ def run(folder: Path, kills: int, *, seconds: float | None = None, **options: An
         world.await_progress(1)
         while sum(world.kills.values()) < kills and (seconds is None or time.monotonic() - began_s < seconds):
             world.strike()
+            if kills > 50 and sum(world.kills.values()) % 50 == 0:
+                print(f"hammer: {world.kills}, {world.journal.accepted} chunks accepted", file=sys.stderr)
         worked_s = time.monotonic() - began_s
         world.finish()
         verdict = world.verdict()
