@@ -17,6 +17,7 @@ DEVICE = "paced-board"
 
 
 PIECE_BYTES = 64  # carried at a time, as a UART's FIFO would be emptied
+OUTBOX_BYTES = 4096  # the kernel holds 8 KB of a pseudo-terminal: what is left of the sequence must fill the outbox
 
 
 class Slow:
@@ -47,9 +48,9 @@ def vitals_of(world: World) -> dict[int, int]:
 @pytest.mark.parametrize(
     ("name", "bytes_per_s", "speed"),
     [
-        ("lv_benchmark", 11_520, 1.5),
-        pytest.param("rgb_thermostat", 5_760, 8, marks=pytest.mark.slow),
-        pytest.param("gs8_textbox", 5_760, 3, marks=pytest.mark.slow),
+        ("lv_benchmark", 1_200, 3),
+        pytest.param("lv_benchmark", 600, 3, marks=pytest.mark.slow),
+        pytest.param("lv_benchmark", 1_200, 6, marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.timeout(200)
@@ -62,7 +63,13 @@ def test_the_picture_converges_over_a_slow_link(
         settings = {"serial": {"ports": [line.host_path]}, "mqtt": {"enabled": False}}
         with rig(tmp_path, settings) as world:
             board = world.play(
-                DEVICE, name, f"serial://{line.device_path}", pace=True, speed=speed, vitals_interval_s=1
+                DEVICE,
+                name,
+                f"serial://{line.device_path}",
+                pace=True,
+                speed=speed,
+                vitals_interval_s=1,
+                outbox_bytes=OUTBOX_BYTES,
             )
             counters = world.finish(board, timeout_s=120)
             with world.bridge.store() as store:
