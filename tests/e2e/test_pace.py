@@ -17,7 +17,8 @@ DEVICE = "paced-board"
 
 
 PIECE_BYTES = 64  # carried at a time, as a UART's FIFO would be emptied
-OUTBOX_BYTES = 4096  # the kernel holds 8 KB of a pseudo-terminal: what is left of the sequence must fill the outbox
+# The kernel holds 8 KB of a pseudo-terminal: what is left of the sequence must fill this.
+OUTBOX_BYTES = 4096
 
 
 class Slow:
