@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import LocalError, PeerError
+from ..errors import LocalError
 from .options import ConfigOption, SetOption, load_config, open_store
 
 if TYPE_CHECKING:
@@ -20,17 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.text import Text
 
+    from ..replay.recording import Picture
     from ..store.database import SqlStore
 
 _LONGEST_WAIT_S = 2.0  # a pause in the recording is cut to this
 _LEAST_WAIT_S = 0.04  # a terminal shows no more than about 25 pictures a second
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    at_ms: int
-    is_mixed: bool
-    rgb: NDArray[np.uint8]
 
 
 def run(
@@ -50,7 +43,7 @@ def run(
     """Show a recorded session here, or write its frames as PNG files."""
     with open_store(load_config(config, set_)) as store:
         session_id = _find_session(store, device, session)
-        frames = _frames(store, device, session_id)
+        frames = _pictures(store, device, session_id)
         if png is not None:
             print(_write_png(frames, png))
         elif sys.stdout.isatty():
@@ -70,30 +63,13 @@ def _find_session(store: SqlStore, device: str, session: int | None) -> int:
     return session if session is not None else sessions[-1]
 
 
-def _frames(store: SqlStore, device: str, session_id: int) -> Iterator[_Frame]:
-    """Each picture of the session, as it became visible."""
-    from ..replay.timeline import Timeline
-    from ..wire.decode import decode_uplink
-    from ..wire.messages import Chunk
+def _pictures(store: SqlStore, device: str, session_id: int) -> Iterator[Picture]:
+    from ..replay.recording import Recording
 
-    stream, timeline = b"", Timeline()
-    for stored in store.session_chunks(device, session_id):
-        if stored.stream != stream:
-            stream, timeline = stored.stream, Timeline()
-        try:
-            chunk = decode_uplink(stored.data)
-        except PeerError:
-            continue  # a dead letter; the timeline notices the hole
-        if not isinstance(chunk, Chunk):
-            continue
-        begin_ms = stored.received_ms if stored.host_ms is None else stored.host_ms
-        for moment in timeline.feed(chunk):
-            if moment.shown and timeline.canvas is not None and stored.session_id == session_id:
-                at_ms = begin_ms + moment.time_ms - chunk.time_ms
-                yield _Frame(at_ms, moment.shown.is_mixed, timeline.canvas.rgb())
+    return Recording.open(store, device, session_id).pictures()
 
 
-def _write_png(frames: Iterator[_Frame], folder: Path) -> str:
+def _write_png(frames: Iterator[Picture], folder: Path) -> str:
     from PIL import Image
 
     try:
@@ -102,30 +78,30 @@ def _write_png(frames: Iterator[_Frame], folder: Path) -> str:
             raise LocalError(f"{folder} holds frames already; name another folder")
         count, first_ms, last_ms = 0, 0, 0
         for count, frame in enumerate(frames, 1):
-            first_ms = first_ms or frame.at_ms
+            first_ms = frame.at_ms if count == 1 else first_ms
             last_ms = frame.at_ms - first_ms
-            Image.fromarray(frame.rgb).save(folder / f"frame-{count:06d}-{last_ms:09d}ms.png")
+            Image.fromarray(frame.rgb()).save(folder / f"frame-{count:06d}-{last_ms:09d}ms.png")
     except OSError as error:
         raise LocalError(f"{folder} cannot be written: {error.strerror}") from None
     return f"{count} frames over {last_ms / 1000:.1f} s in {folder}"
 
 
-def _show(frames: Iterator[_Frame], speed: float) -> None:
+def _show(frames: Iterator[Picture], speed: float) -> None:
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
     console = Console()
-    count, last_ms, due = 0, 0, time.monotonic()
+    count, last_ms, due = 0, -1, time.monotonic()
     with Live(console=console, auto_refresh=False, screen=True) as live:
         for frame in frames:
-            wait_s = min((frame.at_ms - last_ms) / 1000 / speed, _LONGEST_WAIT_S) if last_ms else 0
+            wait_s = min((frame.at_ms - last_ms) / 1000 / speed, _LONGEST_WAIT_S) if last_ms >= 0 else 0
             last_ms, count = frame.at_ms, count + 1
             due += wait_s
             if due - time.monotonic() < -_LEAST_WAIT_S:
                 continue  # late: the next one shows all the same
             time.sleep(max(0, due - time.monotonic()))
-            picture = _half_blocks(frame.rgb, console.width, console.height - 1)
+            picture = _half_blocks(frame.rgb(), console.width, console.height - 1)
             picture.append(f"frame {count}{', mixed' if frame.is_mixed else ''}. Ctrl-C ends.")
             live.update(picture, refresh=True)
         if count:

@@ -115,6 +115,19 @@ class Keyframe:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A session's chunks within a stream: first <= seq <= last.
+
+    `displays`: seqs of the chunks with a display record, from the one in force at `first` on.
+    """
+
+    stream: bytes
+    first: int
+    last: int
+    displays: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Projection:
     """A stream with committed chunks that the projector has not seen: `cursor` up to `watermark`."""
 
@@ -242,6 +255,7 @@ class Store(Protocol):
         self, device_id: str, stream: bytes, first_seq: int = 0, end_seq: int | None = None
     ) -> Iterator[StoredChunk]: ...
     def session_chunks(self, device_id: str, session_id: int) -> Iterator[StoredChunk]: ...
+    def spans(self, device_id: str, session_id: int) -> list[Span]: ...
     def projection(self, stream: bytes) -> int: ...
     def projection_state(self, stream: bytes) -> bytes | None: ...
     def streams_to_project(self) -> list[Projection]: ...

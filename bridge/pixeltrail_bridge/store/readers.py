@@ -15,6 +15,7 @@ from .base import (
     EventRow,
     Keyframe,
     Projection,
+    Span,
     StoredChunk,
     StreamRow,
 )
@@ -46,6 +47,15 @@ SELECT d.device_id, g.session_id, s.stream, g.seq, g.number, g.first, g."end", g
        g.host_ms
 FROM gaps g JOIN devices d ON d.no = g.device JOIN streams s ON s.no = g.stream
 WHERE {where} ORDER BY g.stream, g.first, g.seq, g.number
+"""
+_SPANS = """
+SELECT p.stream, s.stream, p.first, p.last FROM spans p JOIN streams s ON s.no = p.stream
+JOIN devices d ON d.no = p.device WHERE d.device_id = ? AND p.session_id = ? ORDER BY p.stream
+"""
+_DISPLAYS = """
+SELECT seq FROM heads WHERE stream = ? AND is_display AND seq <= ? AND seq >= (
+    SELECT coalesce(max(seq), ?) FROM heads WHERE stream = ? AND is_display AND seq <= ?
+) ORDER BY seq
 """
 _LETTERS = """
 SELECT id, device_id, kind, stream, seq, reason, raw, first_ms, last_ms, count FROM dead_letters WHERE id > ?
@@ -107,13 +117,7 @@ class Readers:
 
         What comes before the session's own chunks (`session_id` differs) is there for the decoder alone.
         """
-        spans = self._all(
-            "SELECT p.stream, s.stream, p.first, p.last FROM spans p JOIN streams s ON s.no = p.stream"
-            " JOIN devices d ON d.no = p.device WHERE d.device_id = ? AND p.session_id = ? ORDER BY p.stream",
-            device_id,
-            session_id,
-        )
-        for number, stream, first, last in spans:
+        for number, stream, first, last in self._all(_SPANS, device_id, session_id):
             heads = self._all(
                 "SELECT max(seq) FROM heads WHERE stream = ? AND is_display AND seq <= ?", number, first
             )
@@ -122,6 +126,14 @@ class Readers:
             if hello is not None:
                 yield from self._chunks(device_id, stream, number, hello, hello + 1)
             yield from self._chunks(device_id, stream, number, start, last + 1)
+
+    def spans(self, device_id: str, session_id: int) -> list[Span]:
+        """Where a session's chunks are, stream after stream; `chunks` reads them."""
+        found = []
+        for number, stream, first, last in self._all(_SPANS, device_id, session_id):
+            displays = self._all(_DISPLAYS, number, last, first, number, first)
+            found.append(Span(stream, first, last, tuple(seq for (seq,) in displays)))
+        return found
 
     # ---- projector ----------------------------------------------------------
 
