@@ -59,7 +59,6 @@ class Announcer:
         self._display_told = False
         self._blind_left = len(self._blind)
 
-    @property
     def has_holes(self):
         """True while a gap record about dropped chunks of this stream is still to be written."""
         return bool(self._holes)
@@ -97,11 +96,11 @@ class Announcer:
             if chunk.end_record():
                 return 0
             is_bad = w.bad
-            is_whole = w.end >= self._max_chunk - 1
+            is_whole = chunk.is_whole
             chunk.drop_record()
             if is_bad:
                 raise ValueError("an argument that the wire cannot carry: %r" % (a,))
-            if is_fresh:
+            if is_fresh and not chunk.may_grow:
                 return wire.GAP_TOO_LARGE if is_whole else wire.GAP_OUTBOX_FULL
             chunk.close()
         return wire.GAP_OUTBOX_FULL

@@ -31,7 +31,6 @@ class Backlog:
         self._rests_at = 0
         self._told = None  # whom a purge under way tells of dropped chunks
 
-    @property
     def is_moving(self):
         return self._left > 0
 
@@ -41,7 +40,7 @@ class Backlog:
             if elapsed(now, self._rests_at) < _RETRY_MS:
                 return False
             self._is_resting = False
-        if link.is_pinned:
+        if link.is_pinned():
             return False
         faults = self.spool.faults
         moved = False
@@ -90,7 +89,7 @@ class Backlog:
         return True
 
     def _give_up(self):
-        if self.spool.is_writing or self._left:
+        if self.spool.is_writing() or self._left:
             self.spool.abort()
         self._left = 0
 

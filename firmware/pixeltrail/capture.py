@@ -171,8 +171,8 @@ class Capture:
         """Go on in another chunk. The encoder may ask for more room once before it splits a row."""
         chunk = self._chunk
         chunk.drop_record()
-        if is_fresh and chunk.writer.end < self._max_chunk - 1:
-            return False  # a small chunk, since the outbox is nearly full: it will be larger
+        if is_fresh and not chunk.is_whole:
+            return chunk.may_grow  # else the outbox is nearly full: the next one will be larger
         self._starved += 1
         if is_fresh and self._starved > 2:
             self._starved = 0

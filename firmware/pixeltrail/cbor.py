@@ -17,9 +17,9 @@ from micropython import const
 from .wire import MAX_DEPTH, MAX_NAME, MAX_TEXT
 
 try:
-    from .kernels import copy, text_bytes
+    from . import kernels
 except (ImportError, SyntaxError):  # CPython, or a port that cannot emit native code
-    from .kernels_plain import copy, text_bytes
+    from . import kernels_plain as kernels
 
 UINT = 0x00
 NEGATIVE = 0x20
@@ -52,84 +52,85 @@ _FLOAT_BYTES = 4 if _IS_SINGLE else 8
 
 
 class Writer:
-    """Writes items into `buffer[at:end]`; `at` moves on."""
+    """Writes items into `buffer[at:end]`; `at` moves on.
+
+    No class of the device that is stored to in every step has a property: beside one, MicroPython looks for a setter
+    at each store to any attribute, which costs ten times as much.
+    """
 
     def __init__(self, buffer):
         self.buffer = buffer
-        self.at = 0
-        self.end = len(buffer)
-        self.overflow = False
-        self.bad = False
         self._items = 0
+        self.reset(0, len(buffer))
 
     def reset(self, at, end):
         self.at = at
         self.end = end
+        self._stop = end  # 0 behind the first item that was refused: from there on nothing fits
         self.overflow = False
         self.bad = False
 
     def rewind(self, mark):
         """Forget everything from `mark`, an earlier `at`, and both flags."""
         self.at = mark
+        self._stop = self.end
         self.overflow = False
         self.bad = False
 
-    @property
-    def ok(self):
-        return not (self.overflow or self.bad)
-
-    def byte(self, value):
-        if self.overflow or self.bad:
-            return
-        if self.at >= self.end:
-            self.overflow = True
-            return
-        self.buffer[self.at] = value
+    def seal(self):
+        """End an open array with the byte that was kept behind `end`; nothing was refused."""
+        self.buffer[self.at] = BREAK
         self.at += 1
 
-    def _fits(self, size):
-        if self.overflow or self.bad:
-            return False
-        if self.at + size > self.end:
+    def byte(self, value):
+        at = self.at
+        if at < self._stop:
+            self.buffer[at] = value
+            self.at = at + 1
+        else:
+            self._refuse(0)
+
+    def _went(self, at):
+        """A kernel wrote up to `at`, found no room (0), or something that must not be written (-1)."""
+        if at > 0:
+            self.at = at
+        else:
+            self._refuse(at)
+
+    def _refuse(self, at):
+        self._stop = 0
+        if at:
+            self.bad = True
+        else:
             self.overflow = True
-            return False
-        return True
+
+    def _fits(self, size):
+        if self.at + size <= self._stop:
+            return True
+        self._refuse(0)
+        return False
 
     def head(self, major, value):
         """The head of an item: `major` is one of UINT to TAG, `value` an integer below 2^30."""
-        if not 0 <= value <= _U30_MAX:
-            self.bad = True
-            return
-        if value < 24:
-            self.byte(major | value)
-            return
-        size = 2 if value < 0x100 else 3 if value < 0x10000 else 5
-        if not self._fits(size):
-            return
-        buffer = self.buffer
-        at = self.at
-        self.at = at + size
-        if size == 2:
-            buffer[at] = major | 24
-        elif size == 3:
-            buffer[at] = major | 25
-            buffer[at + 1] = value >> 8
+        at = kernels.head(self.buffer, self.at, self._stop, major, value)
+        if at > 0:
+            self.at = at
         else:
-            buffer[at] = major | 26
-            buffer[at + 1] = value >> 24
-            buffer[at + 2] = value >> 16 & 0xFF
-            buffer[at + 3] = value >> 8 & 0xFF
-        buffer[at + size - 1] = value & 0xFF
+            self._refuse(at)
 
     def uint(self, value):
-        self.head(UINT, value)
+        at = kernels.head(self.buffer, self.at, self._stop, UINT, value)
+        if at > 0:
+            self.at = at
+        else:
+            self._refuse(at)
 
     def uint_to(self, value, most):
         """An unsigned integer that the contract limits."""
         if 0 <= value <= most:
             self.head(UINT, value)
         else:
-            self.bad = True
+            self._refuse(-1)
 
     def integer(self, value):
         if 0 <= value <= _U30_MAX:
@@ -139,14 +140,14 @@ class Writer:
         elif _I64_LEAST <= value <= _I64_MAX:
             self._wide(value)
         else:
-            self.bad = True
+            self._refuse(-1)
 
     def small_integer(self, value):
         """An integer that the contract keeps within 30 bits and a sign."""
         if _I30_LEAST <= value <= _U30_MAX:
             self.integer(value)
         else:
-            self.bad = True
+            self._refuse(-1)
 
     def _wide(self, value):
         if not self._fits(9):
@@ -181,15 +182,10 @@ class Writer:
 
     def text(self, value, limit=MAX_TEXT):
         """A str of at most `limit` bytes of UTF-8."""
-        if not isinstance(value, str):
-            self.bad = True
-            return
-        size = text_bytes(value, len(value))
-        if size > limit:
-            self.bad = True
-            return
-        self.head(TEXT, size)
-        self._copy(value, 0, size)
+        if type(value) is str or isinstance(value, str):  # a kernel takes a number for an address
+            self._went(kernels.text(self.buffer, self.at, self._stop, value, len(value), limit))
+        else:
+            self._refuse(-1)
 
     def name(self, value):
         self.text(value, MAX_NAME)
@@ -203,31 +199,32 @@ class Writer:
     def cut_text(self, value, limit=MAX_TEXT):
         """As much of a str as fits, whole characters; for texts where the beginning is worth having."""
         if not isinstance(value, str):
-            self.bad = True
+            self._refuse(-1)
             return
-        size = text_bytes(value, len(value))
-        room = self.end - self.at - 3
+        begin = self.at + 3
+        room = self._stop - begin
         if room < 0:
-            self.overflow = True
+            self._refuse(0)
             return
+        size = kernels.text_bytes(value, len(value))
         cut = min(size, limit, room)
-        self.byte(TEXT | 25)
-        self.byte(0)
-        self.byte(0)
-        begin = self.at
-        self._copy(value, 0, cut)
-        if self.overflow or self.bad:
-            return
+        buffer = self.buffer
+        kernels.copy(buffer, begin, value, 0, cut)
         if cut < size:
-            cut = _whole_characters(self.buffer, begin, cut)
-            self.at = begin + cut
-        self.buffer[begin - 2] = cut >> 8
-        self.buffer[begin - 1] = cut & 0xFF
+            cut = _whole_characters(buffer, begin, cut)
+        buffer[begin - 3] = TEXT | 25
+        buffer[begin - 2] = cut >> 8
+        buffer[begin - 1] = cut & 0xFF
+        self.at = begin + cut
 
     def blob(self, value, start, size):
         """A byte string copied from value[start : start + size]."""
         self.head(BYTES, size)
         self._copy(value, start, size)
+
+    def raw(self, items):
+        """Items that are encoded already."""
+        self._copy(items, 0, len(items))
 
     def blob_or_null(self, value):
         if value is None:
@@ -245,7 +242,7 @@ class Writer:
 
     def _copy(self, value, start, size):
         if self._fits(size):
-            copy(self.buffer, self.at, value, start, size)
+            kernels.copy(self.buffer, self.at, value, start, size)
             self.at += size
 
     def array(self, count):
@@ -264,6 +261,17 @@ class Writer:
         """End the innermost open array or map."""
         self.byte(BREAK)
 
+    def begin(self, items, kind):
+        """An array of `items` below 24, the first of which is a record's kind."""
+        at = self.at
+        if at + 2 <= self._stop:
+            buffer = self.buffer
+            buffer[at] = ARRAY | items
+            buffer[at + 1] = kind
+            self.at = at + 2
+        else:
+            self._refuse(0)
+
     def properties(self, values):
         """A dict with str keys, or None for an empty one."""
         self._items = _MAX_ITEMS
@@ -272,51 +280,62 @@ class Writer:
         elif isinstance(values, dict):
             self._dict(values, MAX_DEPTH)
         else:
-            self.bad = True
+            self._refuse(-1)
 
     def _dict(self, values, depth):
         if depth == 0:
-            self.bad = True
+            self._refuse(-1)
             return
         self.head(MAP, len(values))
         for key in values:
             self.text(key, MAX_NAME)
             self._value(values[key], depth - 1)
-            if self.overflow or self.bad:
+            if not self._stop:
                 return
 
     def _list(self, values, depth):
         if depth == 0:
-            self.bad = True
+            self._refuse(-1)
             return
         self.head(ARRAY, len(values))
         for value in values:
             self._value(value, depth - 1)
-            if self.overflow or self.bad:
+            if not self._stop:
                 return
 
     def _value(self, value, depth):
         self._items -= 1
         if self._items < 0:
-            self.bad = True
+            self._refuse(-1)
+            return
+        kind = type(value)
+        if kind is int:
+            self.integer(value)
+        elif kind is str:
+            self.text(value)
         elif value is None:
             self.byte(NULL)
-        elif value is True:
-            self.byte(TRUE)
-        elif value is False:
-            self.byte(FALSE)
+        elif kind is bool:
+            self.byte(TRUE if value else FALSE)
+        elif kind is float:
+            self.real(value)
+        else:
+            self._rarer(value, depth)
+
+    def _rarer(self, value, depth):
+        """What holds others, and classes made from those above."""
+        if isinstance(value, dict):
+            self._dict(value, depth)
+        elif isinstance(value, _SEQUENCES):
+            self._list(value, depth)
         elif isinstance(value, int):
             self.integer(value)
         elif isinstance(value, str):
             self.text(value)
         elif isinstance(value, float):
             self.real(value)
-        elif isinstance(value, dict):
-            self._dict(value, depth)
-        elif isinstance(value, _SEQUENCES):
-            self._list(value, depth)
         else:
-            self.bad = True
+            self._refuse(-1)
 
 
 def _whole_characters(buffer, begin, size):

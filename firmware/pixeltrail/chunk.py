@@ -1,4 +1,4 @@
-"""The chunk that is being filled: one at a time, in one buffer, copied into the outbox when it is closed.
+"""The chunk that is being filled: one at a time, in the outbox's ring, where it will lie.
 
 A chunk opens with its first record, carries replay data or everything else, and takes its sequence number then; since
 only a closed chunk exists for anyone else, one that is thrown away gives its number back. The outbox is asked for room
@@ -12,8 +12,8 @@ at opening; until the chunk is closed its room can only grow.
 
 from micropython import const
 
-from . import message
-from .cbor import Writer
+from . import wire
+from .cbor import ARRAY, BYTES, UINT, Writer
 
 _MAX_RECORDS = const(500)
 _SMALLEST = const(48)  # room below this is none: a chunk's head takes up to 23 bytes
@@ -23,7 +23,16 @@ class Chunk:
     def __init__(self, outbox, max_chunk):
         self._outbox = outbox
         self._max = max_chunk
-        self.writer = Writer(bytearray(max_chunk))
+        self.writer = Writer(outbox.buffer)
+        self._head = bytearray(b"\0\0\0" + bytes(wire.STREAM_ID_BYTES))  # the first bytes of every chunk
+        self._head[0] = ARRAY | 31
+        self._head[1] = UINT | wire.VERSION
+        self._head[2] = BYTES | wire.STREAM_ID_BYTES
+        self._begins_at = 0
+        # The end of the ring is used up to where less than this is left; a record that needs more gets what there is.
+        self._least_wish = self._wish = max_chunk >> 2
+        self.may_grow = False  # the chunk that was dropped last could have had more room
+        self.is_whole = False  # the open chunk has all the room that one may have
         self.is_open = False
         self.is_replay = False
         self.is_writing = False  # a record is begun
@@ -32,13 +41,12 @@ class Chunk:
         self._last_ms = 0
         self._record_at = 0
         self._record_ms = 0
-        self._stream = b""
         self._tag = 0
         self.seq = 0  # of the open chunk, or of the next
 
     def begin_stream(self, stream, tag):
         """Number from 0 under another stream; no chunk may be open."""
-        self._stream = stream
+        self._head[3:] = stream
         self._tag = tag
         self.seq = 0
         self._last_ms = 0
@@ -49,14 +57,21 @@ class Chunk:
             if self.is_replay == is_replay and self.records < _MAX_RECORDS:
                 return True
             self.close()
-        room = self._outbox.room(level)
+        most = self._max
+        room = self._outbox.reserve(level, self._wish)
         if room < _SMALLEST:
             return False
         if now_ms < self._last_ms:
             now_ms = self._last_ms
+        self.is_whole = room >= most
+        if room > most:
+            room = most
+        at = self._begins_at = self._outbox.start_of_next()
         w = self.writer
-        w.reset(0, min(room, self._max) - 1)  # one byte to close the array
-        message.begin_chunk(w, self._stream, self.seq, now_ms)
+        w.reset(at, at + room - 1)  # one byte to close the array
+        w.raw(self._head)
+        w.uint(self.seq)
+        w.uint(now_ms)
         self.is_open = True
         self.is_replay = is_replay
         self.records = 0
@@ -89,6 +104,8 @@ class Chunk:
         self.writer.rewind(self._record_at)
         if self.records == 0:
             self.is_open = False
+            self.may_grow = self._wish < self._max
+            self._wish = self._max
 
     def discard(self):
         """Throw the open chunk away; the next one takes its number."""
@@ -100,9 +117,9 @@ class Chunk:
             return 0
         self.is_open = False
         w = self.writer
-        w.end += 1
-        w.close()
-        self._outbox.describe(self.seq, self._tag, self.is_replay)
-        self._outbox.append(w.buffer, w.at)
+        w.seal()
+        size = w.at - self._begins_at
+        self._outbox.commit(self.seq, size, self._tag | 256 if self.is_replay else self._tag)
         self.seq += 1
-        return w.at
+        self._wish = self._least_wish
+        return size

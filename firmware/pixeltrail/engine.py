@@ -100,9 +100,9 @@ class Engine:
         self._looked_at = 0
         self._use_display()
         kept = self._state.get("opt_out", 0)
-        if kept & _BY_APP:
-            self._session.opted_out_by_app = True
-        self._session.opted_out_by_bridge = bool(kept & _BY_BRIDGE)
+        self._session.set_opt_out(
+            self._session.opted_out_by_app or bool(kept & _BY_APP), bool(kept & _BY_BRIDGE)
+        )
         if self._settings.enable_remote_config:
             self._remote.load(self._clock)
             self._use_remote()
@@ -179,10 +179,11 @@ class Engine:
 
     def _housekeep(self, now):
         self._kept_at = now
-        if self._is_purging and not (self._link.is_pinned and not self._faults.off[TRANSPORT]):
+        if self._is_purging and not (self._link.is_pinned() and not self._faults.off[TRANSPORT]):
+            self._chunk.close()
             self._link.purge(self._announcer.note_hole)
             self._is_purging = False
-        if self._link.can_begin_stream:
+        if self._link.can_begin_stream():
             if self._clock.stream_ms >= _RENEW or self._chunk.seq >= _RENEW:
                 self._renew_stream()
         if self._remote.tick(now):
@@ -239,7 +240,7 @@ class Engine:
             self._vitals.note_step(step_us)
 
     def _send_vitals(self):
-        if not self._vitals.is_wanted:
+        if not self._vitals.is_wanted():
             return
         self._vitals.note_told(self._clock.now)
         self._vitals.collect(self._capture, self._link, self._announcer, self._faults.errors)
@@ -262,14 +263,14 @@ class Engine:
             self._use_remote()
         if orders & ORDER_KEYFRAME:
             self._pacer.is_key_requested = True
-        if orders & ORDER_NEW_STREAM and self._link.can_begin_stream:
+        if orders & ORDER_NEW_STREAM and self._link.can_begin_stream():
             self._renew_stream()
 
     def _follow_opt_out(self, is_out):
         """The bridge repeats what it knows; until it has heard that the app lifted an opt-out, that is old news."""
         if is_out and self._link.newest.acked <= self._announcer.lifted_at:
             return
-        self._session.opted_out_by_bridge = is_out
+        self._session.set_opt_out(self._session.opted_out_by_app, is_out)
         self._apply_opt_out()
 
     def _use_remote(self):
@@ -322,7 +323,7 @@ class Engine:
     def _renew_stream(self):
         self._pacer.halt()
         self._chunk.close()
-        if self._announcer.has_holes:
+        if self._announcer.has_holes():
             self._link.newest.has_holes = True  # its gap records come too late: a sync will tell
         self._begin_stream()
         self._announcer.begin_stream()

@@ -55,6 +55,7 @@ class Link:
         self._date = date
         self._streams = Streams(chunk, boot)
         self.streams = self._streams.all
+        self.newest = self._streams.newest
         self.downlink = message.Downlink()  # holds what ORDER_SESSION and ORDER_CONFIG tell of
         self._sync = Writer(bytearray(_SYNC_BYTES))
         self._orders = 0
@@ -124,17 +125,13 @@ class Link:
 
     # --- streams ---
 
-    @property
-    def newest(self):
-        return self._streams.newest
-
-    @property
     def can_begin_stream(self):
-        return self._streams.can_begin
+        return self._streams.can_begin()
 
     def begin_stream(self, name, stream_ms):
         """Begin a stream, the earlier one being `stream_ms` old and wholly in the outbox. Allocates."""
         previous = self._streams.begin(name, stream_ms)
+        self.newest = self._streams.newest
         self._random = (name[0] << 8 | name[1]) or 1
         if len(self.streams) == 1:
             self._activate()
@@ -150,7 +147,7 @@ class Link:
 
     def _retire(self):
         """Go on to the next stream once the active one is wholly acked."""
-        while len(self.streams) > 1 and self.streams[0].is_over:
+        while len(self.streams) > 1 and self.streams[0].is_over():
             self.streams.pop(0)
             self._activate()
 
@@ -165,7 +162,7 @@ class Link:
                 if length < 0:
                     return stream.acked
                 if length:
-                    seq = self._spool.loaded_seq
+                    seq = self._spool.loaded_seq()
             if seq >= 0:
                 return max(seq, stream.acked)
         at = self._outbox.oldest()
@@ -173,13 +170,11 @@ class Link:
             return self._outbox.seq(at)
         return self._streams.next_of(stream)
 
-    @property
-    def drained(self):
+    def is_drained(self):
         if self._spool is not None and self._spool.segments:
             return False
         return not self._outbox.count and len(self.streams) == 1 and not self._chunk.is_open
 
-    @property
     def in_flight(self):
         return self._outbox.sent if self._spool is None else self._outbox.sent + self._spool.sent
 
@@ -214,7 +209,6 @@ class Link:
             if self._may_send(now):
                 self._send(now, stream_ms)
 
-    @property
     def is_pinned(self):
         return self._pinned != _NOTHING
 
@@ -263,10 +257,10 @@ class Link:
 
     def _is_waiting(self):
         """Something was sent that only an ack can settle: chunks, or the end of a stream with holes."""
-        if self.in_flight:
+        if self.in_flight():
             return True
         stream = self.streams[0]
-        return stream.end >= 0 and not stream.is_over
+        return stream.end >= 0 and not stream.is_over()
 
     def _go_back(self):
         self._outbox.go_back()
@@ -291,7 +285,7 @@ class Link:
                 return
             self._send_sync(now, stream_ms)
         for _ in range(_SENDS_A_STEP):
-            if self.in_flight >= self._window or not transport.can_send():
+            if self.in_flight() >= self._window or not transport.can_send():
                 return
             if self._spool is not None and self._spool.segments:
                 at = self._send_from_flash(now)
@@ -341,7 +335,7 @@ class Link:
 
     def _send_from_flash(self, now):
         """1 when a chunk went, 0 when flash has none to send, -1 when none can be sent in this step."""
-        if self.is_purging or not self._spool.can_mark:
+        if self.is_purging or not self._spool.can_mark():
             return -1
         length = self._load_spooled(self.streams[0])
         if length > 0:
@@ -361,7 +355,7 @@ class Link:
         spool = self._spool
         if not self._transport.send(spool.buffer, spool.slot, length):
             return False
-        seq = spool.loaded_seq
+        seq = spool.loaded_seq()
         self._pinned = _IN_SPOOL
         self._note_sent(now, seq, length)
         spool.mark_sent()
@@ -369,7 +363,7 @@ class Link:
         return True
 
     def _note_sent(self, now, seq, length):
-        if not self.in_flight:
+        if not self.in_flight():
             self._progress_at = self._taken_at = now
         if seq < self._highest:
             self.resent += 1
@@ -475,7 +469,7 @@ class Link:
         stream = self.streams[0]
         if self._spool is not None:
             self._spool.free(stream.name, stream.acked)
-            if self._backlog.is_moving:
+            if self._backlog.is_moving():
                 return
         while True:
             at = outbox.oldest()

@@ -15,14 +15,6 @@ from .cbor_reader import Reader
 _MOST_LEVEL = const(4)  # debug
 
 
-def begin_chunk(w, stream, seq, time_ms):
-    w.array_open()
-    w.uint(wire.VERSION)
-    w.blob(stream, 0, wire.STREAM_ID_BYTES)
-    w.uint(seq)
-    w.uint(time_ms)
-
-
 def sync(w, stream, oldest, next_seq, now_ms, epoch, boot, previous, device_id):
     """`epoch` is eight bytes or None, `previous` a stream ID or None."""
     w.array(10)
@@ -40,8 +32,7 @@ def sync(w, stream, oldest, next_seq, now_ms, epoch, boot, previous, device_id):
 
 def hello(w, device, clock_quality, previous):
     """`device` has the attributes of config.Device."""
-    w.array(11)
-    w.uint(wire.HELLO)
+    w.begin(11, wire.HELLO)
     w.text(device.device_id)
     w.uint(device.boot)
     w.uint(device.boot_reason)
@@ -55,8 +46,7 @@ def hello(w, device, clock_quality, previous):
 
 
 def display(w, tap, encoder, references):
-    w.array(9)
-    w.uint(wire.DISPLAY)
+    w.begin(9, wire.DISPLAY)
     w.uint(tap.width)
     w.uint(tap.height)
     w.uint(tap.format)
@@ -68,23 +58,20 @@ def display(w, tap, encoder, references):
 
 
 def session_start(w, index, sampled, epoch):
-    w.array(4)
-    w.uint(wire.SESSION_START)
+    w.begin(4, wire.SESSION_START)
     w.uint(index)
     w.boolean_or_null(sampled)
     w.wide_uint(epoch)
 
 
 def session_end(w, index, _b, _c):
-    w.array(2)
-    w.uint(wire.SESSION_END)
+    w.begin(2, wire.SESSION_END)
     w.uint(index)
 
 
 def touch(w, x, y, phase):
     """`x` is None inside a mask."""
-    w.array(4)
-    w.uint(wire.TOUCH)
+    w.begin(4, wire.TOUCH)
     if x is None:
         w.null()
         w.null()
@@ -95,52 +82,45 @@ def touch(w, x, y, phase):
 
 
 def key(w, name, phase, amount):
-    w.array(4)
-    w.uint(wire.KEY)
+    w.begin(4, wire.KEY)
     w.name(name)
     w.uint_to(phase, wire.TURN)
     w.small_integer(amount)
 
 
 def track(w, event, properties, _c):
-    w.array(3)
-    w.uint(wire.TRACK)
+    w.begin(3, wire.TRACK)
     w.name(event)
     w.properties(properties)
 
 
 def screen(w, name, properties, _c):
-    w.array(3)
-    w.uint(wire.SCREEN)
+    w.begin(3, wire.SCREEN)
     w.name(name)
     w.properties(properties)
 
 
 def identify(w, user, traits, _c):
-    w.array(3)
-    w.uint(wire.IDENTIFY)
+    w.begin(3, wire.IDENTIFY)
     w.name_or_null(user)
     w.properties(traits)
 
 
 def group(w, group_id, traits, _c):
-    w.array(3)
-    w.uint(wire.GROUP)
+    w.begin(3, wire.GROUP)
     w.name(group_id)
     w.properties(traits)
 
 
 def alias(w, user, previous, _c):
-    w.array(3)
-    w.uint(wire.ALIAS)
+    w.begin(3, wire.ALIAS)
     w.name(user)
     w.name_or_null(previous)
 
 
 def gap(w, first, end, refused, reason):
     """`refused` is frames, inputs and calls, as a sequence of three, or None for none."""
-    w.array(5)
-    w.uint(wire.GAP)
+    w.begin(5, wire.GAP)
     w.uint(first)
     w.uint(end)
     w.array(3)
@@ -151,8 +131,7 @@ def gap(w, first, end, refused, reason):
 
 def vitals(w, numbers, _b, _c):
     """`numbers` is indexed by the keys of the vitals map; None stands for what is not known."""
-    w.array(2)
-    w.uint(wire.VITALS)
+    w.begin(2, wire.VITALS)
     w.map_open()
     for key in range(len(numbers)):
         if numbers[key] is not None:
@@ -162,16 +141,14 @@ def vitals(w, numbers, _b, _c):
 
 
 def log(w, level, text, _c):
-    w.array(3)
-    w.uint(wire.LOG)
+    w.begin(3, wire.LOG)
     w.uint_to(level, _MOST_LEVEL)
     w.cut_text(text)
 
 
 def masks(w, rectangles, _b, _c):
     """`rectangles` holds x, y, width and height of each mask, flat."""
-    w.array(2)
-    w.uint(wire.MASKS)
+    w.begin(2, wire.MASKS)
     w.array(len(rectangles))
     for number in rectangles:
         w.uint(number)
@@ -179,15 +156,13 @@ def masks(w, rectangles, _b, _c):
 
 def unknown_area(w, rectangle, _b, _c):
     """`rectangle` is x, y, width and height."""
-    w.array(5)
-    w.uint(wire.UNKNOWN_AREA)
+    w.begin(5, wire.UNKNOWN_AREA)
     for number in rectangle:
         w.uint(number)
 
 
 def opt_out(w, is_out, _b, _c):
-    w.array(2)
-    w.uint(wire.OPT_OUT)
+    w.begin(2, wire.OPT_OUT)
     w.boolean(is_out)
 
 

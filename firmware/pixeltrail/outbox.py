@@ -7,19 +7,22 @@ bytes between are lost until the ring has passed them.
 Whether a chunk may come in depends on what it carries: frames up to FRAMES, calls and inputs up to CALLS, what the
 recorder itself must say (gap, session end, opt-out) up to the brim.
 
+A chunk is written where it will lie: `reserve` says where, `commit` makes a slot of it. Between the two, chunks may be
+acked, but none may be purged.
+
 A slot is a head of 8 bytes, then the chunk:  seq (4, little-endian)  size (2)  tag of its stream  class
 The send cursor divides the ring: `sent` chunks between the oldest and it were given to the transport.
 
-Written by the recorder (append, purge) and by the link (everything else), which run in turn; nothing here is safe to
-call from an interrupt.
+Written by the recorder (reserve, commit, purge) and by the link (everything else), which run in turn; nothing here is
+safe to call from an interrupt.
 """
 
 from micropython import const
 
 try:
-    from .kernels import copy
+    from . import kernels
 except (ImportError, SyntaxError):  # CPython, or a port that cannot emit native code
-    from .kernels_plain import copy
+    from . import kernels_plain as kernels
 
 FRAMES = 0
 CALLS = 1
@@ -34,9 +37,9 @@ class Outbox:
     def __init__(self, size):
         self.buffer = bytearray(size)
         self.size = size
-        self._new = bytearray(_HEAD)  # of the slot that comes next
         calls = min(size * 97 // 100, size - _RESERVE)
         self._limits = (min(size * 75 // 100, calls), calls, size)
+        self._place = 0  # of the slot that comes next
         self.clear()
 
     def clear(self):
@@ -52,42 +55,51 @@ class Outbox:
     # --- the recorder's side ---
 
     def room(self, level):
-        """Bytes that a chunk of this level may have now; any smaller one fits as well."""
+        """Bytes that a chunk of this level may have now."""
+        place = self._place
+        room = self.reserve(level, self.size)
+        self._place = place  # a chunk may be open there
+        return room
+
+    def reserve(self, level, wanted):
+        """Choose where the next chunk lies, `start_of_next`; returns how many bytes it may have, `wanted` if it can."""
         if self.count == 0:
             self.clear()
+        tail = self._place = self._tail
+        head = self._head
         left = self._limits[level] - self.used - _HEAD
-        if self.count and self._tail <= self._head:
-            return max(0, min(self._head - self._tail - _HEAD, left))
-        lost = self.size - self._tail
-        behind = min(lost - _HEAD, left)
-        before = min(self._head - _HEAD, left - lost)
-        return max(0, behind, before)
+        if self.count and tail <= head:
+            room = head - tail - _HEAD
+            return max(0, room if room < left else left)
+        room = self.size - tail - _HEAD
+        if room > left:
+            room = left
+        if room < wanted:
+            left -= self.size - tail
+            if left > head - _HEAD:
+                left = head - _HEAD
+            if left > room:
+                self._place = 0
+                room = left
+        return max(0, room)
 
-    def describe(self, seq, tag, is_replay):
-        """What the next append carries. Two calls, so that neither frame needs more than 11 slots."""
-        head = self._new
-        head[0] = seq & 0xFF
-        head[1] = seq >> 8 & 0xFF
-        head[2] = seq >> 16 & 0xFF
-        head[3] = seq >> 24
-        head[6] = tag
-        head[7] = 1 if is_replay else 0
+    def start_of_next(self):
+        """Where the bytes begin of the chunk that room was reserved for."""
+        return self._place + _HEAD
 
-    def append(self, data, length):
-        """Copy data[0:length] in. The caller has asked `room` since the last append."""
+    def commit(self, seq, length, marks):
+        """Admit the chunk of `length` bytes at `start_of_next`. `marks`: its stream's tag, and 256 for replay data."""
+        place = self._place
         if self.count == 0:
-            self.clear()
-        if self._tail >= self._head and self.size - self._tail < _HEAD + length:
+            self._head = self._tail = self._cursor = place
+            self._wrap = self.size
+        elif place != self._tail:
             self._turn()
-        at = self._tail
-        self._new[4] = length & 0xFF
-        self._new[5] = length >> 8
-        copy(self.buffer, at, self._new, 0, _HEAD)
-        copy(self.buffer, at + _HEAD, data, 0, length)
-        at = _HEAD + length
-        self._tail += at
-        self.used += at
+        kernels.write_slot(self.buffer, place, seq, length, marks)
         self.unsent += length
+        length += _HEAD
+        self._tail = place + length
+        self.used += length
         self.count += 1
 
     def _turn(self):
@@ -128,7 +140,7 @@ class Outbox:
                 self._turn()
             else:
                 self._head = self._tail = self._cursor = 0
-        copy(self.buffer, self._tail, self.buffer, at, need)
+        kernels.copy(self.buffer, self._tail, self.buffer, at, need)
         self._tail += need
         self.used += need
         self.count += 1
@@ -141,8 +153,7 @@ class Outbox:
     # --- a slot, by its position ---
 
     def seq(self, at):
-        ring = self.buffer
-        return ring[at] | ring[at + 1] << 8 | ring[at + 2] << 16 | ring[at + 3] << 24
+        return kernels.read_seq(self.buffer, at)
 
     def length(self, at):
         return self.buffer[at + 4] | self.buffer[at + 5] << 8

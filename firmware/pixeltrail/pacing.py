@@ -55,8 +55,7 @@ class Pacer:
             self._capture.give_up()
             self.needs_key = True
 
-    @property
-    def idle(self):
+    def is_idle(self):
         """True when the newest refresh is wholly in chunks."""
         capture = self._capture
         return not (capture.is_open or capture.is_waiting or (self.needs_key and capture.has_picture))

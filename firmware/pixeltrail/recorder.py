@@ -139,13 +139,13 @@ class Recorder(Engine):
 
     def session_id(self):
         """The session's ID, -1 while nobody knows it."""
-        return self._session.id
+        return self._session.known_id()
 
     def replay_id(self):
         """`<device ID>/<session ID>`, None unless the session is being recorded and its ID is known."""
         if not self._is_recording() or not self._session.has_id:
             return None
-        return "%s/%d" % (self._device.device_id, self._session.id)
+        return "%s/%d" % (self._device.device_id, self._session.known_id())
 
     def _mask_changed(self):
         self._check_sight()
@@ -302,12 +302,12 @@ class Recorder(Engine):
         """True when the newest refresh is wholly in chunks, or there is nothing to record."""
         if not (self._is_recording() and self._is_seeing):
             return True
-        return self._pacer.idle and not (self._is_live and self._tap.is_changed)
+        return self._pacer.is_idle() and not (self._is_live and self._tap.is_changed)
 
     @property
     def drained(self):
         """True when the bridge has everything."""
-        return self._announcer.is_told() and self._link.drained
+        return self._announcer.is_told() and self._link.is_drained()
 
     def stats(self):
         """Counts since the stream began, as a dict; `errors` and what is turned off since the recorder was made."""

@@ -30,14 +30,9 @@ class Session:
         self.index = -1
         self.sampled = None  # None: the bridge decides
         self.epoch = None  # eight bytes, as told in the session start record
-        self.opted_out_by_app = opted_out
-        self.opted_out_by_bridge = False
+        self.set_opt_out(opted_out, False)
         self._id = bytearray(8)
         self.has_id = False
-
-    @property
-    def opted_out(self):
-        return self.opted_out_by_app or self.opted_out_by_bridge
 
     def begin(self, clock):
         """Begin the next session. Allocates."""
@@ -72,9 +67,12 @@ class Session:
 
     def opt_out(self, is_out):
         """The application's word, which ends an opt-out of either source."""
-        self.opted_out_by_app = is_out
-        if not is_out:
-            self.opted_out_by_bridge = False
+        self.set_opt_out(is_out, is_out and self.opted_out_by_bridge)
+
+    def set_opt_out(self, by_app, by_bridge):
+        self.opted_out_by_app = by_app
+        self.opted_out_by_bridge = by_bridge
+        self.opted_out = by_app or by_bridge
 
     def settle(self, index, session_id, sampled):
         """The bridge's word on a session: its ID, and the decision if it was left to the bridge."""
@@ -87,7 +85,6 @@ class Session:
             self.sampled = sampled
         return True
 
-    @property
-    def id(self):
+    def known_id(self):
         """The session's ID as an integer, -1 while nobody knows it."""
         return int.from_bytes(self._id, "big") if self.has_id else -1

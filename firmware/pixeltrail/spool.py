@@ -134,7 +134,7 @@ class Spool:
             if length == 0:
                 return segment
             if length > SLOT:
-                seq = self.loaded_seq
+                seq = self.loaded_seq()
                 if segment.first < 0:
                     segment.first = seq
                 if seq >= segment.end:
@@ -148,7 +148,6 @@ class Spool:
 
     # --- writing ---
 
-    @property
     def is_writing(self):
         return self._file is not None
 
@@ -209,7 +208,7 @@ class Spool:
 
         Returns its length; 0 when there is none, -1 to look further in the next step.
         """
-        if self._loaded and self.loaded_seq >= acked:
+        if self._loaded and self.loaded_seq() >= acked:
             return self._loaded
         self._loaded = 0
         for _ in range(_SKIPS_A_STEP):
@@ -221,7 +220,7 @@ class Spool:
             if segment.end <= acked or not self._next_frame(segment):
                 self._index += 1
                 self._offset = 0
-            elif self._loaded and self.loaded_seq >= acked:
+            elif self._loaded and self.loaded_seq() >= acked:
                 return self._loaded
             else:
                 self._offset = self._behind
@@ -248,18 +247,16 @@ class Spool:
     def _is_head(self):
         return self._offset == 0
 
-    @property
     def loaded_seq(self):
         b = self.buffer
         return b[0] | b[1] << 8 | b[2] << 16 | b[3] << 24
 
-    @property
     def can_mark(self):
         return self.sent < _IN_FLIGHT
 
     def mark_sent(self):
         """The chunk that was loaded was given to the transport."""
-        self._in_flight[self.sent] = self.loaded_seq
+        self._in_flight[self.sent] = self.loaded_seq()
         self.sent += 1
         self._offset = self._behind
         self._loaded = 0
@@ -330,7 +327,7 @@ class Spool:
                     break
                 if length <= SLOT:
                     continue
-                seq = self.loaded_seq
+                seq = self.loaded_seq()
                 if self.buffer[7]:
                     if gone and gone[-1][1] == seq:
                         gone[-1][1] = seq + 1

@@ -25,7 +25,6 @@ class Stream:
         self.ended_ms = 0  # its age when the newer stream began
         self.has_holes = False
 
-    @property
     def is_over(self):
         return 0 <= self.end <= self.acked
 
@@ -37,12 +36,8 @@ class Streams:
         self._chunk = chunk
         self._boot = boot
         self.all = []
+        self.newest: Stream = None  # pyright: ignore[reportAttributeAccessIssue]
 
-    @property
-    def newest(self):
-        return self.all[-1]
-
-    @property
     def can_begin(self):
         own = 0
         for stream in self.all:
@@ -60,7 +55,8 @@ class Streams:
             last.ended_ms = stream_ms
             previous = last.name
             tag = (last.tag + 1) & 0xFF
-        self.all.append(Stream(name, tag, previous, self._boot))
+        self.newest = Stream(name, tag, previous, self._boot)
+        self.all.append(self.newest)
         self._chunk.begin_stream(name, tag)
         return previous
 

@@ -43,7 +43,6 @@ class Vitals:
         self.longest_step_us = 0
         self._wait_ms = min(_FIRST_MS, self._interval_ms)
 
-    @property
     def is_wanted(self):
         return self._interval_ms > 0
 

@@ -68,7 +68,7 @@ class Device:
         self.line.join()
         for _ in range(limit):
             self.step(50, bridge)
-            if self.link.drained:
+            if self.link.is_drained():
                 return
         raise AssertionError(f"not drained: {self.link.streams[0].__dict__}, {self.spool.__dict__}")
 
@@ -134,10 +134,10 @@ def test_earlier_starts_come_first_and_oldest_first() -> None:
         kept.append(device.put_count - device.outbox.count)
     order = []
     device = Device(flash, 8, limit=1 << 20)
-    assert device.link.can_begin_stream, f"kept streams are none of the {MAX_STREAMS}"
+    assert device.link.can_begin_stream(), f"kept streams are none of the {MAX_STREAMS}"
     device.fill(3)
     device.line.join()
-    while not device.link.drained:
+    while not device.link.is_drained():
         device.step(50)
         order += [decode_uplink(data).stream for data in device.line.up]
         device.line.pump(bridge)

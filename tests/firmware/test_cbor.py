@@ -25,7 +25,7 @@ def written(write, size=4096) -> bytes | None:
     """What `write(writer)` wrote, or None when it did not fit or was refused."""
     writer = Writer(bytearray(size))
     write(writer)
-    return bytes(writer.buffer[: writer.at]) if writer.ok else None
+    return bytes(writer.buffer[: writer.at]) if not writer.overflow and not writer.bad else None
 
 
 @given(st.dictionaries(st.text(max_size=30), VALUES, max_size=5))

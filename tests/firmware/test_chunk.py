@@ -94,8 +94,8 @@ def test_a_full_chunk_stays_within_its_size(chunk, outbox):
 
 def test_without_room_it_does_not_open(chunk, outbox):
     while outbox.room(CALLS) >= 60:
-        outbox.describe(9, 0, False)
-        outbox.append(bytes(52), 52)
+        outbox.reserve(CALLS, 52)
+        outbox.commit(9, 52, 0)
     assert not chunk.open(False, CALLS, 0)
     assert chunk.open(False, CONTROL, 0)
 

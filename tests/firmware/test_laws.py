@@ -49,21 +49,15 @@ def watch(rig: Rig) -> dict[tuple[bytes, int], tuple[bytes, bool]]:
     """Every chunk that the outbox admitted from now on and whether it is replay data, by stream and seq."""
     admitted: dict[tuple[bytes, int], tuple[bytes, bool]] = {}
     outbox = rig.recorder._outbox
-    describe, append = outbox.describe, outbox.append
-    said: list[tuple[int, bool]] = []
+    commit = outbox.commit
 
-    def spy_on_head(seq: int, tag: int, is_replay: bool) -> None:
+    def spy(seq: int, length: int, marks: int) -> None:
         assert (rig.stream, seq) not in admitted, "a sequence number was used twice"
-        said[:] = [(seq, is_replay)]
-        describe(seq, tag, is_replay)
+        start = outbox.start_of_next()
+        admitted[rig.stream, seq] = bytes(outbox.buffer[start : start + length]), marks > 255
+        commit(seq, length, marks)
 
-    def spy(data: bytearray, length: int) -> None:
-        ((seq, is_replay),) = said
-        admitted[rig.stream, seq] = bytes(data[:length]), is_replay
-        append(data, length)
-
-    outbox.describe = spy_on_head
-    outbox.append = spy
+    outbox.commit = spy
     return admitted
 
 

@@ -127,21 +127,16 @@ class World:
     def _watch(self) -> None:
         """Every chunk that the outbox admits, and whether it is replay data, by stream and seq."""
         outbox = self.recorder._outbox
-        describe, append = outbox.describe, outbox.append
-        said: list[tuple[bytes, int, bool]] = []
+        commit = outbox.commit
 
-        def spy_on_head(seq: int, tag: int, is_replay: bool) -> None:
+        def spy(seq: int, length: int, marks: int) -> None:
             name = self.recorder._link.newest.name
             assert (name, seq) not in self.admitted, "a sequence number was used twice"
-            said[:] = [(name, seq, is_replay)]
-            describe(seq, tag, is_replay)
+            start = outbox.start_of_next()
+            self.admitted[name, seq] = bytes(outbox.buffer[start : start + length]), marks > 255
+            commit(seq, length, marks)
 
-        def spy(data: bytearray, length: int) -> None:
-            ((name, seq, is_replay),) = said
-            self.admitted[name, seq] = bytes(data[:length]), is_replay
-            append(data, length)
-
-        outbox.describe, outbox.append = spy_on_head, spy
+        outbox.commit = spy
 
     def draw(self, at: int, value: int, length: int) -> None:
         buffer = self.display.buffer

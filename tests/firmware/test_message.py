@@ -32,11 +32,12 @@ VITALS = [None, 100, 200, 1, 2, 3, 4, 5, 6, -70, 3700, 0, 8, 9]
 def body(write, *values):
     """The record as the bridge reads it, from a chunk that holds nothing else."""
     writer = cbor.Writer(bytearray(1024))
-    message.begin_chunk(writer, STREAM, 5, 1000)
-    writer.uint(0)
+    writer.array_open()
+    for number in (1, None, 5, 1000, 0):
+        writer.uint(number) if number is not None else writer.blob(STREAM, 0, 8)
     write(writer, *values)
     writer.close()
-    assert writer.ok
+    assert not writer.overflow and not writer.bad
     data = bytes(writer.buffer[: writer.at])
     cddl.check(data, "chunk")
     chunk = decode_uplink(data)

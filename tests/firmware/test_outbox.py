@@ -8,6 +8,18 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from pixeltrail.outbox import CALLS, CONTROL, FRAMES, Outbox
 
 
+def put(outbox, level, seq, data, is_replay):
+    """A chunk, of which the caller knows that there is room."""
+    assert outbox.reserve(level, len(data)) >= len(data)
+    write(outbox, seq, data, is_replay)
+
+
+def write(outbox, seq, data, is_replay):
+    start = outbox.start_of_next()
+    outbox.buffer[start : start + len(data)] = data
+    outbox.commit(seq, len(data), 3 | 256 if is_replay else 3)
+
+
 class RingMachine(RuleBasedStateMachine):
     """A list of (seq, data, is_replay) is the truth; `sent` of them are before the cursor."""
 
@@ -25,15 +37,18 @@ class RingMachine(RuleBasedStateMachine):
         frees=st.integers(0, 2),
     )
     def append(self, size, level, is_replay, frees):
-        room = self.outbox.room(level)
-        for _ in range(min(frees, len(self.kept))):  # between opening and closing a chunk, acks may come
-            self.free()
-        assert self.outbox.room(level) >= room, "room shrank while a chunk was open"
+        room = self.outbox.reserve(level, 512)
+        assert room >= min(512, self.outbox.room(level))
         if size > room:
             return
         data = bytes((self.seq + i) & 0xFF for i in range(size))
-        self.outbox.describe(self.seq, 3, is_replay)
-        self.outbox.append(data, size)
+        start = self.outbox.start_of_next()
+        self.outbox.buffer[start : start + size] = data
+        for _ in range(min(frees, len(self.kept))):  # between opening and closing a chunk, acks may come
+            self.free()
+        self.outbox.room(FRAMES)
+        assert self.outbox.start_of_next() == start, "the open chunk was moved"
+        self.outbox.commit(self.seq, size, 3 | 256 if is_replay else 3)
         self.kept.append((self.seq, data, is_replay))
         self.seq += 1
 
@@ -97,25 +112,21 @@ def test_every_level_leaves_room_for_the_next():
     assert outbox.room(CONTROL) == 4096 - 8
     seq = 0
     while outbox.room(FRAMES) >= 100:
-        outbox.describe(seq, 0, True)
-        outbox.append(bytes(100), 100)
+        put(outbox, FRAMES, seq, bytes(100), True)
         seq += 1
     assert outbox.used <= 3072
     while outbox.room(CALLS) >= 100:
-        outbox.describe(seq, 0, False)
-        outbox.append(bytes(100), 100)
+        put(outbox, CALLS, seq, bytes(100), False)
         seq += 1
     for _ in range(3):
         assert outbox.room(CONTROL) >= 70
-        outbox.describe(seq, 0, False)
-        outbox.append(bytes(70), 70)
+        put(outbox, CONTROL, seq, bytes(70), False)
         seq += 1
 
 
 def test_nothing_admitted_is_evicted():
     outbox = Outbox(1024)
     while outbox.room(CONTROL) > 50:
-        outbox.describe(outbox.count, 0, True)
-        outbox.append(bytes(50), 50)
+        put(outbox, CONTROL, outbox.count, bytes(50), True)
     assert outbox.seq(outbox.oldest()) == 0
     assert outbox.room(CONTROL) < 50

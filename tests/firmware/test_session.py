@@ -32,12 +32,12 @@ def test_the_decision_is_strict():
 
 def test_the_id_is_the_date_or_the_bridges_word():
     session, _ = started(date=DATE)
-    assert session.id == DATE
+    assert session.known_id() == DATE
     session, _ = started()
-    assert session.id == -1
+    assert session.known_id() == -1
     assert not session.settle(1, (5).to_bytes(8, "big"), True)
     assert session.settle(0, (5).to_bytes(8, "big"), True)
-    assert session.id == 5
+    assert session.known_id() == 5
 
 
 def test_the_bridge_decides_only_what_is_open():
@@ -65,11 +65,11 @@ def test_the_end_of_a_session_outlasts_the_wrap_of_the_clock():
 
 def test_opt_out_has_two_sources_and_the_app_lifts_both():
     session, _ = started()
-    session.opted_out_by_bridge = True
+    session.set_opt_out(session.opted_out_by_app, True)
     session.opt_out(True)
-    session.opted_out_by_bridge = False
+    session.set_opt_out(session.opted_out_by_app, False)
     assert session.opted_out
-    session.opted_out_by_bridge = True
+    session.set_opt_out(session.opted_out_by_app, True)
     session.opt_out(False)
     assert not session.opted_out
 

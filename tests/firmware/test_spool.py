@@ -43,7 +43,7 @@ def read(spool: Spool, stream: bytes = ONE, acked: int = 0) -> list[int]:
             return seqs
         if length < 0:
             continue
-        seq = spool.loaded_seq
+        seq = spool.loaded_seq()
         kind = spool.buffer[7]
         assert bytes(spool.buffer[: SLOT + length]) == slot(seq, length, bool(kind))
         seqs.append(seq)
@@ -65,8 +65,8 @@ def test_a_chunk_stays_loaded_until_it_was_sent() -> None:
     spool = spool_of(Flash())
     write(spool, range(3))
     assert spool.load(ONE, 0) == spool.load(ONE, 0) == 30
-    assert spool.loaded_seq == 0
-    assert spool.load(ONE, 1) == 30 and spool.loaded_seq == 1, "acked meanwhile"
+    assert spool.loaded_seq() == 0
+    assert spool.load(ONE, 1) == 30 and spool.loaded_seq() == 1, "acked meanwhile"
 
 
 def test_a_segment_goes_when_the_bridge_has_all_of_it() -> None:
@@ -82,7 +82,7 @@ def test_a_segment_goes_when_the_bridge_has_all_of_it() -> None:
     assert (len(flash.files), spool.sent, spool.oldest_in_flight()) == (2, 3, 3)
     spool.free(ONE, 5)
     assert (len(flash.files), spool.sent, spool.used) == (1, 1, 4096)
-    assert spool.load(ONE, 5) and spool.loaded_seq == 6
+    assert spool.load(ONE, 5) and spool.loaded_seq() == 6
     spool.free(ONE, 8)
     assert flash.files == {} and not spool.segments and flash.open_count == 0
 
@@ -192,7 +192,7 @@ def test_a_full_storage_is_counted_and_leaves_nothing() -> None:
     with pytest.raises(OSError, match="no space"):
         write(spool, range(3, 9))
     spool.abort()
-    assert len(flash.files) == 1 and not spool.is_writing and flash.open_count == 0
+    assert len(flash.files) == 1 and not spool.is_writing() and flash.open_count == 0
     assert read(spool) == [0, 1, 2]
 
 

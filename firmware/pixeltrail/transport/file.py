@@ -22,15 +22,12 @@ class File:
         self._framed = framed
         self._file = None
         self._failed = False
+        self.connected = False
         self._out = bytearray(0)
         self.rx = bytearray(0)
         self.generation = 0
         self.errors = 0
         self.skipped = 0
-
-    @property
-    def connected(self):
-        return self._file is not None
 
     def attach(self, device_id, max_message=1024):
         if self._framed:
@@ -41,6 +38,7 @@ class File:
         if self._file is None and not self._failed:
             try:
                 self._file = open(self._path, "ab")
+                self.connected = True
                 self.generation += 1
             except OSError:
                 self._fail()
@@ -72,6 +70,7 @@ class File:
     def close(self):
         if self._file is not None:
             stream, self._file = self._file, None
+            self.connected = False
             try:
                 stream.close()
             except OSError:

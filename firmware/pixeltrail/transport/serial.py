@@ -33,6 +33,7 @@ class Serial:
     def __init__(self, stream_or_path, rx_bytes=512):
         self._path = None
         self._stream = None
+        self.connected = False
         self._tells_host = False
         if stream_or_path == "repl":
             from .repl import Repl
@@ -61,10 +62,6 @@ class Serial:
         self._handed = False
         self._now = 0
         self._tried_at = -_RETRY_MS
-
-    @property
-    def connected(self):
-        return self._stream is not None
 
     # --- the transport's contract ---
 
@@ -113,6 +110,7 @@ class Serial:
         """Close a path that we opened; a stream that was handed to us stays open."""
         if self._path is not None and self._stream is not None:
             stream, self._stream = self._stream, None
+            self.connected = False
             try:
                 stream.close()
             except OSError:
@@ -134,6 +132,7 @@ class Serial:
         # MicroPython's readinto waits for a whole buffer unless the stream is non-blocking: ask a UART what is there
         self._any = getattr(stream, "any", None)
         self._stream = stream
+        self.connected = True
 
     def _open(self):
         if self._path is None or self._now - self._tried_at < _RETRY_MS:

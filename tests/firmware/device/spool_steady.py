@@ -58,5 +58,5 @@ device.line.connected = False
 
 after = Device(b"stream-2")
 after.step(400)
-print("earlier", after.line.next == left > 60, "drained", after.link.drained)
+print("earlier", after.line.next == left > 60, "drained", after.link.is_drained())
 print("faults", device.spool.faults + after.spool.faults, "files", len(after.spool.segments))

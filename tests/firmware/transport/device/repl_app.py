@@ -20,7 +20,7 @@ start = time.ticks_ms()
 print("app begins")
 done = 0
 try:
-    while done < count or not link.drained:
+    while done < count or not link.is_drained():
         now = time.ticks_diff(time.ticks_ms(), start)
         link.step(now, now)
         if done < count and serial.can_send() and chunk.open(False, CALLS, now):
