@@ -21,7 +21,7 @@ def encode_png(rgb: NDArray[np.uint8]) -> tuple[bytes, tuple[int, int]]:
     import numpy as np
 
     wide = rgb.astype(np.uint32)
-    values = wide[:, :, 0] << 16 | wide[:, :, 1] << 8 | wide[:, :, 2]
+    values = (wide[:, :, 0] << 16 | wide[:, :, 1] << 8 | wide[:, :, 2]).astype(np.uint32)
     if (values == values[0, 0]).all():
         rgb, values = rgb[:1, :1], values[:1, :1]
     height, width = values.shape
