@@ -7,11 +7,13 @@ a test that takes `sequence` runs once for each. With `CI=true` a skipped test c
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support import corpus
+from tests.support.services import Postgres, postgres
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,3 +49,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
 @pytest.fixture
 def corpus_folder(request: pytest.FixtureRequest) -> Path:
     return request.config.getoption("--corpus")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    with postgres() as server:
+        yield server

@@ -23,8 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from pixeltrail_bridge.config.table import BridgeSettings, as_toml
-from pixeltrail_bridge.store.sqlite import SqliteStore
+from pixeltrail_bridge.store.database import SqlStore
+from pixeltrail_bridge.store.opening import open_store
 
 Settings = Mapping[str, Mapping[str, Any]]
 
@@ -42,6 +44,7 @@ class BridgeProcess:
         self.folder = folder
         self.config = folder / "pixeltrail.toml"
         self.data = folder / _DATA
+        self.store_url = str(settings.get("store", {}).get("url", ""))
         self._entry = [str(word) for word in entry]
         self._process: subprocess.Popen[bytes] | None = None
         self._seen: set[Process] = set()
@@ -145,6 +148,8 @@ class BridgeProcess:
 
     def query(self, sql: str, *values: Any) -> list[Any]:
         """Rows of its database, also while it runs; none while there is no database."""
+        if self.store_url:
+            return self._query_postgres(sql, *values)
         path = self.database
         if path is None:
             return []
@@ -160,16 +165,23 @@ class BridgeProcess:
                     return []  # it is only just being made
                 raise
 
-    def count(self, table: str, where: str = "1", *values: Any) -> int:
+    def _query_postgres(self, sql: str, *values: Any) -> list[Any]:
+        with psycopg.connect(self.store_url) as db:
+            try:
+                return db.execute(sql.replace("?", "%s"), values).fetchall()
+            except psycopg.errors.UndefinedTable:
+                return []  # it is only just being made
+
+    def count(self, table: str, where: str = "1 = 1", *values: Any) -> int:
         rows = self.query(f"SELECT count(*) FROM {table} WHERE {where}", *values)
         return int(rows[0][0]) if rows else 0
 
     @contextlib.contextmanager
-    def store(self) -> Iterator[SqliteStore]:
+    def store(self) -> Iterator[SqlStore]:
         """Its store, opened by us."""
-        path = self.database
-        assert path is not None, f"the bridge made no database in {self.data}\n{self.tail}"
-        store = SqliteStore(path)
+        path = database_of(self.data)
+        assert self.store_url or path.exists(), f"the bridge made no database in {self.data}\n{self.tail}"
+        store = open_store(path, self.store_url)
         try:
             yield store
         finally:

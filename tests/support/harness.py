@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pixeltrail_bridge.replay.timeline import Moment, Timeline
 from pixeltrail_bridge.store.base import EventRow
+from pixeltrail_bridge.store.database import SqlStore
 from pixeltrail_bridge.store.sqlite import SqliteStore
 from pixeltrail_bridge.wire.decode import decode_uplink
 from pixeltrail_bridge.wire.messages import Chunk, GapReason
@@ -52,7 +53,7 @@ class Replay:
     """Frames that could not be painted."""
 
 
-def chunks_of(store: SqliteStore, device_id: str) -> Iterator[Chunk]:
+def chunks_of(store: SqlStore, device_id: str) -> Iterator[Chunk]:
     """Every chunk of a device's sessions, in order, none twice, each as schema/wire.cddl wants it."""
     seen = set()
     for session in store.sessions(device_id):
@@ -66,7 +67,7 @@ def chunks_of(store: SqliteStore, device_id: str) -> Iterator[Chunk]:
                 yield chunk
 
 
-def replay_of(store: SqliteStore, device_id: str) -> Replay:
+def replay_of(store: SqlStore, device_id: str) -> Replay:
     replay = Replay([], [])
     line, stream = Timeline(), None
     for chunk in chunks_of(store, device_id):
@@ -146,7 +147,7 @@ def judge_frames_around(pictures: Sequence[Picture], recorded: Sequence[bytes], 
     assert got == shown[-len(got) :], f"after the gap: {_difference(got, shown[-len(got) :])}"
 
 
-def judge_identity(store: SqliteStore, other: SqliteStore, device_id: str) -> None:
+def judge_identity(store: SqlStore, other: SqlStore, device_id: str) -> None:
     """What both stores made of one record has one message ID, and one record has one: none is told twice."""
     ticks = [
         {row.message_id: ticks_of([row])[0] for row in s.events(device_id, limit=_ALL) if row.event == TICK}
@@ -192,7 +193,7 @@ def ticks_of(events: Iterable[EventRow]) -> list[int]:
     return [json.loads(row.payload)["properties"][NUMBER] for row in events if row.event == TICK]
 
 
-def judge_events(store: SqliteStore, device_id: str, count: int, server: SegmentServer | None) -> None:
+def judge_events(store: SqlStore, device_id: str, count: int, server: SegmentServer | None) -> None:
     """Ticks 0 .. count-1 are complete and single, at the store and at the server; every event reached the server."""
     rows = store.events(device_id, limit=_ALL)
     ids = Counter(row.message_id for row in rows)
@@ -216,7 +217,7 @@ def judge_events(store: SqliteStore, device_id: str, count: int, server: Segment
     assert not server.problems, f"the server complains: {_some(server.problems)}"
 
 
-def judge_custody(store: SqliteStore, device_id: str) -> None:
+def judge_custody(store: SqlStore, device_id: str) -> None:
     """No chunk that was acked is missing: while the store is the same one, no device may have freed what it lacks."""
     freed = [(gap.first, gap.end) for gap in store.gaps(device_id) if gap.reason == GapReason.FREED]
     assert not freed, f"the device freed chunks that were never committed: seqs {_some(freed)}"
