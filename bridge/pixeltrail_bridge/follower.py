@@ -12,6 +12,7 @@ import structlog
 
 from .errors import PeerError
 from .mapping.display import Change, Window, Windows
+from .replay import clips, marks
 from .replay.canvas import Canvas
 from .replay.timeline import Moment, Timeline
 from .sessions.ids import NO_SESSION
@@ -50,12 +51,16 @@ class Chunks(Protocol):
 
 
 class Follower:
-    """`windows`, `keyframes` and `errors` (frames given up on) wait for the projector to commit them with `state`."""
+    """Decodes a stream.
+
+    `windows`, `keyframes`, `clips` and `errors` (frames given up on) wait for the projector to commit them with `state`.
+    """
 
     def __init__(self, device_id: str, stream: bytes, state: FollowerState) -> None:
         self.device_id, self.stream, self.state = device_id, stream, state
         self.windows: list[Window] = []
         self.keyframes: list[KeyframePlace] = []
+        self.clips = clips.Clips()
         self.is_dirty = False
         self.wants_keyframe = False
         self.errors = 0
@@ -81,7 +86,7 @@ class Follower:
             self._replay(stored)
 
     def take(
-        self, stored: StoredChunk, start_of: Callable[[int], int], publish: Callable[[Canvas, Moment], None]
+        self, stored: StoredChunk, start_of: Callable[[int], int], publish: Callable[[Canvas | None, Moment], None]
     ) -> None:
         """Decode the next chunk. `start_of` gives a session's start; `publish` gets each moment as it is painted."""
         state = self.state
@@ -100,8 +105,7 @@ class Follower:
         for moment in self._feed(chunk):
             at_ms = host_ms + moment.time_ms - chunk.time_ms
             self._note(moment, session_id, start_ms, at_ms, before)
-            if self.canvas is not None:
-                publish(self.canvas, moment)
+            publish(self.canvas, moment)
         self._check_synced()
 
     def skip_to(self, end: int) -> None:
@@ -120,6 +124,7 @@ class Follower:
 
     def committed(self) -> None:
         self.windows, self.keyframes, self.is_dirty, self.errors = [], [], False, 0
+        self.clips.committed()
 
     def _decode(self, stored: StoredChunk) -> messages.Chunk | None:
         try:
@@ -165,6 +170,8 @@ class Follower:
             self._lose()
         if moment.shown is not None:
             self._note_shown(moment, session_id, start_ms, at_ms, before)
+        elif session_id != NO_SESSION and (found := marks.describe(body)) is not None:
+            self.clips.add_mark(session_id, moment.seq, moment.index, at_ms, *found)
 
     def _note_frame(self, moment: Moment) -> None:
         body = moment.body
@@ -184,6 +191,10 @@ class Follower:
             return
         display = self.state.display
         is_repeat = shown.is_keyframe and self.canvas is not None and self.canvas.picture == before
+        rectangles = () if is_repeat else shown.rectangles
+        flags = (clips.KEY if shown.is_keyframe else 0) | (clips.MIXED if shown.is_mixed else 0)
+        share = clips.changed_share(display, rectangles)
+        self.clips.add_frame(session_id, moment.seq, moment.index, at_ms, flags, share)
         change = Change(
             session_id=session_id,
             session_start_ms=start_ms,
@@ -191,7 +202,7 @@ class Follower:
             seq=moment.seq,
             is_keyframe=shown.is_keyframe,
             is_mixed=shown.is_mixed,
-            rectangles=() if is_repeat else shown.rectangles,
+            rectangles=rectangles,
             size_bytes=shown.size_bytes,
         )
         self._keep(self.state.windows.add(change, display.width * display.height if display else 0))

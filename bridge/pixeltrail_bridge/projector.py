@@ -40,7 +40,7 @@ CHUNKS_A_TURN = 256
 RETRY_S = 1.0
 
 T = TypeVar("T")
-Subscriber = Callable[[str, Canvas, Moment], None]
+Subscriber = Callable[[str, Canvas | None, Moment], None]
 log = structlog.get_logger(__name__)
 
 
@@ -120,7 +120,10 @@ class Projector:
             self._condition.notify()
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
-        """`callback(device_id, canvas, moment)` runs on the projector's thread, quickly; returns the undo."""
+        """`callback(device_id, canvas, moment)` runs on the projector's thread, quickly; returns the undo.
+
+        The canvas is None until a stream has told its display.
+        """
         with self._condition:
             self._subscribers = (*self._subscribers, callback)
 
@@ -241,10 +244,10 @@ class Projector:
             }
         return followed.start_of.setdefault(session_id, session_id)
 
-    def _publisher(self, follower: Follower) -> Callable[[Canvas, Moment], None]:
+    def _publisher(self, follower: Follower) -> Callable[[Canvas | None, Moment], None]:
         subscribers = self._subscribers
 
-        def publish(canvas: Canvas, moment: Moment) -> None:
+        def publish(canvas: Canvas | None, moment: Moment) -> None:
             for subscriber in subscribers:
                 try:
                     subscriber(follower.device_id, canvas, moment)
@@ -310,8 +313,11 @@ def _write(tx: Transaction, follower: Follower) -> None:
     state = follower.state
     for keyframe in follower.keyframes:
         tx.add_keyframe(follower.stream, keyframe.seq, keyframe.index, keyframe.host_ms)
-    if follower.errors:
-        tx.count(follower.device_id, "undecodable_frames", follower.errors)
+    tx.put_clips(follower.stream, follower.clips.dirty)
+    seen = follower.clips
+    counts = {"frames": seen.frames, "keyframes": seen.keyframes, "mixed_frames": seen.mixed}
+    counts["undecodable_frames"] = follower.errors
+    tx.count_all({(follower.device_id, name): count for name, count in counts.items() if count})
     cursor = state.next_seq - (state.windows.open is not None)
     tx.set_projection(follower.stream, max(cursor, 0), msgspec.json.encode(state))
 

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..errors import LocalError, PeerError
 from ..wire.decode import decode_uplink
 from ..wire.messages import Chunk, Display, Frame, FrameFlag, SessionStart
-from ..wire.messages import Display as DisplayRecord
 from . import formats, marks
 from .canvas import Rectangle
 from .marks import Mark
@@ -77,6 +76,7 @@ class Placed(Protocol):
 class RecordingStore(Protocol):
     """What a recording needs of the store."""
 
+    def session(self, device_id: str, session_id: int) -> Any | None: ...
     def sessions(self, device_id: str | None = None) -> Sequence[Any]: ...
     def spans(self, device_id: str, session_id: int) -> Sequence[Any]: ...
     def keyframes(self, device_id: str, session_id: int) -> Sequence[Any]: ...
@@ -145,10 +145,10 @@ class Recording:
     @classmethod
     def open(cls, store: RecordingStore, device_id: str, session_id: int) -> Recording:
         """A session in the store. LocalError: there is none such, and what there is."""
-        rows = {row.session_id: row for row in store.sessions(device_id)}
-        row = rows.get(session_id)
+        row = store.session(device_id, session_id)
         if row is None:
-            raise LocalError(_what_exists(device_id, session_id, list(rows)))
+            known = [one.session_id for one in store.sessions(device_id)]
+            raise LocalError(_what_exists(device_id, session_id, known))
         more = [
             Mark(
                 max(0, gap.host_ms - row.start_ms),
@@ -217,6 +217,13 @@ class Recording:
     def keyframes(self) -> list[int]:
         """`at_ms` of each keyframe, in order."""
         return [place.at_ms for place in self._places]
+
+    def displays(self) -> Iterator[Display]:
+        """Each display record, from the one in force at the start on."""
+        for reel in self._source.reels:
+            for seq in reel.displays:
+                for piece in self._source.read(reel, seq, seq + 1):
+                    yield from (r.body for r in piece.chunk.records if isinstance(r.body, Display))
 
     def _find_places(self) -> Iterator[_Place]:
         at_ms = 0
@@ -315,7 +322,7 @@ def _reel_of(stream: bytes, pieces: list[_Piece]) -> _Reel:
     for piece in pieces:
         for record in piece.chunk.records:
             body = record.body
-            if isinstance(body, DisplayRecord):
+            if isinstance(body, Display):
                 displays.append(piece.chunk.seq)
             elif isinstance(body, Frame) and piece.is_own and _begins_keyframe(body):
                 keyframes.append((piece.chunk.seq, piece.host_ms + record.time_ms - piece.chunk.time_ms))

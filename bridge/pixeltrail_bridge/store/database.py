@@ -15,7 +15,7 @@ from typing import ClassVar, TypeVar
 
 from ..errors import StoreError, StoreFailure
 from ..mapping.calls import Call, OutboxRow, Settled
-from . import outbox
+from . import clips, outbox
 from .base import Fill
 from .chunks import ChunkWrites
 from .letters import LetterBudget, LetterWrites
@@ -64,6 +64,10 @@ class SqlTransaction(ChunkWrites, LetterWrites):
             + replacing("stream, seq, number", "host_ms"),
             (seq, index, host_ms, stream),
         )
+
+    def put_clips(self, stream: bytes, rows: Iterable[clips.Clip]) -> None:
+        """What the projector saw of a stream."""
+        clips.put_clips(self.db, stream, rows)
 
 
 class SqlStore(Readers):

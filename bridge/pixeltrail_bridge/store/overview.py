@@ -18,6 +18,7 @@ _DEAD = """
 SELECT d.device_id, count(*) FROM deliveries v JOIN devices d ON d.no = v.device
 WHERE v.state = 'dead' GROUP BY d.device_id
 """
+_ALL = 1 << 62  # rows: no limit, for both databases
 _GAPS = "SELECT d.device_id, count(*) FROM gaps g JOIN devices d ON d.no = g.device GROUP BY d.device_id"
 _DELIVERIES = """
 SELECT d.device_id, v.state, count(*) FROM deliveries v JOIN devices d ON d.no = v.device
@@ -61,12 +62,12 @@ def find_letters(
     limit: int = -1,
 ) -> list[DeadLetter]:
     """Messages, records and calls given up on, newest first; `reason` is a part of it. -1: all of them."""
+    where, values = _matching({"device_id": device_id, "kind": kind}, "reason", reason)
     query = (
         "SELECT id, device_id, kind, stream, seq, reason, raw, first_ms, last_ms, count FROM dead_letters"
-        " WHERE (?1 IS NULL OR device_id = ?1) AND (?2 IS NULL OR kind = ?2)"
-        " AND (?3 IS NULL OR instr(lower(reason), lower(?3)) > 0) ORDER BY id DESC LIMIT ?4"
+        f" WHERE {where} ORDER BY id DESC LIMIT ?"
     )
-    return [DeadLetter(*row) for row in store._all(query, device_id, kind, reason, limit)]
+    return [DeadLetter(*row) for row in store._all(query, *values, limit if limit >= 0 else _ALL)]
 
 
 def find_dead_deliveries(
@@ -77,17 +78,50 @@ def find_dead_deliveries(
     limit: int = -1,
 ) -> list[DeadLetter]:
     """Events that a sink (`kind`) refused for good, newest first, as above; `id` is the event's."""
+    where, values = _matching({"d.device_id": device_id, "v.sink": sink}, "v.answer", reason)
     query = (
-        "SELECT e.id, d.device_id, v.sink, NULL, NULL, v.answer, e.payload, v.settled_ms, v.settled_ms, v.attempts"
+        "SELECT e.id, d.device_id, v.sink, v.answer, e.payload, v.settled_ms, v.settled_ms, v.attempts"
         " FROM deliveries v JOIN events e ON e.id = v.event JOIN devices d ON d.no = v.device"
-        " WHERE v.state = 'dead' AND (?1 IS NULL OR d.device_id = ?1) AND (?2 IS NULL OR v.sink = ?2)"
-        " AND (?3 IS NULL OR instr(lower(v.answer), lower(?3)) > 0) ORDER BY e.id DESC LIMIT ?4"
+        f" WHERE v.state = 'dead' AND {where} ORDER BY e.id DESC LIMIT ?"
     )
-    return [DeadLetter(*row) for row in store._all(query, device_id, sink, reason, limit)]
+    rows = store._all(query, *values, limit if limit >= 0 else _ALL)
+    return [DeadLetter(row[0], row[1], row[2], None, None, *row[3:]) for row in rows]
+
+
+def _matching(equal: dict[str, str | None], text: str, part: str | None) -> tuple[str, list[str]]:
+    """A condition for the columns that are asked for, and a part of the column `text`, in whatever case."""
+    where = ["true", *(f"{column} = ?" for column, value in equal.items() if value is not None)]
+    values = [value for value in equal.values() if value is not None]
+    if part is not None:
+        for letter in "\\%_":
+            part = part.replace(letter, "\\" + letter)
+        where.append(f"lower({text}) LIKE ? ESCAPE '\\'")
+        values.append(f"%{part.lower()}%")
+    return " AND ".join(where), values
 
 
 def gap_counts(store: Readers) -> dict[str, int]:
     return dict(store._all(_GAPS))
+
+
+def losses(store: Readers) -> dict[str, tuple[int, int, int]]:
+    """By device: frames, inputs and calls that gap records tell of."""
+    query = (
+        "SELECT d.device_id, sum(g.frames), sum(g.inputs), sum(g.calls) FROM gaps g JOIN devices d ON d.no = g.device"
+        " GROUP BY d.device_id"
+    )
+    return {
+        device: (int(frames), int(inputs), int(calls)) for device, frames, inputs, calls in store._all(query)
+    }
+
+
+def waiting_counts(store: Readers) -> dict[str, int]:
+    """By device: deliveries that wait for their sink."""
+    query = (
+        "SELECT d.device_id, count(*) FROM deliveries v JOIN devices d ON d.no = v.device"
+        " WHERE v.state = 'waiting' GROUP BY d.device_id"
+    )
+    return {device: int(count) for device, count in store._all(query)}
 
 
 def delivery_counts(store: Readers) -> dict[str, dict[str, int]]:

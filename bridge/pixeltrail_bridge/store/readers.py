@@ -185,6 +185,11 @@ class Readers:
             rows = self._all(_SESSIONS.format(where="WHERE d.device_id = ?"), device_id)
         return [_session(row) for row in rows]
 
+    def session(self, device_id: str, session_id: int) -> SessionRow | None:
+        where = "WHERE d.device_id = ? AND s.session_id = ?"
+        rows = self._all(_SESSIONS.format(where=where), device_id, session_id)
+        return _session(rows[0]) if rows else None
+
     def gaps(self, device_id: str | None = None, session_id: int | None = None) -> list[GapRow]:
         where, values = "true", list[Any]()
         if device_id is not None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from ..replay import marks
 from ..replay.canvas import Canvas
 from ..replay.timeline import Moment
 from ..wire.messages import Gap, Touch
 from .live import Hub
 
-_OPAQUE = 255
+_OPAQUE: Final = 255
+_TOLD: Final = ("key", "log", "vitals", "masks", "opt_out", marks.GAP)  # beside the picture, as they come
 
 
 class Feed:
@@ -15,18 +19,24 @@ class Feed:
         self._hub = hub
         self._unsynced: set[str] = set()
 
-    def take(self, device_id: str, canvas: Canvas, moment: Moment) -> None:
+    def take(self, device_id: str, canvas: Canvas | None, moment: Moment) -> None:
         """Called with each moment in order; the canvas stands at it and is read before this returns."""
         body = moment.body
+        if isinstance(body, Touch):
+            self._hub.touch(device_id, body.x, body.y, body.phase)
+        elif (found := marks.describe(body)) is not None and found[0] in _TOLD:
+            self._hub.tell(device_id, *found)
+        if canvas is not None:
+            self._follow(device_id, canvas, moment)
+
+    def _follow(self, device_id: str, canvas: Canvas, moment: Moment) -> None:
         if moment.shown is not None:
             self._unsynced.discard(device_id)
             self._show(device_id, canvas, moment)
         elif moment.error is not None:
             self._unsynced.add(device_id)
             self._hub.lose(device_id, is_error=True)
-        elif isinstance(body, Touch):
-            self._hub.touch(device_id, body.x, body.y, body.phase)
-        elif not canvas.synced and device_id not in self._unsynced or isinstance(body, Gap):
+        elif not canvas.synced and device_id not in self._unsynced or isinstance(moment.body, Gap):
             self._unsynced.add(device_id)
             self._hub.lose(device_id, is_error=False)
 

@@ -9,6 +9,9 @@ Pictures come from any thread and are never refused or waited for. A viewer live
 only thing that crosses over. Room is what the viewer says: it confirms each message once it is painted, and at most
 WINDOW of them are on the way.
 
+Beside pixels a viewer is sent JSON: `devices` (descriptions that changed), `committed` (a device may have new events),
+and as they come touch, key, log, vitals, masks, opt_out and gap, with `index`, `at_ms` and the values of marks.py.
+
 A message with pixels is little-endian: version (1), flags, device index (2), width and height of the display (2, 2),
 time in ms since 1970 (8, float), then for each rectangle x, y, width, height (2 each) and its RGBA rows.
 """
@@ -36,9 +39,7 @@ HEAD = struct.Struct("<BBHHHd")
 BLOCK = struct.Struct("<HHHH")
 WINDOW = 4  # messages with pixels on the way to one viewer: hides a round trip of 100 ms at 30 frames/s
 MOST_RECTANGLES = 24  # of one device and viewer; beyond, their bounding box is cheaper than their heads
-MOST_NOTICES = (
-    64  # touches a viewer has not been sent; beyond, the oldest are dropped: a late ripple tells nothing
-)
+MOST_NOTICES = 64  # touches, keys and the like a viewer has not been sent; beyond, the oldest are dropped
 DESCRIBE_S = 0.5  # between two looks at what changed in the devices' descriptions
 _RATE_SPAN_S = 2.0
 
@@ -60,24 +61,26 @@ class LiveDevice:
     errors: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=128))
+    touched_ms: float | None = None
 
     def describe(self, now_s: float) -> dict[str, Any]:
         """The device as JSON, without pixels."""
         height, width = self.picture.shape[:2] if self.picture is not None else (0, 0)
         recent = sum(1 for at in self.recent if now_s - at <= _RATE_SPAN_S)
         return {
-            **self.facts,
+            "frames": self.frames,
+            "keyframes": self.keyframes,
+            "mixed": self.mixed,
+            "decode_errors": self.errors,
+            **self.facts,  # with the store's counts, which began before this process
             "index": self.index,
             "id": self.device_id,
             "width": width,
             "height": height,
             "synced": self.is_synced,
             "fps": round(recent / _RATE_SPAN_S, 1),
-            "frames": self.frames,
-            "keyframes": self.keyframes,
-            "mixed": self.mixed,
             "replay_gaps": self.gaps,
-            "decode_errors": self.errors,
+            "last_touch_ms": self.touched_ms or self.facts.get("last_touch_ms"),
         }
 
 
@@ -134,8 +137,20 @@ class Hub:
 
     def touch(self, device_id: str, x: int | None, y: int | None, phase: int) -> None:
         with self._lock:
-            index = self._device(device_id).index
-            self._notify({"type": "touch", "index": index, "x": x, "y": y, "phase": phase})
+            device = self._device(device_id)
+            at_ms = device.touched_ms = round(self._wall_ms())
+            self._notify(
+                {"type": "touch", "index": device.index, "at_ms": at_ms, "x": x, "y": y, "phase": phase}
+            )
+
+    def tell(self, device_id: str, kind: str, values: Mapping[str, Any]) -> None:
+        """A key, a log line, vitals or something else that stands beside the picture, as JSON."""
+        with self._lock:
+            device = self._device(device_id)
+            at_ms = round(self._wall_ms())
+            if kind == "key":
+                device.touched_ms = at_ms
+            self._notify({**values, "type": kind, "index": device.index, "at_ms": at_ms})
 
     def lose(self, device_id: str, *, is_error: bool) -> None:
         """A gap or a frame that could not be decoded: the picture stays as it was until the next keyframe."""

@@ -13,11 +13,18 @@ from ..sessions.ids import NO_SESSION
 from ..sessions.state import DeviceState, StreamState
 from ..store import overview
 from ..store.base import DeadLetter, DeviceRow, EventRow
+from ..store.clips import last_touches
 from ..store.database import SqlStore
 from .live import Hub
 
 Json = dict[str, Any]
 SILENT_MS = 95_000  # three syncs missed: gone, even if nobody said so
+_COUNTERS = {  # of the store, and what the page calls them
+    "frames": "frames",
+    "keyframes": "keyframes",
+    "mixed_frames": "mixed",
+    "undecodable_frames": "decode_errors",
+}
 _SHOWN_RAW_BYTES = 2_048  # of a dead letter; the whole of it is in the store
 
 
@@ -61,14 +68,21 @@ class StoreQueries:
 
 def device_facts(store: SqlStore) -> list[Json]:
     """All devices, each with what was lost."""
-    letters = overview.dead_letter_counts(store)
-    gaps = overview.gap_counts(store)
+    letters, gaps = overview.dead_letter_counts(store), overview.gap_counts(store)
+    losses, waiting = overview.losses(store), overview.waiting_counts(store)
+    touches, counters = last_touches(store), store.counters()
     now_ms = time.time_ns() // 1_000_000
     found = []
     for row in store.devices():
+        own = row.device_id
         facts = describe_device(row, now_ms)
-        facts["dead_letters"] = letters.get(row.device_id, 0)
-        facts["gaps"] = gaps.get(row.device_id, 0)
+        facts["dead_letters"] = letters.get(own, 0)
+        facts["gaps"] = gaps.get(own, 0)
+        facts["dropped"] = dict(zip(("frames", "inputs", "calls"), losses.get(own, (0, 0, 0)), strict=True))
+        facts["backlog"] = waiting.get(own, 0)
+        facts["last_touch_ms"] = touches.get(own)
+        counts = counters.get(own, {})
+        facts |= {shown: counts[name] for name, shown in _COUNTERS.items() if name in counts}
         found.append(facts)
     return found
 
