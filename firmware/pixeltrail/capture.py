@@ -28,6 +28,10 @@ _UNBOUNDED_PX = const(1 << 24)
 _FIRST_BUDGET_PX = const(512)
 _LEAST_BUDGET_PX = const(64)
 _MOST_BUDGET_PX = const(1 << 20)
+# Bytes of a part bound it where pixels do not: noise takes 2,000 instructions a byte. No fewer than a rectangle needs.
+_FIRST_EFFORT = const(96)
+_LEAST_EFFORT = const(64)
+_MOST_EFFORT = const(1 << 13)
 
 
 class Capture:
@@ -51,6 +55,7 @@ class Capture:
         self._refresh_ms = 0
         self._frame_ms = 0
         self._budget_px = _FIRST_BUDGET_PX
+        self._effort = _FIRST_EFFORT
         self.begin_counting()
 
     def begin_counting(self):
@@ -155,6 +160,7 @@ class Capture:
         size = 0
         if payload < end:
             budget = _UNBOUNDED_PX if is_unbounded else self._budget_px
+            self._encoder.limit(_UNBOUNDED_PX if is_unbounded else self._effort)
             size = self._encoder.encode_into(w.buffer, payload, end, budget)
         is_last = self._encoder.finished
         if size == 0 and not is_last:
@@ -239,8 +245,17 @@ class Capture:
         return False
 
     def pace(self, step_us, target_us):
-        """Choose the next part's size so that it takes about the target."""
-        if step_us > target_us:
-            self._budget_px = max(self._budget_px >> 1, _LEAST_BUDGET_PX)
-        elif step_us < target_us >> 2:
-            self._budget_px = min(self._budget_px << 1, _MOST_BUDGET_PX)
+        """Choose the next part's size so that it takes about the target: what bounded the last one, bytes or pixels."""
+        if self._encoder.spent() << 1 > self._effort:
+            self._effort = _paced(self._effort, step_us, target_us, _LEAST_EFFORT, _MOST_EFFORT)
+            if step_us >= target_us:
+                return
+        self._budget_px = _paced(self._budget_px, step_us, target_us, _LEAST_BUDGET_PX, _MOST_BUDGET_PX)
+
+
+def _paced(amount, step_us, target_us, least, most):
+    if step_us > target_us:
+        return max(amount >> 1, least)
+    if step_us < target_us >> 2:
+        return min(amount << 1, most)
+    return amount

@@ -21,6 +21,7 @@ class Script:
         self.parts = []
         self.changed = 0
         self.exact = True
+        self.has_spent = 0
 
     def refresh(self):
         return self.changed
@@ -35,6 +36,12 @@ class Script:
 
     def begin(self, key):
         pass
+
+    def limit(self, effort):
+        self.effort = effort
+
+    def spent(self):
+        return self.has_spent
 
     def encode_into(self, out, start, end, budget_px):
         if not self.parts or self.parts[0] > end - start:
@@ -198,3 +205,16 @@ def test_the_parts_follow_the_pace():
     assert most >= 1 << 20 and capture._budget_px == 64
     capture.pace(500, 1000)
     assert capture._budget_px == 64
+
+
+def test_a_part_of_many_bytes_is_paced_by_its_bytes():
+    bench = Bench()
+    capture = bench.capture
+    budget = capture._budget_px
+    for _ in range(10):
+        bench.encoder.has_spent = capture._effort
+        capture.pace(2000, 1000)
+    assert capture._effort == 64 and capture._budget_px == budget
+    bench.encoder.has_spent = 10
+    capture.pace(10, 1000)
+    assert capture._effort == 64 and capture._budget_px == 2 * budget

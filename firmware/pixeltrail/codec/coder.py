@@ -51,11 +51,21 @@ _STOP_BYTES = const(98)  # with the end
 _KEPT_PX = const(160)
 
 _NOISE = const(2)  # why a rectangle ended early: raw bytes would be fewer
+_NO_GAIN = const(64)  # bytes of pixels that can tell noise; in fewer the head of the rectangle is too much
+_LEAST_NOISE = const(
+    64
+)  # half the bytes that are raw before pixels are tried again; doubles while it stays noise
+_MOST_NOISE = const(1 << 14)
+_FOR_GOOD = const(1 << 24)
+NO_LIMIT = const(1 << 16)
+_LEAST_EFFORT = const(64)  # room for the head of a rectangle and some pixels
 
 
 class Coder:
     """Codes `buffer`, which it reads and never writes.
 
+    effort: bytes of a part after which no pixels are begun, and those under way end at the next chance, 31 bytes
+    later at most. Pixels that take many bytes take many instructions, up to 4,500 each: bytes bound the time of a part.
     rows_above: how many rows above a rectangle it looks at, within the rectangle's columns. `rectangle` may be told
     that they are known (above_known) only if the host has them exactly so.
     """
@@ -66,6 +76,7 @@ class Coder:
         self._buffer = buffer
         self._strip_px = strip_width * strip_rows
         self.strip_bytes = strip_width * (8 if pages else bits) >> 3
+        self._strips_to_try = (_NO_GAIN + self.strip_bytes - 1) // self.strip_bytes
         cols = (width + strip_width - 1) // strip_width
         rows = (height + 7) >> 3 if pages else height
         self.rows_above = 1 if pages else 3 if bits == 1 else 2
@@ -95,6 +106,8 @@ class Coder:
         numbers[35] = rows
         numbers[36] = _edge(format, width * numbers[32] & 7)
         numbers[37] = (1 << (height & 7)) - 1 if pages and height & 7 else 255
+        self.effort = NO_LIMIT
+        self.spent = 0  # bytes of this part that effort counts
         self._out = buffer
         self._end = 0
         self._is_empty = True
@@ -109,8 +122,8 @@ class Coder:
         numbers = self._numbers
         numbers[29] = 0  # rectangles kept since
         numbers[30] = 0  # the one after the one referred to last
-        self._raw_row = -1  # where a rectangle of noise goes on
-        self._raw_column = 0
+        self._noise_bytes = self._noise_beside = self._noise_column = 0
+        self._calm()
 
     def open(self, out, start, end):
         """Begin a part in out[start:end]."""
@@ -119,7 +132,8 @@ class Coder:
         numbers[1] = 0x3FFFFFFF
         numbers[2] = start
         numbers[10] = start
-        numbers[22] = end - _STOP_BYTES
+        numbers[22] = min(end - _STOP_BYTES, start + max(self.effort, _LEAST_EFFORT))
+        self.spent = 0
         self._out = out
         self._end = end
         numbers[28] = 0
@@ -179,10 +193,17 @@ class Coder:
         self._head(_END)
         return head.flush(0, 0, self._out, self._numbers) - self._numbers[10]
 
-    def columns_that_fit(self, room):
-        """How many strips of one row fit into a part of `room` bytes, whatever they show."""
-        room -= _RECT_BYTES + _RECT_BYTES + _STOP_BYTES
-        return max(0, room) // self.strip_bytes
+    def columns_that_fit(self, column, row):
+        """How many strips of one row fit into what is left of the part, whatever they show."""
+        room = self.room() - (_RECT_BYTES + _RECT_BYTES + _STOP_BYTES)
+        fitting = max(0, room) // self.strip_bytes
+        if self._is_noise(column, row):
+            return fitting if self._noise_bytes > 0 else min(fitting, self._strips_to_try)
+        return min(fitting, max(1, self.effort // self.strip_bytes))
+
+    def is_try_due(self, column, row):
+        """True when only `columns_that_fit` of one row should be coded, to see if the noise that was here is over."""
+        return self._noise_row >= 0 and self._noise_bytes <= 0 and self._is_noise(column, row)
 
     def _head(self, kind):
         self._is_empty = False
@@ -191,19 +212,45 @@ class Coder:
 
     def _rectangle(self):
         numbers = self._numbers
-        if numbers[2] + _RECT_BYTES > numbers[22]:
+        begun = numbers[2]
+        if begun + _RECT_BYTES > numbers[22]:
             return 0
-        if numbers[6] == self._raw_row and numbers[4] == self._raw_column:
+        if self._noise_bytes > 0 and numbers[12] and self._is_noise(numbers[4], numbers[6]):
             return self._raw()
         self._head(_RECTANGLE)
         done = self._pixels()
-        self._raw_row = -1
-        if numbers[3] == _NOISE:
-            self._raw_row = numbers[6] + done
-            self._raw_column = numbers[4]
+        self.spent += numbers[2] - begun
+        if numbers[3] == _NOISE or self._is_no_gain(done * numbers[13], numbers[2] - begun):
+            self._noise_run = min(self._noise_run << 1, _MOST_NOISE)
+            self._noise_bytes = self._noise_run if self.effort < NO_LIMIT else _FOR_GOOD
+            self._expect_noise(done)
             if not done:
                 return self._raw()
+        else:
+            self._calm()
         return done
+
+    def _is_no_gain(self, raw, used):
+        """Where time is short, pixels that take as much as their bytes are not worth fifty times the instructions."""
+        return self.effort < NO_LIMIT and used > raw >= _NO_GAIN
+
+    def _expect_noise(self, done):
+        """What goes on below this rectangle will be raw; where time is short also beside it, and only for a while."""
+        numbers = self._numbers
+        if numbers[6] != self._noise_row or numbers[4] != self._noise_beside:
+            self._noise_column = numbers[4]
+        self._noise_row = numbers[6]
+        self._noise_below = numbers[6] + done
+        self._noise_beside = numbers[4] + numbers[5] if self.effort < NO_LIMIT else -1
+
+    def _calm(self):
+        self._noise_run = _LEAST_NOISE
+        self._noise_row = self._noise_below = -1
+
+    def _is_noise(self, column, row):
+        if row == self._noise_below:
+            return column == self._noise_column
+        return row == self._noise_row and column == self._noise_beside
 
     def _kept(self, rows):
         self.is_kept = rows * self._numbers[5] * self._strip_px >= _KEPT_PX
@@ -223,7 +270,8 @@ class Coder:
         if rows:
             self._head(_RAW)
             head.raw(0, 0, self._buffer, self._out, numbers)
-            self._raw_row = numbers[6] + rows  # nothing is there if that was all
+            self._noise_bytes -= rows * numbers[13]
+            self._expect_noise(rows)
         return rows
 
     def _raw_rows(self, rows, row_bytes):

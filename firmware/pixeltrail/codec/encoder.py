@@ -195,6 +195,14 @@ class Encoder:
             self._is_narrow = True
         return size
 
+    def limit(self, effort):
+        """Have the next parts end after this many bytes of pixels, or little more: see `Coder.effort`."""
+        self._coder.effort = effort
+
+    def spent(self):
+        """Bytes that the last part took of its effort. Raw pixels take none."""
+        return self._coder.spent
+
     def checksum_into(self, out, start):
         """Write the checksum of what the keyframe coded, 4 bytes, little-endian."""
         self._fnv.write_into(out, start)
@@ -247,11 +255,13 @@ class Encoder:
     def _code_some(self):
         may_narrow = self._is_empty and self._may_split
         room = self._coder.room()
+        if self._coder.is_try_due(self._area.q[COLUMN], self._area.q[ROW]):
+            return self._narrow(True) and self._code()
         if not self._is_narrow:
             if self._code():
                 return True
             may_narrow = may_narrow and self._coder.room() == room  # refused before it cost anything
-        return may_narrow and self._narrow() and self._code()
+        return may_narrow and self._narrow(False) and self._code()
 
     def _aim(self, column, columns, row, rows):
         self._area.aim(column, columns, row, rows)
@@ -329,7 +339,7 @@ class Encoder:
         self._dirty.clear_in(self._torn, q)
         return False
 
-    def _narrow(self):
+    def _narrow(self, to_one_row):
         """Aim at columns of which a row surely fits, in raster order in a keyframe; false when there is none."""
         q = self._area.q
         column = q[COLUMN]
@@ -338,11 +348,12 @@ class Encoder:
             # Begin at a dirty strip, or what was coded before would come again, without end.
             column = self._dirty.first_in_row(column, q[ROW])
             columns += q[COLUMN] - column
-        fitting = self._coder.columns_that_fit(self._coder.room())
+        fitting = self._coder.columns_that_fit(column, q[ROW])
         if fitting < columns:
             columns = fitting
-            if self._is_key:
-                q[ROWS] = 1
+            to_one_row = to_one_row or self._is_key
+        if to_one_row:
+            q[ROWS] = 1
         self._aim(column, columns, q[ROW], q[ROWS])
         return columns > 0
 

@@ -204,3 +204,32 @@ class TestDrawingWhileAFrameIsUnderWay:
 def test_wrong_arguments(arguments: tuple) -> None:
     with pytest.raises(ValueError):
         Encoder(*arguments)
+
+
+def test_effort_bounds_the_bytes_of_pixels_in_a_part() -> None:
+    """Noise in one half, some of it in the other: parts are short but where pixels are raw, and all is exact."""
+    device = Device(320, 60, PixelFormat.RGB565)
+    canvas = Canvas(device.display, use_numba=False)
+    encoder = device.encoder
+    dice = random.Random(3)
+    encoder.limit(96)
+    for number in range(3):
+        noise = dice.randbytes(38400)
+        device.draw(bytes(noise[i] if i % 640 < 320 else noise[i] & 0x11 for i in range(38400)))
+        encoder.refresh()
+        total = 0
+        for part in device.frame(number == 0):
+            canvas.apply(part)
+            assert encoder.spent() <= 96 + 31 + 57
+            total += len(part.payload)
+        assert canvas.picture == device.buffer
+        assert total < 38400 * 1.1
+
+
+def test_noise_that_ends_is_noticed() -> None:
+    device = Device(320, 240, PixelFormat.RGB565)
+    device.encoder.limit(96)
+    device.draw(random.Random(1).randbytes(640 * 12) + bytes(640 * 228))
+    device.encoder.refresh()
+    sizes = [len(part.payload) for part in device.frame(True)]
+    assert sum(sizes) < 640 * 18
