@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from pixeltrail_bridge.wire import messages as m
 
 FOLDER = Path(__file__).resolve().parents[2] / "schema" / "vectors"
@@ -36,6 +37,11 @@ def to_json(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"type": type(value).__name__, **fields}
+    if isinstance(value, msgspec.Struct):
+        return {
+            "type": type(value).__name__,
+            **{name: to_json(getattr(value, name)) for name in value.__struct_fields__},
+        }
     if isinstance(value, list | tuple):
         return [to_json(item) for item in value]
     if isinstance(value, dict):

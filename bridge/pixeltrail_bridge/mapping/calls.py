@@ -22,6 +22,8 @@ from hashlib import blake2b
 from typing import Any, Literal
 from urllib.parse import quote
 
+import msgspec
+
 from ..sessions.ids import NO_SESSION, replay_id
 from ..wire.messages import Display, Hello
 
@@ -49,8 +51,7 @@ _AS_IT_IS = frozenset((str, bool, type(None)))
 _SYSTEMS = {"micropython": "MicroPython", "cpython": "CPython", "circuitpython": "CircuitPython"}
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, gc=False):
     """One event for the sinks. `event` names it in lists; `payload` is what is sent, to the letter."""
 
     message_id: str
@@ -85,8 +86,7 @@ class Settled:
     next_try_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """Who sends, in which session, and what the bridge knows of the device: common to all events of a moment."""
 
     device_id: str

@@ -10,9 +10,8 @@ stored, and the number of its records is in `discarded`.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -45,8 +44,7 @@ class MappingSettings:
     remote: tuple[remote.RemoteRule, ...] = ()
 
 
-@dataclass(slots=True)
-class Mapped:
+class Mapped(msgspec.Struct):
     """What a chunk came to. `host_ms` and `end_ms` are the host times of its first and last record.
 
     `bad`: calls that no sink may see, for the dead letters. Records that the decoder refused are not among them.
@@ -57,12 +55,15 @@ class Mapped:
     end_ms: int = 0
     is_kept: bool = True
     is_estimated: bool = False
-    calls: list[Call] = field(default_factory=list)
-    sessions: list[SessionRow] = field(default_factory=list)
-    gaps: list[GapRow] = field(default_factory=list)
-    replies: list[Downlink] = field(default_factory=list)
-    discarded: Counter[str] = field(default_factory=Counter)
-    bad: list[Bad] = field(default_factory=list)
+    calls: list[Call] = []
+    sessions: list[SessionRow] = []
+    gaps: list[GapRow] = []
+    replies: list[Downlink] = []
+    discarded: dict[str, int] = {}
+    bad: list[Bad] = []
+
+    def discard(self, reason: str, count: int = 1) -> None:
+        self.discarded[reason] = self.discarded.get(reason, 0) + count
 
 
 def map_chunk(
@@ -163,7 +164,7 @@ class _Pass:
         reason = self._refusal()
         if reason:
             self.mapped.is_kept = False
-            self.mapped.discarded[reason] += len(records)
+            self.mapped.discard(reason, len(records))
 
     def _run_each(self) -> None:
         for record in self.chunk.records:
@@ -193,7 +194,7 @@ class _Pass:
             reason = self._refusal()
             if reason:
                 self.mapped.is_kept = False
-                self.mapped.discarded[reason] += 1
+                self.mapped.discard(reason)
             return
         handler = _HANDLERS.get(type(body))
         if handler:
@@ -277,7 +278,7 @@ class _Pass:
 
     def _session_end(self, body: messages.SessionEnd) -> None:
         if self.stream.session_index != body.index:
-            self.mapped.discarded["end_of_unknown_session"] += 1
+            self.mapped.discard("end_of_unknown_session")
             return
         self._close(self.tracker.end(self.now_ms))
         self.tracker.leave()
@@ -374,7 +375,7 @@ class _Pass:
     def _refuse(self, body: Any, reason: str) -> None:
         raw = msgspec.json.encode({type(body).__name__: body})
         self.mapped.bad.append(Bad(raw, reason))
-        self.mapped.discarded["refused_calls"] += 1
+        self.mapped.discard("refused_calls")
 
 
 def gap_reason(reason: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from ..sessions.state import GapRow, SessionRow
 from .base import SEQ_SPAN, DeviceSave, LoadedDevice, NewChunk, StreamRow, StreamSave
-from .sql import Connection, marks, replacing
+from .sql import Connection, insert_rows, marks, replacing
 
 _SESSION_REST = "number, boot, stream, start_ms, last_ms, end_ms, sampled, estimated, user_id"
 _GAP_REST = 'device, session_id, first, "end", frames, inputs, calls, reason, host_ms'
@@ -98,10 +98,8 @@ class ChunkWrites:
         return None if row is None else (row[0], row[1], row[2])
 
     def put_chunks(self, chunks: Iterable[NewChunk]) -> None:
-        self._db.executemany(
-            "INSERT INTO chunks (key, received_ms, session_id, host_ms, fault, data) VALUES (?, ?, ?, ?, ?, ?)",
-            [(c.key, c.received_ms, c.session_id, c.host_ms, c.fault, c.data) for c in chunks],
-        )
+        rows = [(c.key, c.received_ms, c.session_id, c.host_ms, c.fault, c.data) for c in chunks]
+        insert_rows(self._db, "INSERT INTO chunks (key, received_ms, session_id, host_ms, fault, data)", rows)
 
     def place_chunks(self, places: Iterable[tuple[int, int, int]]) -> None:
         """Session, host time and key of chunks stored earlier that have now passed in order."""

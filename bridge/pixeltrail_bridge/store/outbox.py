@@ -13,24 +13,23 @@ import msgspec
 
 from ..mapping.calls import Call, OutboxRow, Settled
 from .base import Fill
-from .sql import Connection, marks
+from .sql import Connection, insert_rows, marks
 
 FILL = (
     "SELECT v.sink, count(*), sum(length(e.payload)) FROM deliveries v JOIN events e ON e.id = v.event"
     " WHERE v.state = 'waiting' GROUP BY v.sink"
 )
 encode_json = msgspec.json.Encoder().encode
-_ADD_EVENTS = (
-    "INSERT INTO events (message_id, device, session_id, type, event, time_ms, payload) VALUES {rows}"
-    " ON CONFLICT (message_id) DO NOTHING RETURNING id, device, length(payload)"
-)
-_EVENTS_A_STATEMENT = 50
+_ADD_EVENTS = "INSERT INTO events (message_id, device, session_id, type, event, time_ms, payload)"
+_ADD_DELIVERIES = "INSERT INTO deliveries (event, sink, device) SELECT id, ?, device FROM events WHERE id > ?"
+_LAST_EVENT = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
+_ADDED = "SELECT count(*), coalesce(sum(length(payload)), 0) FROM events WHERE id > ?"
 
 
 def enqueue_calls(
     db: Connection, calls: Iterable[Call], sinks: Sequence[str], numbers: dict[str, int]
 ) -> Fill:
-    """Add events that are not known yet, with a delivery to each sink; returns what each sink got to do."""
+    """Add events that are not known yet, with a delivery to each sink; returns what each sink got to do. For SQLite."""
     rows = [
         (
             *(call.message_id, _device_number(db, call.device_id, numbers), call.session_id, call.type),
@@ -38,14 +37,14 @@ def enqueue_calls(
         )
         for call in calls
     ]
-    added: list[tuple[int, int, int]] = []
-    for first in range(0, len(rows), _EVENTS_A_STATEMENT):
-        some = rows[first : first + _EVENTS_A_STATEMENT]
-        query = _ADD_EVENTS.format(rows=", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(some)))
-        added += db.execute(query, [value for row in some for value in row]).fetchall()
-    deliveries = [(event, sink, device) for event, device, _ in added for sink in sinks]
-    db.executemany("INSERT INTO deliveries (event, sink, device) VALUES (?, ?, ?)", deliveries)
-    return Fill(len(added), sum(size for _, _, size in added))
+    if not rows:
+        return Fill()
+    (last,) = db.execute(_LAST_EVENT).fetchone()  # nobody else writes until the commit, and IDs only go up
+    insert_rows(db, _ADD_EVENTS, rows, " ON CONFLICT (message_id) DO NOTHING")
+    for sink in sinks:
+        db.execute(_ADD_DELIVERIES, (sink, last))
+    count, size_bytes = db.execute(_ADDED, (last,)).fetchone()
+    return Fill(int(count), int(size_bytes))
 
 
 def _device_number(db: Connection, device_id: str, numbers: dict[str, int]) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
+_MOST_ROWS = 128  # of 7 values, below the 999 that older builds of SQLite take
+
 
 class Rows(Protocol):
     @property
@@ -26,6 +28,23 @@ class Connection(Protocol):
 def marks(values: Sequence[Any]) -> str:
     """The right side of IN for these values, of which there must be one at least."""
     return f"({', '.join('?' * len(values))})"
+
+
+def insert_rows(db: Connection, insert: str, rows: Sequence[Sequence[Any]], end: str = "") -> None:
+    """Run `insert`, which stops before VALUES, with many rows a statement; `end` comes after them.
+
+    SQLite's driver lets go of the interpreter for each row of an executemany, and with messages coming in the other
+    thread takes it each time: at 500 rows that cost as much as all the rest. Sizes are powers of two, so that the
+    driver finds each statement compiled.
+    """
+    size, first = _MOST_ROWS, 0
+    while first < len(rows):
+        while size > len(rows) - first:
+            size >>= 1
+        some = rows[first : first + size]
+        first += size
+        values = ", ".join([marks(some[0])] * size)
+        db.execute(f"{insert} VALUES {values}{end}", [value for row in some for value in row])
 
 
 def replacing(key: str, columns: str) -> str:

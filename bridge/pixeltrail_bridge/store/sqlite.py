@@ -22,6 +22,9 @@ from .migrate import migrate_sqlite, remedy
 from .sql import Connection
 
 BUSY_TIMEOUT_MS = 5_000
+CACHE_KIB = (
+    16_384  # a whole batch of 4 KB messages: at the default 2 MB its pages go to the disk and come back
+)
 WAL_PAGES = 4_000  # 16 MB between checkpoints: at the default 1,000 a burst spends its time in them
 
 _IOERR: Final = sqlite3.SQLITE_IOERR
@@ -59,6 +62,7 @@ class SqliteStore(SqlStore):
             self._writer = self._connect()
             try:
                 self._writer.execute("PRAGMA journal_mode = WAL").fetchone()
+                self._writer.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
                 migrate_sqlite(self._writer, Path(path))
                 self.bridge_id = self._load_bridge_id()
             except BaseException:

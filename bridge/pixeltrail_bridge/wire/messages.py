@@ -1,5 +1,6 @@
-"""What messages mean: one frozen dataclass per message and record of schema/wire.cddl.
+"""What messages mean: one frozen class per message and record of schema/wire.cddl.
 
+Dataclasses, but for those that a busy bridge makes by the thousand: a struct of msgspec is made five times as fast.
 Times are integer milliseconds. `time_ms` of a record is on the stream's clock
 (0 = the stream began). Knows nothing of bytes: decode.py and encode.py do.
 """
@@ -77,8 +78,7 @@ VITAL_NAMES: Mapping[int, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """A part of a frame: flags byte and payload (with the trailing checksum of a last keyframe part)."""
 
     flags: int
@@ -127,8 +127,7 @@ class SessionEnd:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
+class Touch(msgspec.Struct, frozen=True, gc=False):
     x: int | None
     y: int | None
     phase: int
@@ -141,8 +140,7 @@ class Key:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+class Track(msgspec.Struct, frozen=True, gc=False):
     event: str
     properties: Properties
 
@@ -253,18 +251,14 @@ REPLAY_BODIES = (Frame, Touch, Key, Log)
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One record of a chunk: `index` counts from 0 within the chunk, `time_ms` is on the stream's clock.
-
-    A struct, because it is made faster than a dataclass, and chunks are full of them.
-    """
+    """One record of a chunk: `index` counts from 0 within the chunk, `time_ms` is on the stream's clock."""
 
     index: int
     time_ms: int
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(msgspec.Struct, frozen=True, gc=False):
     stream: bytes
     seq: int
     time_ms: int

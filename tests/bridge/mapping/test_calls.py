@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from pixeltrail_bridge.mapping import calls
 from pixeltrail_bridge.mapping.calls import Origin, build_call
 
@@ -31,7 +32,7 @@ def build(call_type="track", origin=ORIGIN, at_ms=BOOT_MS + 1_234, **fields):
 @pytest.mark.parametrize("call_type", FIELDS)
 @pytest.mark.parametrize("session_id", [BOOT_MS, -1])
 def test_every_type_is_a_complete_event(call_type, session_id):
-    payload = build(call_type, replace(ORIGIN, session_id=session_id))
+    payload = build(call_type, structs.replace(ORIGIN, session_id=session_id))
     assert list(find_problems(payload)) == []
     assert payload["integrations"]["Actions Amplitude"]["session_id"] == session_id
     assert FIELDS[call_type].items() <= payload.items() or call_type in calls.REPLAY_TYPES
@@ -62,7 +63,7 @@ def test_context_says_what_hello_and_display_say():
     ],
 )
 def test_maker_of_a_board(board, maker):
-    origin = replace(ORIGIN, hello=replace(HELLO, board=board))
+    origin = structs.replace(ORIGIN, hello=replace(HELLO, board=board))
     assert build(origin=origin)["context"]["device"]["manufacturer"] == maker
 
 
@@ -71,8 +72,10 @@ def test_replay_id_only_on_track_screen_and_page_while_recording():
         properties = build(call_type).get("properties", {})
         expected = f"{DEVICE}/{BOOT_MS}" if call_type in ("track", "screen", "page") else None
         assert properties.get(calls.REPLAY_PROPERTY) == expected
-    assert calls.REPLAY_PROPERTY not in build(origin=replace(ORIGIN, is_recording=False))["properties"]
-    assert calls.REPLAY_PROPERTY not in build(origin=replace(ORIGIN, session_id=-1))["properties"]
+    assert (
+        calls.REPLAY_PROPERTY not in build(origin=structs.replace(ORIGIN, is_recording=False))["properties"]
+    )
+    assert calls.REPLAY_PROPERTY not in build(origin=structs.replace(ORIGIN, session_id=-1))["properties"]
 
 
 def test_events_own_replay_id_wins():
@@ -81,12 +84,12 @@ def test_events_own_replay_id_wins():
 
 
 def test_link_into_the_viewer():
-    properties = build(origin=replace(ORIGIN, public_url="https://trail.example/"))["properties"]
+    properties = build(origin=structs.replace(ORIGIN, public_url="https://trail.example/"))["properties"]
     assert properties["Replay Link"] == f"https://trail.example/#/device/{DEVICE}/session/{BOOT_MS}?t=1.234"
 
 
 def test_user_and_classic_destination():
-    payload = build(origin=replace(ORIGIN, user_id="u1", classic=True))
+    payload = build(origin=structs.replace(ORIGIN, user_id="u1", classic=True))
     assert payload["userId"] == "u1"
     assert payload["anonymousId"] == DEVICE
     assert payload["integrations"]["Amplitude"] == {"session_id": BOOT_MS}
