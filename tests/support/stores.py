@@ -64,10 +64,12 @@ class PostgresPlace:
         target = PostgresPlace(self._server)
         target.open().close()
         with psycopg.connect(self._server) as db:
-            tables = db.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (self.schema,))
-            for (table,) in tables.fetchall():
+            db.execute("SET session_replication_role = replica")  # rows come in any order of their references
+            found = db.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (self.schema,))
+            tables = [table for (table,) in found.fetchall()]
+            db.execute(f"TRUNCATE {', '.join(f'{target.schema}.{table}' for table in tables)}")
+            for table in tables:
                 names = f"{target.schema}.{table}", f"{self.schema}.{table}"
-                db.execute(f"TRUNCATE {names[0]}")
                 db.execute(f"INSERT INTO {names[0]} OVERRIDING SYSTEM VALUE SELECT * FROM {names[1]}")
             for table, column in (
                 ("devices", "no"),
