@@ -41,6 +41,7 @@ _DISPLAY_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
 if TYPE_CHECKING:
     from ..web.queries import StoreQueries
     from ..web.server import WebServer
+    from .mobile import MobileBridge
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +63,7 @@ class Bridge:
         self.delivery: Delivery
         self._links: Links
         self._web: WebServer | None = None
+        self.mobile: MobileBridge | None = None
 
     # --- life -----------------------------------------------------------------
 
@@ -70,6 +72,7 @@ class Bridge:
         async with contextlib.AsyncExitStack() as stack:
             await self._start_core(stack)
             await self._start_links(stack)
+            await self._start_mobile(stack)
             await self._start_page(stack)  # last: its imports take as long as all the rest
             self._stack = stack.pop_all()
         log.info(
@@ -144,6 +147,17 @@ class Bridge:
         stack.push_async_callback(asyncio.to_thread, self._links.stop)
         await asyncio.to_thread(self._links.start, self.ingest)
 
+    async def _start_mobile(self, stack: contextlib.AsyncExitStack) -> None:
+        if not self.config.mobile.enabled:
+            return
+        from .mobile import MobileBridge  # its imports are those of the page
+
+        self.mobile = MobileBridge(
+            self.config, self.store, lambda: self.ingest.health.is_ready, self._on_app_events
+        )
+        await self.mobile.start()
+        stack.push_async_callback(self.mobile.stop)
+
     async def reload(self, config: Config) -> list[str]:
         """Go on with other settings; returns those that changed and need a restart, which keep their old values.
 
@@ -154,6 +168,8 @@ class Bridge:
             await asyncio.to_thread(self._hurry, sink)
         self.delivery.wake()
         self.config = changes.config
+        if self.mobile is not None:
+            self.mobile.update(self.config)
         if changes.logging:
             set_up_logging(self.config.bridge)
         log.info("settings read again", changed=list(changes.applied) or "nothing")
@@ -173,6 +189,11 @@ class Bridge:
         self.projector.notify(committed.device_id, committed.stream, committed.watermark)
         self.delivery.wake()
         self.hub.tell_committed(committed.device_id)
+
+    def _on_app_events(self, device_ids: set[str]) -> None:
+        self.delivery.wake()
+        for device_id in device_ids:
+            self.hub.tell_committed(device_id)
 
     def _on_failure(self, reason: str) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: the bridge is ending
@@ -208,6 +229,7 @@ class Bridge:
         """Lines that tell a person where everything is."""
         lines = [f"Page:     {self.page_url()}"] if self._web else []
         lines += [f"Devices:  {where}" for where in self._links.addresses()]
+        lines += [f"Apps:     {self.mobile.url}"] if self.mobile else []
         return [
             *lines,
             f"Events:   {', '.join(self.delivery.health)}",

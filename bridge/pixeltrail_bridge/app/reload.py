@@ -16,6 +16,7 @@ from ..mapping.chunks import MappingSettings
 from ..projector import Projector, ProjectorSettings
 from ..sinks.segment import SegmentSettings, SegmentSink
 from . import parts
+from .mobile import intake_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Changes:
 def plan(old: Config, new: Config) -> Changes:
     """What may change now. Raises ConfigError for settings that the bridge would not start with."""
     parts.mapping_settings(new)
+    if new.mobile.enabled:
+        intake_settings(new)
     if parts.has_segment(new):
         parts.segment_settings(new).url()
     has_other_sinks = parts.has_segment(old) != parts.has_segment(new)

@@ -151,6 +151,51 @@ class WebSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MobileSettings:
+    enabled: bool = _setting(False, "Take events of companion apps, as Segment's Tracking API does.")
+    host: str = _setting("127.0.0.1", "Address that apps post to.")
+    port: int = _setting(8378, "Port that apps post to; 0 takes any free one.", low=0, high=65_535)
+    public_url: str = _setting("", "Address under which apps reach it; where nothing is set, as they asked.")
+    write_key: Secret = _setting(Secret(), "Key that apps send, as the write key of their SDK.")
+    write_key_file: Path | None = _setting(None, "File that holds the key, and nothing else.")
+    origins: tuple[str, ...] = _setting(("*",), "Sites whose pages may post; * is every one.")
+    proxies: int = _setting(
+        0, "Proxies of yours in front of it, whose X-Forwarded-For is believed.", low=0, high=10
+    )
+    max_events_per_s: float = _setting(
+        200.0, "Events that one address may send; bursts of ten seconds' worth pass.", low=0.1, high=1_000_000
+    )
+    sample_rate: float = _setting(
+        0.0,
+        "Share of the apps' own sessions whose events carry a Replay ID; those of a device follow the device.",
+        low=0,
+        high=1,
+        live=True,
+    )
+    track_sessions: bool = _setting(True, "Keep sessions for apps that bring none.", live=True)
+    session_events: bool = _setting(
+        False, "Send session_start and session_end for those sessions.", live=True
+    )
+    app_timeout_s: int = _setting(
+        300, "Pause after which an app begins a new session.", unit="s", low=1, high=86_400, live=True
+    )
+    browser_timeout_s: int = _setting(
+        1_800, "The same in a browser.", unit="s", low=1, high=86_400, live=True
+    )
+    keep_ip: bool = _setting(True, "Send on the app's address as context.ip.", live=True)
+    block_ips: tuple[str, ...] = _setting(
+        (), "Addresses and networks whose events are counted and not kept.", live=True
+    )
+    block_user_agents: tuple[str, ...] = _setting((), "The same by user agent, with * and ?.", live=True)
+    block_devices: tuple[str, ...] = _setting((), "The same by device or anonymous ID.", live=True)
+    block_users: tuple[str, ...] = _setting((), "The same by user ID.", live=True)
+    debug_key: Secret = _setting(
+        Secret(), "Amplitude API key; its hash then goes out as the replay's debug property.", live=True
+    )
+    debug_key_file: Path | None = _setting(None, "File that holds that key, and nothing else.", live=True)
+
+
+@dataclass(frozen=True, slots=True)
 class EventsSettings:
     display_events: str = _setting(
         "summary",
@@ -189,6 +234,7 @@ class Config:
     segment: SegmentSettings = field(default_factory=SegmentSettings)
     jsonl: JsonlSettings = field(default_factory=JsonlSettings)
     web: WebSettings = field(default_factory=WebSettings)
+    mobile: MobileSettings = field(default_factory=MobileSettings)
     events: EventsSettings = field(default_factory=EventsSettings)
     recording: RecordingSettings = field(default_factory=RecordingSettings)
     lists: Lists = Lists()

@@ -21,6 +21,10 @@ from .extract import DESTINATION, device_id_of, id_text, session_id_of, table
 from .sessions import AppSession, AppState
 
 DEBUG_PROPERTY: Final = "[Amplitude] Session Replay Debug"
+NO_DEVICE_ID: Final = "no_device_id"  # neither context.device.id nor anonymousId
+SESSION_SAID_NONE: Final = "session_said_none"  # the app's own plugin says -1
+SESSION_UNTRACKED: Final = "session_untracked"  # it brings none, and we were told to keep none
+SESSION_UNREADABLE: Final = "session_unreadable"  # what it brings is no session ID; ours was put in its place
 SESSION_START: Final = "session_start"
 SESSION_END: Final = "session_end"
 LIBRARY_OF_BROWSERS: Final = ("analytics.js", "@segment/analytics-next")
@@ -91,9 +95,11 @@ class Enricher:
             result = Enriched({**event}, own_id, named)
             is_recorded = self._keep_session(result, state, at_ms, own_id, where)
         if result.device_id is None:
-            result.faults.append("no_device_id")
+            result.faults.append(NO_DEVICE_ID)
         if result.session_id == NO_SESSION:
-            result.faults.append("no_session_id")
+            result.faults.append(SESSION_SAID_NONE if where == "integration" else SESSION_UNTRACKED)
+        elif where != "integration" and _has_session(event):
+            result.faults.append(SESSION_UNREADABLE)
         is_welcome = not (state.opted_out or state.is_stopped)
         self._write(result, is_context, is_recorded and is_welcome, settings)
         return result
@@ -175,6 +181,11 @@ def note_event(event: Mapping[str, Any], state: AppState) -> None:
         user_id = id_text(event.get("userId"))
         if user_id:
             state.user_id = user_id
+
+
+def _has_session(event: Mapping[str, Any]) -> bool:
+    value = table(table(event, "integrations"), DESTINATION).get("session_id")
+    return value not in (None, 0, "")
 
 
 def _name_device(event: Event, result: Enriched) -> None:

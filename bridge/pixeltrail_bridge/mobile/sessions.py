@@ -37,6 +37,7 @@ class AppState(msgspec.Struct):
     is_browser: bool = False
     opted_out: bool = False
     is_stopped: bool = False
+    token: str = ""  # the link token that paired it
 
 
 class Turn(msgspec.Struct, frozen=True):

@@ -78,8 +78,19 @@ def test_minus_one_as_a_number_stays_and_no_replay_is_named() -> None:
     )
     assert session_in(result.event) == -1
     assert REPLAY not in result.event["properties"]
-    assert result.faults == ["no_session_id"]
+    assert result.faults == ["session_said_none"]
     assert state.session is None
+
+
+def test_a_session_id_that_the_destination_would_refuse_is_replaced() -> None:
+    odd = event(integrations={"Actions Amplitude": {"session_id": "session-abc"}})
+    result = Enricher(ALWAYS).enrich(odd, AppState(), NOW)
+    assert (session_in(result.event), result.faults) == (NOW, ["session_unreadable"])
+
+
+def test_without_tracking_an_event_has_the_session_it_brings_or_none() -> None:
+    result = Enricher(EnrichSettings(track_sessions=False)).enrich(event(), AppState(), NOW)
+    assert (result.session_id, result.faults) == (-1, ["session_untracked"])
 
 
 def test_a_session_id_in_the_properties_is_used() -> None:
