@@ -83,7 +83,8 @@ class _Again:
             chunk = decode_uplink(stored[0])
         except WireError as error:
             return Retried(letter, str(error))
-        assert isinstance(chunk, m.Chunk), "only chunks are stored"
+        if not isinstance(chunk, m.Chunk) or (chunk.stream, chunk.seq) != (letter.stream, letter.seq):
+            return Retried(letter, "it belongs to another place than the one it was given")
         if letter.seq >= row.watermark:
             self._tx.mend_chunk(key, None, None)  # not passed yet: it will be, in its order
             return self._done(())

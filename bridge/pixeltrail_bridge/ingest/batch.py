@@ -27,6 +27,7 @@ from ..wire import messages as m
 from ..wire.decode import decode_uplink
 from .known import Device, Known, Stream, encode_json
 from .settings import IngestSettings, MapChunk, Mapped, MapSync
+from .standstill import unreadable_places
 
 log = structlog.get_logger(__name__)
 
@@ -294,6 +295,7 @@ class Batch:
         )
         if sync.oldest > stream.watermark:
             self._free(stream, sync.oldest, arrival.received_ms)
+        self._give_up(stream, sync)
         if sync.next > stream.watermark:
             # The device may have lifted the opt-out in a chunk that is still on its way: do not undo it.
             replies = [reply for reply in replies if not isinstance(reply, m.OptOutOrder)]
@@ -317,6 +319,22 @@ class Batch:
             self._gaps.append(GapRow(*place, first, end, 0, 0, 0, int(m.GapReason.FREED), now_ms))
             self._count(stream.device.device_id, "freed", end - first)
         self._skip(stream, stream.watermark, oldest)
+        self._advance(stream)
+
+    def _give_up(self, stream: Stream, sync: m.Sync) -> None:
+        """Let messages that nobody can read take the places that their device waits for; standstill.py says when."""
+        for seq, letter in unreadable_places(self._tx, stream, sync, self._settings.window):
+            key = stream.number * SEQ_SPAN + seq
+            self._chunks[key] = NewChunk(key, letter.first_ms, letter.raw, fault=letter.reason)
+            self._tx.place_letter(letter.id, stream.id, seq)
+            stream.ahead.add(seq)
+            self._count(stream.device.device_id, "places_given_up")
+            log.error(
+                "a chunk that cannot be read was given up on",
+                device=stream.device.device_id,
+                seq=seq,
+                letter=letter.id,
+            )
         self._advance(stream)
 
     # ---- ends -----------------------------------------------------------------

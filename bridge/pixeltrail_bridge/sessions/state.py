@@ -28,6 +28,13 @@ class OpenSession(msgspec.Struct):
     row_ms: int = 0  # last_ms of the newest SessionRow made of it
 
 
+class Standing(msgspec.Struct):
+    """A watermark that may stand still, and how often each message without a place had come when it did."""
+
+    watermark: int
+    counts: dict[int, int] = {}  # by the number of the dead letter
+
+
 class DeviceState(msgspec.Struct):
     name: str | None = None
     user_id: str | None = None
@@ -58,6 +65,7 @@ class StreamState(msgspec.Struct):
     is_late: bool = False  # of an earlier start than the device's newest
     own: OpenSession | None = None
     user_id: str | None = None
+    standing: Standing | None = None  # only while messages come that nothing tells the place of
     midway: bool | None = None  # its first chunk that we ever saw was not its first: no hello, no display
 
     @property

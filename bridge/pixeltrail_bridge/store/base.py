@@ -107,6 +107,17 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class LooseLetter:
+    """A dead letter of a device that nothing tells the place of. `count`: how often it came."""
+
+    id: int
+    raw: bytes
+    reason: str
+    first_ms: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Keyframe:
     stream: bytes
     seq: int
@@ -215,6 +226,8 @@ class IngestTransaction(Transaction, Protocol):
     def put_heads(self, rows: Iterable[tuple[int, int, bool]]) -> None: ...
     def put_spans(self, rows: Iterable[tuple[int, int, int, int, int]]) -> None: ...
     def put_gaps(self, rows: Iterable[GapRow]) -> None: ...
+    def loose_letters(self, device_id: str, limit: int) -> list[LooseLetter]: ...
+    def place_letter(self, letter: int, stream: bytes, seq: int) -> None: ...
     def add_dead_letter(
         self,
         device_id: str,

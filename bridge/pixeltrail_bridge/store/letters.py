@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
+from .base import LooseLetter
 from .sql import Connection
 
 MAX_LETTERS: Final = (
@@ -93,6 +94,19 @@ class LetterWrites:
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
             (digest, device_id, kind, stream, seq, reason[:_MAX_REASON], raw, now_ms, now_ms),
         )
+
+    def loose_letters(self, device_id: str, limit: int) -> list[LooseLetter]:
+        """Messages of a device that could not be read and have no place, the ones that came last first."""
+        rows = self._db.execute(
+            "SELECT id, raw, reason, first_ms, count FROM dead_letters"
+            " WHERE device_id = ? AND kind = 'undecodable' AND stream IS NULL ORDER BY last_ms DESC, id DESC LIMIT ?",
+            (device_id, limit),
+        )
+        return [LooseLetter(*row) for row in rows]
+
+    def place_letter(self, letter: int, stream: bytes, seq: int) -> None:
+        """Say where it belongs after all."""
+        self._db.execute("UPDATE dead_letters SET stream = ?, seq = ? WHERE id = ?", (stream, seq, letter))
 
     # ---- ends of dead letters -------------------------------------------------
 
