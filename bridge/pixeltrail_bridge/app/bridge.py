@@ -3,6 +3,7 @@
     sources -> ingest -> store -> projector -> hub -> page
                            |
                            +-> delivery -> sinks
+                           +-> uploads -> replay sinks
 
 Started from the store outwards and stopped in the opposite order, so that nothing is taken that cannot be kept. The
 event loop serves the page and sends to the sinks; sources, ingest and projector have threads of their own, and the
@@ -22,16 +23,17 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from ..config import Config
-from ..delivery import Delivery
+from ..delivery import Delivery, SinkHealth
 from ..ingest import Committed, Ingest
 from ..mapping.chunks import map_chunk, map_sync
 from ..projector import Projector
 from ..sources.base import TextLine
 from ..store.database import SqlStore
+from ..uploads import Uploads
 from ..web.feed import Feed
 from ..web.live import Hub
 from ..wire.messages import KeyframeRequest
-from . import parts, reload
+from . import parts, reload, replays
 from .links import Links
 from .logs import set_up_logging
 
@@ -61,6 +63,7 @@ class Bridge:
         self.ingest: Ingest
         self.projector: Projector
         self.delivery: Delivery
+        self.uploads: Uploads
         self._links: Links
         self._web: WebServer | None = None
         self.mobile: MobileBridge | None = None
@@ -96,7 +99,7 @@ class Bridge:
     async def _start_core(self, stack: contextlib.AsyncExitStack) -> None:
         config = self.config
         stack.enter_context(parts.sole_user(config.bridge.data_dir))
-        sinks = parts.make_sinks(config)
+        sinks, replay_sinks = parts.make_sinks(config), replays.make_replay_sinks(config)
         names = [sink.name for sink in sinks]
         self.store = await asyncio.to_thread(parts.make_store, config, names)
         self.store.on_failure = self._on_failure
@@ -104,6 +107,9 @@ class Bridge:
         self.delivery = Delivery(self.store, sinks)
         await self.delivery.start()
         stack.push_async_callback(self.delivery.stop)
+        self.uploads = Uploads(self.store, replay_sinks, config.amplitude_replay.piece_s * 1000)
+        await self.uploads.start()
+        stack.push_async_callback(self.uploads.stop)
         self.ingest = Ingest(
             self.store,
             parts.ingest_settings(config),
@@ -188,6 +194,7 @@ class Bridge:
     def _on_commit(self, committed: Committed) -> None:
         self.projector.notify(committed.device_id, committed.stream, committed.watermark)
         self.delivery.wake()
+        self.uploads.hear(committed.device_id)
         self.hub.tell_committed(committed.device_id)
 
     def _on_app_events(self, device_ids: set[str]) -> None:
@@ -233,6 +240,7 @@ class Bridge:
         return [
             *lines,
             f"Events:   {', '.join(self.delivery.health)}",
+            *([f"Replays:  {', '.join(self.uploads.health)}"] if self.uploads.health else []),
             f"Data:     {self.config.bridge.data_dir}",
         ]
 
@@ -244,13 +252,11 @@ class Bridge:
         sinks = {}
         for name, health in self.delivery.health.items():
             pending = await asyncio.to_thread(self.store.pending, name)
-            sinks[name] = {
-                "state": health.state,
-                "pending": pending,
-                "sent": health.sent,
-                "dead": health.dead,
-                "alarm": health.alarm,
-            }
+            sinks[name] = _describe(health, pending)
+            problems += [f"{name}: {health.alarm}"] if health.alarm else []
+        for name, health in self.uploads.health.items():
+            waiting = await asyncio.to_thread(self.uploads.waiting, name)
+            sinks[name] = _describe(health, waiting)
             problems += [f"{name}: {health.alarm}"] if health.alarm else []
         return {
             "ok": ingest.is_ready,
@@ -299,6 +305,16 @@ def running(config: Config) -> Iterator[Bridge]:
         thread.join()
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+
+
+def _describe(health: SinkHealth, pending: int) -> dict[str, Any]:
+    return {
+        "state": health.state,
+        "pending": pending,
+        "sent": health.sent,
+        "dead": health.dead,
+        "alarm": health.alarm,
+    }
 
 
 def _log_text(line: TextLine) -> None:

@@ -61,6 +61,7 @@ def plan(old: Config, new: Config) -> Changes:
         (needs_restart if has_other_sinks else applied).append("[[segment.keys]]")
         lists = lists if has_other_sinks else replace(lists, keys=new.lists.keys)
     needs_restart += ["[[sinks.custom]]"] if old.lists.sinks != new.lists.sinks else []
+    needs_restart += ["[[sinks.replay]]"] if old.lists.replay_sinks != new.lists.replay_sinks else []
     changed = {name: replace(getattr(old, name), **values) for name, values in sections.items() if values}
     config = replace(old, lists=lists, **changed)
     return Changes(

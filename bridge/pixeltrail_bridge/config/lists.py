@@ -6,6 +6,7 @@
     [[segment.keys]]                # a write key of its own for some devices; the first that fits counts
     [[config]]                      # settings that devices are told; of those that fit, a later one beats an earlier
     [[sinks.custom]]                # a sink made by a function of yours
+    [[sinks.replay]]                # one that takes recordings
 
 Each of the first two says which devices it is for: `devices` (names with `*` and `?`) and `groups`; neither means all.
 They stand in the file alone: neither the environment nor --set reaches into a list.
@@ -21,7 +22,7 @@ from typing import Any
 from ..errors import ConfigError
 from .values import Secret, as_toml
 
-RESERVED_SINKS = ("segment", "jsonl")
+RESERVED_SINKS = ("segment", "jsonl", "amplitude-replay")
 MAX_TTL_S = (1 << 30) - 1  # what the wire holds
 _SECRET_LIMIT = 4_096  # characters; a key file longer than this is some other file
 
@@ -58,6 +59,7 @@ class Lists:
     keys: tuple[KeyRule, ...] = ()
     remote: tuple[RemoteRule, ...] = ()
     sinks: tuple[CustomSink, ...] = ()
+    replay_sinks: tuple[CustomSink, ...] = ()
 
 
 EXAMPLES = """
@@ -76,6 +78,10 @@ EXAMPLES = """
 # name = "webhook"
 # factory = "my_sinks:make_webhook"
 # settings = { url = "https://example.com/hook" }
+# [[sinks.replay]]
+# name = "archive"
+# factory = "my_sinks:make_archive"
+# settings = { folder = "replays" }
 """
 
 
@@ -85,6 +91,7 @@ def take_lists(content: dict[str, Any], file: Path) -> Lists:
     base = file.resolve().parent
     keys = _take(content, file, "segment", "keys")
     sinks = _take(content, file, "sinks", "custom")
+    replay = _take(content, file, "sinks", "replay")
     remote = content.pop("config", [])
     if not isinstance(remote, list):
         raise ConfigError(f"{file}: write [[config]] with two brackets: there may be several.")
@@ -92,11 +99,12 @@ def take_lists(content: dict[str, Any], file: Path) -> Lists:
         tuple(_key_rule(_Table(file, "segment.keys", row, groups), base) for row in keys),
         tuple(_remote_rule(_Table(file, "config", row, groups)) for row in remote),
         tuple(_custom_sink(_Table(file, "sinks.custom", row, groups)) for row in sinks),
+        tuple(_custom_sink(_Table(file, "sinks.replay", row, groups)) for row in replay),
     )
-    names = [sink.name for sink in lists.sinks]
+    names = [sink.name for sink in (*lists.sinks, *lists.replay_sinks)]
     for name in names:
         if name in RESERVED_SINKS or names.count(name) > 1:
-            raise ConfigError(f"{file}: sinks.custom: the name {name!r} is taken; give the sink another.")
+            raise ConfigError(f"{file}: sinks: the name {name!r} is taken; give the sink another.")
     return lists
 
 

@@ -132,6 +132,27 @@ class SegmentSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AmplitudeReplaySettings:
+    enabled: bool = _setting(
+        False, "Upload replays to Amplitude. Experimental: docs/replay-sinks.md says what is not known."
+    )
+    api_key: Secret = _setting(Secret(), "API key of the Amplitude project, the one its events go to.")
+    api_key_file: Path | None = _setting(None, "File that holds the API key, and nothing else.")
+    zone: str = _setting(
+        "", "Region of the Amplitude project; empty means segment.zone.", choices=("", "us", "eu")
+    )
+    host: str = _setting("", "Address instead of the region's, for a proxy: https://...")
+    piece_s: int = _setting(
+        30, "How long a recording gathers before it is uploaded.", unit="s", low=1, high=600
+    )
+    keyframe_s: int = _setting(45, "How often the whole picture is sent again.", unit="s", low=5, high=300)
+    scale: int = _setting(0, "How much displays are enlarged; 0 chooses by their size.", low=0, high=32)
+    without: tuple[str, ...] = _setting(
+        (), "What is left out beside the pictures: touch, key, log, vitals, event."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class JsonlSettings:
     path: Path | None = _setting(
         None,
@@ -232,6 +253,7 @@ class Config:
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     serial: SerialSettings = field(default_factory=SerialSettings)
     segment: SegmentSettings = field(default_factory=SegmentSettings)
+    amplitude_replay: AmplitudeReplaySettings = field(default_factory=AmplitudeReplaySettings)
     jsonl: JsonlSettings = field(default_factory=JsonlSettings)
     web: WebSettings = field(default_factory=WebSettings)
     mobile: MobileSettings = field(default_factory=MobileSettings)

@@ -16,28 +16,38 @@ from typing import Any, cast
 
 from ..errors import ConfigError
 from .base import Sink
+from .replay import ReplaySink
 
 
 def load_sink(name: str, factory: str, settings: Mapping[str, Any], folder: Path | None) -> Sink:
-    """Make a sink. `factory` is module:function; modules beside the settings file, in `folder`, are found too.
+    """Make a sink for calls. `factory` is module:function; modules beside the settings file, in `folder`, are found.
 
     Raises ConfigError, also for what the user's own code raises: the bridge does not start without a sink.
     """
+    return cast(Sink, _load(name, factory, settings, folder, "deliver", "docs/sinks.md"))
+
+
+def load_replay_sink(name: str, factory: str, settings: Mapping[str, Any], folder: Path | None) -> ReplaySink:
+    """The same for one that takes recordings."""
+    return cast(ReplaySink, _load(name, factory, settings, folder, "send", "docs/replay-sinks.md"))
+
+
+def _load(
+    name: str, factory: str, settings: Mapping[str, Any], folder: Path | None, method: str, guide: str
+) -> Any:
     make = _find(name, factory, folder)
     try:
         sink = make(**settings)
     except Exception as error:
         raise ConfigError(f"sink {name}: {factory} failed with {type(error).__name__}: {error}") from error
-    for method in ("deliver", "close"):
-        if not inspect.iscoroutinefunction(getattr(sink, method, None)):
-            raise ConfigError(
-                f"sink {name}: what {factory} made has no `async def {method}`; see docs/sinks.md"
-            )
+    for needed in (method, "close"):
+        if not inspect.iscoroutinefunction(getattr(sink, needed, None)):
+            raise ConfigError(f"sink {name}: what {factory} made has no `async def {needed}`; see {guide}")
     for attribute, value in (("alarm", None), ("paused_until_ms", 0)):
         if not hasattr(sink, attribute):
             setattr(sink, attribute, value)
     sink.name = name  # deliveries are kept under the name of the settings
-    return cast(Sink, sink)
+    return sink
 
 
 def _find(name: str, factory: str, folder: Path | None) -> Callable[..., Any]:
