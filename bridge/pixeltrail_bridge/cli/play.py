@@ -27,7 +27,7 @@ _LEAST_WAIT_S = 0.04  # a terminal shows no more than about 25 pictures a second
 
 
 def run(
-    device: Annotated[str, typer.Argument(help="ID of the device.")],
+    device: Annotated[str, typer.Argument(help="ID of the device, or a .ptr file.")],
     session: Annotated[
         int | None, typer.Argument(help="ID of the session; the newest.", show_default=False)
     ] = None,
@@ -41,18 +41,28 @@ def run(
     set_: SetOption = None,
 ) -> None:
     """Show a recorded session here, or write its frames as PNG files."""
+    if is_file(device):
+        _play(_pictures_of(device), png, speed)
+        return
     with open_store(load_config(config, set_)) as store:
-        session_id = _find_session(store, device, session)
-        frames = _pictures(store, device, session_id)
-        if png is not None:
-            print(_write_png(frames, png))
-        elif sys.stdout.isatty():
-            _show(frames, speed)
-        else:
-            raise LocalError("the output is no terminal; write the frames with --png FOLDER")
+        _play(_pictures(store, device, find_session(store, device, session)), png, speed)
 
 
-def _find_session(store: SqlStore, device: str, session: int | None) -> int:
+def _play(frames: Iterator[Picture], png: Path | None, speed: float) -> None:
+    if png is not None:
+        print(_write_png(frames, png))
+    elif sys.stdout.isatty():
+        _show(frames, speed)
+    else:
+        raise LocalError("the output is no terminal; write the frames with --png FOLDER")
+
+
+def is_file(device: str) -> bool:
+    """Whether a recording file was named: a device ID has neither dots nor slashes."""
+    return "." in device or "/" in device
+
+
+def find_session(store: SqlStore, device: str, session: int | None) -> int:
     sessions = [row.session_id for row in store.sessions(device) if row.sampled]
     if not sessions:
         raise LocalError(f"{device} has no recorded session. `pixeltrail sessions` lists what there is.")
@@ -67,6 +77,16 @@ def _pictures(store: SqlStore, device: str, session_id: int) -> Iterator[Picture
     from ..replay.recording import Recording
 
     return Recording.open(store, device, session_id).pictures()
+
+
+def _pictures_of(name: str) -> Iterator[Picture]:
+    from ..export.ptr import open_ptr
+
+    try:
+        with open(name, "rb") as file:
+            return open_ptr(file, name).pictures()
+    except OSError as error:
+        raise LocalError(f"{name} cannot be read: {error.strerror}") from None
 
 
 def _write_png(frames: Iterator[Picture], folder: Path) -> str:

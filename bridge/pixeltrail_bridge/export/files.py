@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
@@ -23,7 +23,7 @@ class Store(RecordingStore, Protocol):
     def session_chunks(self, device_id: str, session_id: int) -> Iterator[Placed]: ...
     def events(
         self, device_id: str | None = None, session_id: int | None = None, after_id: int = 0, limit: int = 100
-    ) -> list[Event]: ...
+    ) -> Sequence[Event]: ...
 
 
 def open_session(store: Store, device_id: str, session_id: int) -> Session:
