@@ -53,7 +53,7 @@ class Chunks(Protocol):
 class Follower:
     """Decodes a stream.
 
-    `windows`, `keyframes`, `clips` and `errors` (frames given up on) wait for the projector to commit them with `state`.
+    `windows`, `keyframes`, `clips` and `errors` (frames given up on) wait to be committed with `state`.
     """
 
     def __init__(self, device_id: str, stream: bytes, state: FollowerState) -> None:

@@ -98,6 +98,16 @@ def clip_marks(store: Readers, device_id: str, session_id: int) -> list[tuple[in
     return [(from_ms, marks) for from_ms, marks in store._all(_MARKS, device_id, session_id)]
 
 
+def newest_clip(store: Readers, device_id: str, session_id: int) -> tuple[int, int]:
+    """How many clips a session has, and the newest time in them."""
+    query = (
+        "SELECT count(*), coalesce(max(to_ms), 0) FROM clips"
+        " WHERE device = (SELECT no FROM devices WHERE device_id = ?) AND session_id = ?"
+    )
+    count, to_ms = store._all(query, device_id, session_id)[0]
+    return int(count), int(to_ms)
+
+
 def last_touches(store: Readers) -> dict[str, int]:
     """By device: about when somebody touched it last, within ten seconds."""
     return dict(store._all(_TOUCHED))

@@ -137,12 +137,13 @@ def event(store: SqlStore, event_id: int) -> EventRow | None:
     return rows[0] if rows and rows[0].id == event_id else None
 
 
-def event_times(store: SqlStore, device_id: str, session_id: int, limit: int) -> list[int]:
+def event_times(store: SqlStore, device_id: str, session_id: int, limit: int, without: str) -> list[int]:
+    """When a session's events happened; those called `without` are left out."""
     query = (
         "SELECT time_ms FROM events WHERE device = (SELECT no FROM devices WHERE device_id = ?) AND session_id = ?"
-        " LIMIT ?"
+        " AND event <> ? LIMIT ?"
     )
-    return [time_ms for (time_ms,) in store._all(query, device_id, session_id, limit)]
+    return [time_ms for (time_ms,) in store._all(query, device_id, session_id, without, limit)]
 
 
 def set_star(store: SqlStore, device_id: str, session_id: int, is_starred: bool) -> None:

@@ -2,18 +2,19 @@
 
 A browser sends any site's script to any address, also to this machine's. The Host header tells a name that was made to
 point here (DNS rebinding), the Origin header a page that came from elsewhere. An IP address needs no such check: no
-one can make it point elsewhere.
+one can make it point elsewhere. What changes something needs a header besides, which a browser lets no other site's
+page send without asking first, and nobody here says yes.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SECURITY_HEADERS = {
@@ -23,6 +24,15 @@ SECURITY_HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+EMBEDDED = "/embed/"  # may stand in a frame of any site: what is behind such an address is shared anyway
+_FRAMED = {
+    "content-security-policy": SECURITY_HEADERS["content-security-policy"].replace(
+        "frame-ancestors 'none'", "frame-ancestors *"
+    ),
+    "cross-origin-resource-policy": "cross-origin",
+}
+WRITE_HEADER = "x-pixeltrail"
+_READS = ("GET", "HEAD", "OPTIONS")
 _POLICY_VIOLATION = 1008  # close code of RFC 6455, section 7.4.1
 
 
@@ -63,8 +73,12 @@ class Guard:
             )
         elif scope["type"] == "websocket" and not _is_same_origin(headers.get("origin"), host):
             await _refuse(scope, receive, send, "Another site's page may not connect here.")
+        elif scope["type"] == "http" and not _may_write(scope["method"], headers, host):
+            words = f"To change something, send the header {WRITE_HEADER}: 1, from a page of this address or from none."
+            await JSONResponse({"error": words}, 403, SECURITY_HEADERS)(scope, receive, send)
         else:
-            await self._app(scope, receive, _with_headers(send))
+            is_framed = scope["path"].startswith(EMBEDDED)
+            await self._app(scope, receive, _with_headers(send, _FRAMED if is_framed else {}))
 
     def _is_ours(self, host: str) -> bool:
         name = _hostname(f"//{host}")
@@ -96,6 +110,12 @@ def _is_same_origin(origin: str | None, host: str) -> bool:
         return False
 
 
+def _may_write(method: str, headers: Headers, host: str) -> bool:
+    if method in _READS:
+        return True
+    return headers.get(WRITE_HEADER) == "1" and _is_same_origin(headers.get("origin"), host)
+
+
 async def _refuse(scope: Scope, receive: Receive, send: Send, reason: str) -> None:
     if scope["type"] == "websocket":
         await receive()
@@ -104,10 +124,12 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, reason: str) -> No
         await PlainTextResponse(reason + "\n", 421, SECURITY_HEADERS)(scope, receive, send)
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, instead: Mapping[str, str]) -> Send:
+    headers = {**SECURITY_HEADERS, **instead}
+
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            added = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+            added = [(name.encode(), value.encode()) for name, value in headers.items()]
             if not any(name.lower() == b"cache-control" for name, _ in message["headers"]):
                 added.append(
                     (b"cache-control", b"no-cache")

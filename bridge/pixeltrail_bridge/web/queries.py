@@ -87,6 +87,12 @@ def device_facts(store: SqlStore) -> list[Json]:
     return found
 
 
+def device_of(store: SqlStore, device_id: str) -> Json | None:
+    """One device as it stands now."""
+    rows = [row for row in store.devices() if row.device_id == device_id]
+    return describe_device(rows[0], time.time_ns() // 1_000_000) if rows else None
+
+
 def describe_device(row: DeviceRow, now_ms: int) -> Json:
     device = msgspec.json.decode(row.state, type=DeviceState)
     stream = msgspec.json.decode(row.stream_state, type=StreamState) if row.stream_state else StreamState()

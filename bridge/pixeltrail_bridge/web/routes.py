@@ -1,14 +1,17 @@
-"""The page's addresses: static files, a JSON API that only reads, and the WebSocket with the live pictures.
+"""The page's addresses: static files, the JSON API, and the WebSocket with the live pictures.
 
     /                              the page
     /static/...                    its files
-    /sessions/DEVICE/SESSION       where the links in events lead: for now to the device
+    /sessions/DEVICE/SESSION       where the links in events lead: the player
     /api/devices                   all devices, newest state
     /api/devices/ID/events         events with their deliveries; ?after=ID&limit=N (oldest first), or the newest N
     /api/devices/ID/dead-letters   what was given up on, with the reason
     /api/health                    the bridge's state; 503 when it is not well
     /livez, /readyz                for a supervisor: the process answers; it can do its work
     /live                          WebSocket, see live.py; ?device=ID for one device
+
+sessions.py, pixels.py, inspector.py and shares.py say what is behind /api/sessions, /api/events, /api/dead-letters,
+/s and /embed; viewing.py puts them together.
 
 On the WebSocket the page says {"painted": N}, N counting the messages with pixels it has painted; everything else it
 says is ignored. The bridge sends pixels as binary messages and the rest as JSON.
@@ -18,16 +21,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from importlib import resources
 from typing import Any, Protocol
-from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -55,12 +57,12 @@ class Backend(Protocol):
         """With `ok`: the bridge can do its work."""
 
 
-def build(hub: Hub, backend: Backend, names: frozenset[str]) -> Guard:
-    """The whole application. `names` are the host names it answers to."""
+def build(hub: Hub, backend: Backend, names: frozenset[str], more: Sequence[BaseRoute] = ()) -> Guard:
+    """The whole application. `names` are the host names it answers to, `more` the addresses of recorded sessions."""
     pages = _Pages(hub, backend)
     routes = [
         Route("/", pages.index),
-        Route("/sessions/{device_id}/{session_id}", pages.session),
+        Route("/sessions/{device_id}/{session_id}", pages.index),
         Route("/api/devices", pages.devices),
         Route("/api/devices/{device_id}/events", pages.events),
         Route("/api/devices/{device_id}/dead-letters", pages.dead_letters),
@@ -68,6 +70,7 @@ def build(hub: Hub, backend: Backend, names: frozenset[str]) -> Guard:
         Route("/livez", pages.livez),
         Route("/readyz", pages.readyz),
         WebSocketRoute("/live", pages.live),
+        *more,
         Mount("/static", StaticFiles(directory=str(_STATIC))),
     ]
     return Guard(Starlette(routes=routes), names)
@@ -80,9 +83,6 @@ class _Pages:
 
     async def index(self, request: Request) -> Response:
         return FileResponse(str(_STATIC / "index.html"), headers={"cache-control": "no-cache"})
-
-    async def session(self, request: Request) -> Response:
-        return RedirectResponse(f"/#/device/{quote(request.path_params['device_id'], safe='')}")
 
     async def devices(self, request: Request) -> Response:
         return _json({"devices": await self._backend.devices()})

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pixeltrail_bridge.web import guard, routes
 from pixeltrail_bridge.web.live import Hub
 from pixeltrail_bridge.web.server import WebServer
+from starlette.routing import BaseRoute
 
 LOOPBACK = "127.0.0.1"
 
@@ -84,13 +85,13 @@ def noise(width: int, height: int, seed: int) -> NDArray[np.uint8]:
 
 
 @contextlib.contextmanager
-def serve(backend: MemoryBackend, port: int = 0) -> Iterator[int]:
+def serve(backend: MemoryBackend, port: int = 0, more: Sequence[BaseRoute] = ()) -> Iterator[int]:
     """Serve until the block ends; gives the port."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     names = guard.allowed_names(LOOPBACK, "", [])
-    server = WebServer(routes.build(backend.hub, backend, names), LOOPBACK, port)
+    server = WebServer(routes.build(backend.hub, backend, names, more), LOOPBACK, port)
     asyncio.run_coroutine_threadsafe(server.start(), loop).result(20)
     try:
         yield server.port

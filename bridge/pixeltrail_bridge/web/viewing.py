@@ -1,0 +1,64 @@
+"""Recorded sessions for the page: the routes of search, player, inspector and shares over one store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import resources
+from typing import Final
+
+from starlette.routing import BaseRoute
+
+from ..store.database import SqlStore
+from .inspector import InspectRoutes, RetryLetters
+from .pixels import PixelRoutes
+from .pool import Pool
+from .recordings import Recordings
+from .sessions import SessionRoutes
+from .shares import ShareRoutes
+
+_SHARE_PAGE: Final = resources.files(__package__) / "static" / "share.html"
+_READERS: Final = 2
+
+
+class Viewing:
+    """`close` when the server has stopped.
+
+    `formats`: in which sessions can be exported; `summaries`: events that the bridge makes of the pictures;
+    `more` and `shared`: routes of others, the second also behind a link to one session.
+    """
+
+    def __init__(
+        self,
+        store: SqlStore,
+        *,
+        retry_letters: RetryLetters = lambda letters: [],
+        wake: Callable[[], None] = lambda: None,
+        public_url: str = "",
+        formats: Sequence[str] = (),
+        summaries: str = "",
+        more: Sequence[BaseRoute] = (),
+        shared: Sequence[BaseRoute] = (),
+    ) -> None:
+        self.recordings = Recordings(store)
+        self.decoders, self.readers = Pool("decode"), Pool("read", _READERS)
+        self._more = [*more, *shared]
+        self._sessions = SessionRoutes(store, self.recordings, self.readers, formats, summaries)
+        self._pixels = PixelRoutes(self.recordings, self.decoders)
+        self._inspector = InspectRoutes(store, self.readers, retry_letters, wake)
+        reads = [*self._sessions.reads(), *self._pixels.routes(), *self._inspector.reads(), *shared]
+        self._shares = ShareRoutes(
+            store, self.readers, str(_SHARE_PAGE), reads, self._sessions.describe_one, public_url
+        )
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            *self._sessions.routes(),
+            *self._pixels.routes(),
+            *self._inspector.routes(),
+            *self._shares.routes(),
+            *self._more,
+        ]
+
+    def close(self) -> None:
+        self.decoders.close()
+        self.readers.close()
