@@ -134,6 +134,7 @@ class Bridge:
         from ..web import guard, routes
         from ..web.queries import StoreQueries
         from ..web.server import WebServer
+        from .page import make_viewing
 
         if not guard.is_loopback(web.host):
             log.warning(
@@ -142,7 +143,10 @@ class Bridge:
         queries = StoreQueries(self.store, self.hub, self.health)
         await queries.refresh()
         names = guard.allowed_names(web.host, web.public_url, web.allowed_hosts)
-        self._web = WebServer(routes.build(self.hub, queries, names), web.host, web.port)
+        viewing = make_viewing(self.store, lambda: self.config, self.delivery.wake)
+        stack.push_async_callback(asyncio.to_thread, viewing.close)
+        app = routes.build(self.hub, queries, names, viewing.routes())
+        self._web = WebServer(app, web.host, web.port)
         await self._web.start()
         stack.push_async_callback(self._web.stop)
         task = asyncio.create_task(self._keep_facts_fresh(queries), name="facts")
