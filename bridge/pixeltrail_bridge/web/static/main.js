@@ -2,45 +2,29 @@
 
 import { parseUpdate } from "./core/feed.js";
 import { Model } from "./core/model.js";
-import { summarize } from "./core/text.js";
 import * as api from "./drivers/api.js";
-import { connect } from "./drivers/socket.js";
-import { DevicePage } from "./view/device.js";
+import { Socket } from "./drivers/socket.js";
+import { iconButton } from "./view/dom.js";
 import { Picture } from "./view/picture.js";
+import { startTheme, turnTheme } from "./view/theme.js";
 import { Wall } from "./view/wall.js";
 
 const model = new Model();
-const pictures = new Map(); // device index -> Picture; one canvas for each device, wherever it hangs
+const pictures = new Map(); // device ID -> Picture; one canvas for each device, wherever it hangs
 const page = document.getElementById("page");
-const summary = document.getElementById("summary");
 const link = document.getElementById("link");
+const places = [...document.querySelectorAll("#places a")];
 let view = null;
-let wasConnected = false;
+let turn = 0;
 
-function pictureOf(index) {
-  if (!pictures.has(index)) pictures.set(index, new Picture());
-  return pictures.get(index);
+function pictureOf(id) {
+  if (!pictures.has(id)) pictures.set(id, new Picture());
+  return pictures.get(id);
 }
 
-function route() {
-  const [, place, id] = location.hash.split("/");
-  view?.close();
-  view = place === "device" ? new DevicePage(decodeURIComponent(id ?? ""), model, pictureOf, api)
-    : new Wall(model, pictureOf);
-  page.replaceChildren(view.element);
-  document.title = view.title ? `${view.title} – Pixeltrail` : "Pixeltrail";
-  if (place !== undefined) page.focus({ preventScroll: true });
-}
-
-const handlers = {
+const socket = new Socket({
   open() {
-    if (wasConnected) {
-      // Perhaps another bridge: indexes mean nothing any more.
-      model.clear();
-      pictures.clear();
-      route();
-    }
-    wasConnected = true;
+    model.clear(); // perhaps another bridge: indexes mean nothing any more
   },
   status(text) {
     link.textContent = text;
@@ -48,33 +32,97 @@ const handlers = {
   },
   pixels(buffer) {
     const update = parseUpdate(buffer);
-    pictureOf(update.index).paint(update);
+    const id = model.idOf(update.index);
+    if (id === null) return;
+    pictureOf(id).paint(update);
     model.shown(update);
+    view?.shown?.(id, update);
   },
   devices(message) {
     model.setDevices(message.devices);
-    summary.textContent = summarize(model.all());
     view?.update();
   },
   touch(message) {
-    pictureOf(message.index).ripple(message);
+    const id = model.idOf(message.index);
+    model.touched(message, Date.now());
+    pictureOf(id).ripple(message);
+    view?.told?.(id, message);
   },
-  committed(message) {
-    view?.committed?.(message.index);
-  },
-};
-
-addEventListener("hashchange", () => {
-  route();
-  scrollTo(0, 0);
+  ...Object.fromEntries(["key", "log", "vitals", "masks", "opt_out", "gap"].map((kind) =>
+    [kind, (message) => view?.told?.(model.idOf(message.index), message)])),
+  committed: (message) => view?.committed?.(model.idOf(message.index)),
 });
-route();
-connect(handlers);
 
-// For tests: the pixels of a device as its canvas holds them, {width, height, data}, or null.
+// What the address asks for: [view, what to watch live]. Pages beyond the first are fetched when they are needed.
+async function makeView() {
+  const [, sessions, deviceId, sessionId] = location.pathname.split("/").map(decodeURIComponent);
+  if (sessions === "sessions" && sessionId) {
+    const { SessionPage } = await import("./view/session.js");
+    return () => [new SessionPage(deviceId, sessionId, api), null];
+  }
+  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const [place, id] = path.split("/");
+  if (place === "device") {
+    const { DevicePage } = await import("./view/device.js");
+    const device = decodeURIComponent(id ?? "");
+    return () => [new DevicePage(device, model, pictureOf, api), device];
+  }
+  if (place === "search") {
+    const { SearchPage } = await import("./view/search.js");
+    return () => [new SearchPage(api, new URLSearchParams(query)), null];
+  }
+  if (place === "dead-letters") {
+    const { LettersPage } = await import("./view/letters.js");
+    return () => [new LettersPage(api), null];
+  }
+  return () => [new Wall(model, pictureOf), ""];
+}
+
+async function route({ isFirst = false } = {}) {
+  const mine = (turn += 1);
+  const make = await makeView();
+  if (mine !== turn) return;
+  view?.close();
+  const [made, watched] = make();
+  view = made;
+  page.replaceChildren(view.element);
+  document.title = view.title ? `${view.title} – Pixeltrail` : "Pixeltrail";
+  link.hidden = watched === null;
+  socket.watch(watched);
+  const here = watched === null && view.player ? "/#/search" : `/#/${location.hash.replace(/^#\/?/, "").split(/[/?]/)[0]}`;
+  for (const anchor of places) {
+    const isHere = anchor.getAttribute("href") === (here.startsWith("/#/device") ? "/#/" : here);
+    if (isHere) anchor.setAttribute("aria-current", "page");
+    else anchor.removeAttribute("aria-current");
+  }
+  globalThis.pixeltrail.player = view.player ?? null;
+  if (!isFirst) {
+    page.focus({ preventScroll: true });
+    scrollTo(0, 0);
+  }
+}
+
+// Links within the page change the view, not the document.
+document.addEventListener("click", (event) => {
+  const anchor = event.target.closest?.("a[href]");
+  const isPlain = anchor && event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+  if (!isPlain || event.defaultPrevented || anchor.hasAttribute("download") || anchor.target) return;
+  const address = new URL(anchor.href);
+  const isOurs = address.origin === location.origin
+    && (address.pathname === "/" || address.pathname.startsWith("/sessions/")) && address.hash !== "#page";
+  if (!isOurs) return;
+  event.preventDefault();
+  history.pushState(null, "", address);
+  route();
+});
+addEventListener("popstate", () => route());
+
+// For tests: the pixels of a device as its canvas holds them, {width, height, data}, or null; and the player shown.
 globalThis.pixeltrail = {
-  pixels(id) {
-    const device = model.byId(id);
-    return device && pictures.has(device.index) ? pictures.get(device.index).pixels() : null;
-  },
+  pixels: (id) => pictures.get(id)?.pixels() ?? null,
+  player: null,
 };
+
+startTheme();
+link.after(iconButton("theme", "Light or dark", turnTheme));
+route({ isFirst: true });

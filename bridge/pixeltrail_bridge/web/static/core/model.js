@@ -1,7 +1,7 @@
 // What the page knows of the devices. No DOM, no network.
 
 export class Model {
-  #devices = new Map();
+  #devices = new Map(); // index on this connection -> device
 
   clear() {
     this.#devices.clear();
@@ -18,6 +18,15 @@ export class Model {
     if (device) Object.assign(device, { width: update.width, height: update.height, isMixed: update.isMixed });
   }
 
+  touched({ index }, nowMs) {
+    const device = this.#devices.get(index);
+    if (device) device.touched_here_ms = nowMs;
+  }
+
+  idOf(index) {
+    return this.#devices.get(index)?.id ?? null;
+  }
+
   all() {
     return [...this.#devices.values()].sort((a, b) => name(a).localeCompare(name(b)));
   }
@@ -29,4 +38,9 @@ export class Model {
 
 export function name(device) {
   return device.name || device.id;
+}
+
+// When someone last touched it, as far as the bridge or this page knows; 0 when neither does.
+export function lastTouchMs(device) {
+  return Math.max(device.last_touch_ms ?? 0, device.touched_here_ms ?? 0);
 }

@@ -3,35 +3,62 @@
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
 
-export function connect(handlers) {
-  let wait = FIRST_WAIT_MS;
-  let painted = 0;
+export class Socket {
+  #handlers;
+  #socket = null;
+  #device = null;
+  #wait = FIRST_WAIT_MS;
+  #timer = null;
 
-  function open() {
-    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`);
+  constructor(handlers) {
+    this.#handlers = handlers;
+  }
+
+  // What to look at: a device's ID, "" for all of them, null for none.
+  watch(device) {
+    if (device === this.#device) return;
+    this.#device = device;
+    this.#wait = FIRST_WAIT_MS;
+    this.#close();
+    if (device !== null) this.#open();
+  }
+
+  #close() {
+    clearTimeout(this.#timer);
+    const old = this.#socket;
+    this.#socket = null;
+    old?.close();
+  }
+
+  #open() {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const query = this.#device ? `?device=${encodeURIComponent(this.#device)}` : "";
+    const socket = new WebSocket(`${scheme}://${location.host}/live${query}`);
+    let painted = 0;
+    this.#socket = socket;
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
-      wait = FIRST_WAIT_MS;
-      painted = 0;
-      handlers.open();
-      handlers.status("live");
+      if (this.#socket !== socket) return;
+      this.#wait = FIRST_WAIT_MS;
+      this.#handlers.open();
+      this.#handlers.status("live");
     };
     socket.onmessage = ({ data }) => {
+      if (this.#socket !== socket) return;
       if (data instanceof ArrayBuffer) {
-        handlers.pixels(data);
+        this.#handlers.pixels(data);
         painted += 1;
         socket.send(JSON.stringify({ painted }));
       } else {
         const message = JSON.parse(data);
-        handlers[message.type]?.(message);
+        this.#handlers[message.type]?.(message);
       }
     };
     socket.onclose = () => {
-      handlers.status("not connected");
-      setTimeout(open, wait);
-      wait = Math.min(wait * 2, LONGEST_WAIT_MS);
+      if (this.#socket !== socket) return;
+      this.#handlers.status("not connected");
+      this.#timer = setTimeout(() => this.#open(), this.#wait);
+      this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
     };
   }
-
-  open();
 }

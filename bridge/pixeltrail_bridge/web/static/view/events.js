@@ -1,11 +1,13 @@
-// The list of events of a device, newest first, each with the exact payload and what every sink answered.
+// The events of a device, newest first, each with the frame the user saw, the exact payload and what every sink answered.
 
-import { dateTime, prettyJson, time } from "../core/text.js";
+import { dateTime, duration, time } from "../core/text.js";
 import { element, setText } from "./dom.js";
+import { deliveryOf, payloadOf } from "./inspector.js";
 
 const FIRST = 100; // events shown at first, and most that are kept in the page
 const REFRESH_MS = 1000; // at most this often
 const WATCH_MS = 3000; // deliveries are settled without a sign to the page
+const SEEN_PX = 240;
 
 export class Events {
   #id;
@@ -15,24 +17,20 @@ export class Events {
   #list = element("ol", { class: "events" });
   #lettersList = element("ol", { class: "events" });
   #lettersPart = element("section", { hidden: true }, element("h2", {}, "Dead letters"), this.#lettersList);
-  #note = element("p", { class: "quiet", role: "status" }, "Loading events");
+  #note = element("p", { class: "quiet pad", role: "status" }, "Loading events");
   #timer = null;
   #isBusy = false;
   #isAsked = false;
   #isClosed = false;
   #watch;
+  #onNew;
 
-  constructor(id, api) {
+  // `onNew(event)` hears of each event once.
+  constructor(id, api, onNew = () => {}) {
     this.#id = id;
     this.#api = api;
-    this.element = element(
-      "section",
-      { class: "log", "aria-label": "Events" },
-      this.#lettersPart,
-      element("h2", {}, "Events"),
-      this.#note,
-      this.#list,
-    );
+    this.#onNew = onNew;
+    this.element = element("section", { class: "log", "aria-label": "Events" }, this.#lettersPart, this.#note, this.#list);
     this.#watch = setInterval(() => document.hidden || this.refresh(), WATCH_MS);
     this.refresh();
   }
@@ -95,10 +93,11 @@ export class Events {
       known.update(event);
       return;
     }
-    const row = new Row(event);
+    const row = new Row(event, this.#api);
     this.#rows.set(event.id, row);
     const next = [...this.#list.children].find((other) => Number(other.dataset.event) < event.id);
     this.#list.insertBefore(row.element, next ?? null);
+    this.#onNew(event);
   }
 
   #putLetter(letter) {
@@ -112,11 +111,15 @@ export class Events {
 }
 
 class Row {
+  #api;
+  #event;
   #chips = element("span", { class: "chips" });
-  #answers = element("tbody");
+  #deliveries = element("ul", { class: "deliveries" });
+  #seen = element("div", { class: "seen-at" });
 
-  constructor(event) {
+  constructor(event, api) {
     this.id = event.id;
+    this.#api = api;
     const summary = element(
       "summary",
       {},
@@ -126,39 +129,38 @@ class Row {
       element("span", { class: "name" }, event.event),
       this.#chips,
     );
-    const heads = ["Sink", "State", "Answer", "Attempts", "When"].map((head) => element("th", { scope: "col" }, head));
-    const table = element("table", {}, element("thead", {}, element("tr", {}, ...heads)), this.#answers);
     const details = element("details", {}, summary);
     details.addEventListener("toggle", () => {
-      if (details.open && details.childElementCount === 1) {
-        details.append(element("div", { class: "answers" }, table), payload(event));
-      }
+      if (!details.open || details.childElementCount > 1) return;
+      details.append(element("div", { class: "event-body" }, this.#seen, this.#deliveries, ...payloadOf(event)));
+      this.#look();
     });
     this.element = element("li", { data: { event: event.id } }, details);
     this.update(event);
   }
 
   update(event) {
+    this.#event = event;
     this.isSettled = event.deliveries.every(({ state }) => state === "sent" || state === "dead");
-    this.#chips.replaceChildren(
-      ...event.deliveries.map(({ sink, state, status, attempts }) =>
-        element("span", { class: "chip", data: { state: state === "waiting" && attempts ? "retry" : state } }, state === "sent" || !status ? `${sink} ${state}` : `${sink} ${state} ${status}`),
-      ),
-    );
-    this.#answers.replaceChildren(
-      ...event.deliveries.map(({ sink, state, status, answer, attempts, settled_ms: settledMs }) =>
-        element(
-          "tr",
-          {},
-          ...[sink, state, [status, answer].filter(Boolean).join(" ") || "–", String(attempts),
-            settledMs ? time(settledMs) : "–"].map((text) => element("td", {}, text)),
-        ),
-      ),
-    );
+    this.#chips.replaceChildren(...event.deliveries.map(({ sink, state, status, attempts }) =>
+      element("span", { class: "chip", data: { state: state === "waiting" && attempts ? "retry" : state } },
+        state === "sent" || !status ? `${sink} ${state}` : `${sink} ${state} ${status}`)));
+    const retry = async (sink) => {
+      await this.#api.retryEvent(this.id, sink);
+      this.isSettled = false;
+    };
+    this.#deliveries.replaceChildren(...event.deliveries.map((one) => deliveryOf(one, retry)));
   }
-}
 
-function payload(event) {
-  const label = `Payload of ${event.event}`;
-  return element("pre", { tabIndex: 0, "aria-label": label }, prettyJson(event.payload));
+  // The frame the user saw, where the session has one.
+  async #look() {
+    const { session_id: sessionId } = this.#event;
+    if (!(sessionId > 0) || !this.#event.device_id) return;
+    const { at_ms: ms } = await this.#api.getJson(`/api/events/${this.id}`).catch(() => ({}));
+    if (ms === undefined || ms === null) return;
+    const address = `/sessions/${encodeURIComponent(this.#event.device_id)}/${sessionId}?t=${(ms / 1000).toFixed(3)}`;
+    const image = element("img", { alt: "What the user saw", class: "display", decoding: "async",
+      src: this.#api.frame(this.#event.device_id, sessionId, ms, SEEN_PX), on: { error: () => image.remove() } });
+    this.#seen.replaceChildren(element("a", { href: address }, image), element("a", { href: address }, `Play from ${duration(ms, 1)}`));
+  }
 }

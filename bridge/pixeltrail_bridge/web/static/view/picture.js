@@ -43,7 +43,8 @@ export class Picture {
     mark.style.top = `${((y + 0.5) / this.canvas.height) * 100}%`;
     mark.addEventListener("animationend", () => mark.remove());
     this.element.append(mark);
-    while (this.element.childElementCount > 12) this.element.children[1].remove();
+    const marks = this.element.getElementsByClassName("ripple");
+    while (marks.length > 12) marks[0].remove();
   }
 
   pixels() {
@@ -63,7 +64,20 @@ export class Picture {
   }
 }
 
-// A box that holds a picture and keeps it fitted to the room it has.
+// Paints pictures, the first of them whole, on a canvas that belongs to nothing else.
+export function paintAlone(canvas, pictures) {
+  const last = pictures.at(-1);
+  if (!last) return;
+  canvas.width = last.width;
+  canvas.height = last.height;
+  const context = canvas.getContext("2d");
+  for (const { areas } of pictures) {
+    for (const { x, y, width, height, data } of areas) context.putImageData(new ImageData(data, width, height), x, y);
+  }
+}
+
+// A box that holds a picture and keeps it fitted to the room it has. `height(inner)` tells the room from the box's own
+// inner height, in CSS pixels.
 export class Stage {
   #observer;
 
@@ -90,6 +104,7 @@ export class Stage {
   #fit() {
     const style = getComputedStyle(this.element);
     const width = this.element.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    this.picture?.fitInto(width, this.height());
+    const height = this.element.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
+    this.picture?.fitInto(width, this.height(height));
   }
 }

@@ -1,17 +1,20 @@
 // The first page: all devices, each with its live picture.
 
-import { name } from "../core/model.js";
-import { losses, plural, stateOf } from "../core/text.js";
+import { lastTouchMs, name } from "../core/model.js";
+import { ago, losses, plural, stateOf, summarize } from "../core/text.js";
 import { element, setText, Terms } from "./dom.js";
 import { Stage } from "./picture.js";
 
 const PICTURE_HEIGHT = 256;
+const CLOCK_MS = 5_000; // "2 min ago" goes on by itself
 
 export class Wall {
   #model;
   #pictureOf;
   #cards = new Map();
   #list = element("ul", { class: "wall", "aria-label": "Devices" });
+  #summary = element("p", { class: "quiet", role: "status" });
+  #timer;
   #empty = element(
     "p",
     { class: "empty" },
@@ -22,24 +25,31 @@ export class Wall {
     this.#model = model;
     this.#pictureOf = pictureOf;
     this.title = "";
-    this.element = element("div", {}, element("h1", { class: "unseen" }, "Devices"), this.#empty, this.#list);
+    this.element = element("div", {}, element("div", { class: "head title" }, element("h1", {}, "Devices"), this.#summary), this.#empty, this.#list);
+    this.#timer = setInterval(() => this.update(), CLOCK_MS);
     this.update();
   }
 
   update() {
     const devices = this.#model.all();
-    this.#empty.hidden = devices.length > 0;
+    this.#empty.hidden = devices.length > 0 || this.#cards.size > 0;
+    setText(this.#summary, summarize(devices));
     devices.forEach((device, place) => {
-      if (!this.#cards.has(device.index)) this.#cards.set(device.index, new Card(device));
-      const card = this.#cards.get(device.index);
-      card.update(device, this.#pictureOf(device.index));
+      if (!this.#cards.has(device.id)) this.#cards.set(device.id, new Card(device));
+      const card = this.#cards.get(device.id);
+      card.update(device, this.#pictureOf(device.id));
       if (this.#list.children[place] !== card.element) {
         this.#list.insertBefore(card.element, this.#list.children[place] ?? null);
       }
     });
   }
 
+  shown(id) {
+    if (!this.#cards.has(id)) this.update();
+  }
+
   close() {
+    clearInterval(this.#timer);
     for (const card of this.#cards.values()) card.close();
   }
 }
@@ -48,15 +58,15 @@ class Card {
   #stage = new Stage(() => PICTURE_HEIGHT);
   #name = element("a");
   #state = element("span", { class: "state" });
-  #terms = new Terms("Board", "App", "Session");
+  #terms = new Terms("Board", "App", "Last touch");
   #rate = element("span");
   #losses = new Losses();
 
   constructor(device) {
-    this.#name.href = `#/device/${encodeURIComponent(device.id)}`;
+    this.#name.href = `/#/device/${encodeURIComponent(device.id)}`;
     this.element = element(
       "li",
-      { class: "card" },
+      { class: "card device-card" },
       this.#stage.element,
       element("div", { class: "head" }, element("h2", {}, this.#name), this.#state),
       this.#terms.element,
@@ -71,7 +81,8 @@ class Card {
     setState(this.#state, device);
     this.#terms.set("Board", device.board);
     this.#terms.set("App", [device.app, device.app_version].filter(Boolean).join(" "));
-    this.#terms.set("Session", device.session_id);
+    const touchMs = lastTouchMs(device);
+    this.#terms.set("Last touch", touchMs ? ago(touchMs, Date.now()) : "none yet");
     setText(this.#rate, `${(device.fps ?? 0).toFixed(1)} frames/s`);
     this.#losses.update(device);
   }
@@ -87,7 +98,7 @@ export function setState(target, device) {
   target.dataset.state = state;
 }
 
-// What was lost, only where something was; the rest needs no words.
+// What was lost and what waits, only where there is something; the rest needs no words.
 export class Losses {
   #shown = "";
 
@@ -96,18 +107,12 @@ export class Losses {
   }
 
   update(device) {
-    const found = losses(device).filter(([, count]) => count > 0);
+    const found = losses(device).filter(([, count]) => count > 0).map(([label, count, why]) => [plural(count, label, label), label, why]);
+    if (device.backlog > 0) found.push([`${plural(device.backlog, "event")} waiting`, "backlog", "Events that no sink has taken yet"]);
     const shown = JSON.stringify(found);
     if (shown === this.#shown) return;
     this.#shown = shown;
-    if (found.length === 0) {
-      this.element.replaceChildren(element("span", {}, "nothing lost"));
-      return;
-    }
-    this.element.replaceChildren(
-      ...found.map(([label, count, why]) =>
-        element("span", { title: why, data: { loss: label } }, plural(count, label, label)),
-      ),
-    );
+    this.element.replaceChildren(...(found.length ? found : [["nothing lost", "", ""]])
+      .map(([text, label, why]) => element("span", { title: why, data: { loss: label } }, text)));
   }
 }

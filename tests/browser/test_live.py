@@ -9,26 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pixeltrail_bridge.web.live import Hub
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from websockets.sync.client import connect
 
-from tests.support.requirements import require
+from tests.bridge.web.page import LOOPBACK, MemoryBackend, event, noise, paint, serve
 
-from .page import LOOPBACK, MemoryBackend, event, noise, paint, serve
+from .conftest import NewPage
 
 DEVICE = "sim-thermostat"
 SCRIPT = '<img src=x onerror="globalThis.wasRun=1"><script>globalThis.wasRun=1</script>'
 PIXELS = f"pixeltrail.pixels({DEVICE!r})"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(require("chromium")), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -43,15 +33,10 @@ def port(backend: MemoryBackend) -> Iterator[int]:
 
 
 @pytest.fixture
-def page(browser: Browser, port: int) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+def page(new_page: NewPage, port: int) -> Page:
+    page = new_page()
     page.goto(f"http://{LOOPBACK}:{port}/")
-    yield page
-    page.close()
-    assert faults == []
+    return page
 
 
 def shown(page: Page) -> NDArray[np.uint8]:
@@ -108,17 +93,19 @@ def test_a_device_page_lists_events_with_payload_and_answers(page: Page, backend
     backend.hub.set_facts(DEVICE, {"board": SCRIPT, "app": "coffee", "online": True})
     page.get_by_role("link", name=DEVICE).click()
     expect(page.get_by_role("heading", name=DEVICE)).to_be_visible()
-    page.get_by_text("Brew Started").click()
+    page.get_by_role("tab", name="Events").click()
+    page.locator(".events").get_by_text("Brew Started").click()
     expect(page.locator("pre").filter(has_text='"cups": 2')).to_be_visible()
-    expect(page.locator("tbody tr").first).to_contain_text("segment")
+    expect(page.locator(".deliveries li").first).to_contain_text("segment")
     expect(page.locator(".chip[data-state=dead]")).to_have_text("segment dead 400")
     expect(page.get_by_role("heading", name="Dead letters")).to_be_visible()
     assert page.evaluate("globalThis.wasRun") is None
     backend.lists[DEVICE].append(event(3, "Brew Ended"))
     backend.hub.tell_committed(DEVICE)
     expect(page.locator(".events .name").filter(has_text="Brew Ended")).to_be_visible()
-    page.get_by_role("link", name="All devices").click()
+    page.get_by_role("navigation", name="Path").get_by_role("link", name="Devices").click()
     expect(page.get_by_role("list", name="Devices")).to_be_visible()
+    wait_until_shown(page, noise(16, 16, 1))
     assert np.array_equal(shown(page), noise(16, 16, 1))
 
 
@@ -135,16 +122,20 @@ def test_the_page_works_by_keyboard_and_names_things(page: Page, backend: Memory
     expect(page.get_by_role("img", name=f"Live picture of {DEVICE}")).to_be_visible()
     page.get_by_role("link", name=DEVICE).focus()
     page.keyboard.press("Enter")
+    page.get_by_role("tab", name="Now").focus()
+    page.keyboard.press("ArrowRight")
     expect(page.locator("summary")).to_be_visible()
     page.locator("summary").focus()
     page.keyboard.press("Enter")
     expect(page.locator("pre")).to_be_visible()
 
 
-def test_the_page_connects_again_after_the_bridge_restarted(browser: Browser, backend: MemoryBackend) -> None:
+def test_the_page_connects_again_after_the_bridge_restarted(
+    new_page: NewPage, backend: MemoryBackend
+) -> None:
     paint(backend.hub, "sim-other", noise(4, 4, 2))
     paint(backend.hub, DEVICE, noise(8, 8, 1))
-    page = browser.new_page()
+    page = new_page(allowed=("WebSocket", "ERR_CONNECTION"))
     with serve(backend) as port:
         page.goto(f"http://{LOOPBACK}:{port}/")
         wait_until_shown(page, noise(8, 8, 1))
@@ -154,7 +145,6 @@ def test_the_page_connects_again_after_the_bridge_restarted(browser: Browser, ba
     with serve(again, port):
         wait_until_shown(page, noise(8, 8, 3))
         assert np.array_equal(shown(page), noise(8, 8, 3))
-    page.close()
 
 
 def test_a_viewer_that_reads_nothing_holds_up_neither_the_feed_nor_other_pages(

@@ -1,0 +1,35 @@
+// Where the player gets a session from: here the bridge. Anything with these methods will do, see docs/viewer.md.
+//
+//   session()               {device_id, session_id, start_ms, is_open, user_id, device, display, ...}
+//   timeline()              frames, keyframes, marks, gaps, idle and vitals
+//   events()                all events of the session, oldest first
+//   event(id)               one event with its exact payload and what the sinks answered
+//   pixels(from, to, signal)  ArrayBuffer, see core/pixels.js; `to` undefined is the end
+//   frame(ms, width)        address of a picture for hovering, or null: the player then paints one itself
+
+import { getBytes, getJson } from "./api.js";
+
+const PAGE = 500;
+
+export function remoteSource(base, deviceId, sessionId) {
+  const here = `${base}/api/sessions/${encodeURIComponent(deviceId)}/${encodeURIComponent(sessionId)}`;
+  return {
+    session: () => getJson(here),
+    timeline: () => getJson(`${here}/timeline`),
+    async events() {
+      const found = [];
+      for (;;) {
+        const after = found.length ? `&after=${encodeURIComponent(found.at(-1).id)}` : "";
+        const { events } = await getJson(`${here}/events?limit=${PAGE}${after}`);
+        found.push(...events);
+        if (events.length < PAGE) return found;
+      }
+    },
+    event: (id) => getJson(`${base}/api/events/${encodeURIComponent(id)}`),
+    pixels(from, to, signal) {
+      const end = to === undefined ? "" : `&to=${Math.ceil(to)}`;
+      return getBytes(`${here}/pixels?from=${Math.floor(from)}${end}`, signal);
+    },
+    frame: (ms, width) => `${here}/frame?t=${Math.floor(ms)}&width=${width}`,
+  };
+}

@@ -1,0 +1,69 @@
+"""Chromium for all tests of the page: one browser for each file, a new context and page for each test.
+
+A page fails its test when a script throws, when anything is said as an error on its console (which is where Chromium
+reports what the content security policy refused), or when it asks for something outside the bridge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, sync_playwright
+
+from tests.support.requirements import require
+
+DESKTOP = {"width": 1280, "height": 860}
+PHONE = {"width": 390, "height": 844}
+NewPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(
+        executable_path=str(require("chromium")), args=["--no-sandbox", "--disable-gpu"]
+    )
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def new_page(browser: Browser) -> Iterator[NewPage]:
+    """`new_page(viewport=..., color_scheme=..., allowed=[...])`: `allowed` are parts of console errors a test expects."""
+    faults: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    def open_page(*, allowed: tuple[str, ...] = (), **options: Any) -> Page:
+        context = browser.new_context(
+            **({"viewport": DESKTOP, "permissions": ["clipboard-read", "clipboard-write"]} | options)
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+
+        def hear(kind: str, text: str) -> None:
+            if kind == "error" and not any(part in text for part in allowed):
+                faults.append(text)
+
+        page.on("console", lambda message: hear(message.type, message.text))
+        page.on("request", lambda request: faults.extend(_outside(request)))
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def _outside(request: Request) -> list[str]:
+    is_ours = request.url.startswith(
+        ("http://127.0.0.1:", "ws://127.0.0.1:", "file:", "data:", "blob:", "about:")
+    )
+    return [] if is_ours else [f"the page asked for {request.url}"]
