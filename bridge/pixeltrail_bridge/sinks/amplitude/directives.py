@@ -1,0 +1,317 @@
+"""The mapping language: what a field of a mapping takes from an event.
+
+A value is a literal (text, number, boolean, list, table) or a directive, a table with one key that begins with `@`.
+They have the names and the meaning they have in Segment's mappings, so a mapping can be copied from there as JSON:
+
+    { "@path" = "$.properties.size" }                      what lies there
+    { "@template" = "Viewed {{name}}" }                    text with what lies there put in
+    { "@literal" = 5 }                                     itself
+    { "@if" = { exists = V, then = V, else = V } }         `blank` in place of `exists` also takes "" for nothing
+    { "@coalesce" = [V, V, ...] }                          the first that is there; ours
+    { "@arrayPath" = ["$.properties.products", { price = { "@path" = "price" } }] }
+    { "@case" = { operator = "lower", value = V } }        or "upper"
+    { "@replace" = { pattern = "-", replacement = "_", value = V } }
+    { "@merge" = { direction = "right", objects = [V, V] } }
+    { "@flatten" = { separator = ".", value = V } }
+    { "@json" = { mode = "encode", value = V } }           or "decode"
+    { "@excludeWhenNull" = V }
+
+`check()` refuses everything else when settings are read, with where and why; `resolve()` then cannot fail but for
+values that only an event shows to be wrong, which is a MappingError. Both are bounded: depth, length of text, size.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from .values import MAX_PATH, MISSING, as_text, is_there, look_up, without_missing
+
+MAX_DEPTH: Final = 16
+MAX_TEXT: Final = 1_000
+MAX_NODES: Final = 2_000
+MAX_PATTERN: Final = 10
+_FIRST, _SECOND = re.compile(r"\{\{\{([^}]+)\}\}\}"), re.compile(r"\{\{([^}]+)\}\}")
+
+
+class MappingError(ValueError):
+    """A mapping that is wrong in itself, or that an event does not fit. The message says where and why."""
+
+
+def check(value: Any, where: str) -> None:
+    """Raise MappingError when `value` is nothing that resolve() takes. `where` names it in the message."""
+    _Checker().visit(value, where, 0)
+
+
+def resolve(value: Any, event: Any) -> Any:
+    """What `value` comes to for an event: JSON, or MISSING."""
+    if isinstance(value, list):
+        return [resolve(item, event) for item in value]
+    if not isinstance(value, dict):
+        return value
+    name = _directive_of(value)
+    if name is not None:
+        return _RESOLVERS[name](value[name], event)
+    return {key: resolve(item, event) for key, item in value.items()}
+
+
+def render(template: str, event: Any) -> str:
+    """Text with each `{{path}}` replaced by what lies there, and by nothing where nothing does."""
+
+    def put(found: re.Match[str]) -> str:
+        value = look_up(event, found[1].strip())
+        return as_text(value) if is_there(value) else ""
+
+    return _SECOND.sub(put, _FIRST.sub(put, template))
+
+
+def _directive_of(value: Mapping[str, Any]) -> str | None:
+    return next((key for key in value if key.startswith("@")), None)
+
+
+# ---- resolving ----------------------------------------------------------------------------------------
+
+
+def _path(value: Any, event: Any) -> Any:
+    path = resolve(value, event)
+    if not isinstance(path, str):
+        raise MappingError(f"@path needs text, got {as_text(path)}")
+    return look_up(event, path.replace("$.", "", 1))
+
+
+def _template(value: Any, event: Any) -> Any:
+    template = resolve(value, event)
+    if not isinstance(template, str):
+        raise MappingError(f"@template needs text, got {as_text(template)}")
+    return render(template, event)
+
+
+def _if(value: Any, event: Any) -> Any:
+    tested = resolve(value["exists" if "exists" in value else "blank"], event)
+    holds = is_there(tested) and ("exists" in value or tested not in ("", [], False) and tested != 0)
+    return resolve(value.get("then" if holds else "else", MISSING), event)
+
+
+def _coalesce(value: Any, event: Any) -> Any:
+    return next((found for found in (resolve(item, event) for item in value) if is_there(found)), MISSING)
+
+
+def _array_path(value: Any, event: Any) -> Any:
+    root = (
+        look_up(event, value[0].replace("$.", "", 1))
+        if isinstance(value[0], str)
+        else resolve(value[0], event)
+    )
+    shape = value[1] if len(value) > 1 else None
+    if not isinstance(root, dict | list) or not isinstance(shape, dict) or not shape:
+        return root
+    return [resolve(shape, item) for item in (root if isinstance(root, list) else [root])]
+
+
+def _case(value: Any, event: Any) -> Any:
+    found = resolve(value.get("value", MISSING), event)
+    if not isinstance(found, str):
+        return found
+    return found.lower() if value["operator"] == "lower" else found.upper()
+
+
+def _replace(value: Any, event: Any) -> Any:
+    found = resolve(value["value"], event)
+    if isinstance(found, bool | int | float):
+        found = as_text(found)
+    if not isinstance(found, str):
+        return ""
+    flags = re.IGNORECASE if value.get("ignorecase", False) else re.NOFLAG
+    count = 0 if value.get("global", True) else 1
+    for one, other in (("pattern", "replacement"), ("pattern2", "replacement2")):
+        if value.get(one):
+            new = (value.get(other) or "").replace("\\", r"\\")  # plain text, no group of a pattern
+            found = re.sub(re.escape(value[one]), new, found, count=count, flags=flags)
+    return found
+
+
+def _merge(value: Any, event: Any) -> Any:
+    objects = [
+        found for found in (resolve(item, event) for item in value["objects"]) if isinstance(found, dict)
+    ]
+    merged: dict[str, Any] = {}
+    for found in reversed(objects) if value["direction"] == "left" else objects:
+        merged |= found
+    return merged
+
+
+def _flatten(value: Any, event: Any) -> Any:
+    flat: dict[str, Any] = {}
+
+    def walk(found: Any, name: str) -> None:
+        if isinstance(found, dict):
+            items = list(found.items())
+        elif isinstance(found, list) and not value.get("omitArrays"):
+            items = [(str(index), item) for index, item in enumerate(found)]
+        else:
+            flat[name] = found
+            return
+        for key, item in items:
+            walk(item, f"{name}{value['separator']}{key}" if name else key)
+
+    walk(resolve(value["value"], event), "")
+    return flat
+
+
+def _json(value: Any, event: Any) -> Any:
+    found = resolve(value["value"], event)
+    if value["mode"] == "encode":
+        return MISSING if found is MISSING else msgspec.json.encode(without_missing(found)).decode()
+    if not isinstance(found, str):
+        return found
+    try:
+        return json.loads(found, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _exclude_null(value: Any, event: Any) -> Any:
+    found = resolve(value, event)
+    return MISSING if found is None else _drop_nulls(found)
+
+
+def _drop_nulls(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _drop_nulls(item) for key, item in value.items() if item is not None}
+
+
+_RESOLVERS: dict[str, Callable[[Any, Any], Any]] = {
+    "@path": _path,
+    "@template": _template,
+    "@literal": resolve,
+    "@if": _if,
+    "@coalesce": _coalesce,
+    "@arrayPath": _array_path,
+    "@case": _case,
+    "@replace": _replace,
+    "@merge": _merge,
+    "@flatten": _flatten,
+    "@json": _json,
+    "@excludeWhenNull": _exclude_null,
+}
+
+# ---- checking -----------------------------------------------------------------------------------------
+
+_OPTIONS: dict[
+    str, dict[str, tuple[str, ...]]
+] = {  # of directives that take a table: each key, and what it may be
+    "@if": {"exists": ("value",), "blank": ("value",), "then": ("value",), "else": ("value",)},
+    "@case": {"operator": ("lower", "upper"), "value": ("value",)},
+    "@replace": {
+        "pattern": ("text",),
+        "replacement": ("text",),
+        "pattern2": ("text",),
+        "replacement2": ("text",),
+        "value": ("value",),
+        "ignorecase": ("boolean",),
+        "global": ("boolean",),
+    },
+    "@merge": {"direction": ("left", "right"), "objects": ("list",)},
+    "@flatten": {"separator": ("text",), "value": ("value",), "omitArrays": ("boolean",)},
+    "@json": {"mode": ("encode", "decode"), "value": ("value",)},
+}
+_NEEDED = {
+    "@if": (),
+    "@case": ("operator",),
+    "@replace": ("pattern", "value"),
+    "@merge": ("direction", "objects"),
+    "@flatten": ("separator", "value"),
+    "@json": ("mode", "value"),
+}
+
+
+class _Checker:
+    def __init__(self) -> None:
+        self.nodes = 0
+
+    def visit(self, value: Any, where: str, depth: int) -> None:
+        self.nodes += 1
+        if depth > MAX_DEPTH or self.nodes > MAX_NODES:
+            raise MappingError(f"{where}: expected at most {MAX_DEPTH} levels and {MAX_NODES} values")
+        if isinstance(value, str) and len(value) > MAX_TEXT:
+            raise MappingError(f"{where}: expected at most {MAX_TEXT} characters, got {len(value)}")
+        if isinstance(value, list):
+            for index, item in enumerate(value):
+                self.visit(item, f"{where}[{index}]", depth + 1)
+        elif isinstance(value, dict):
+            self._visit_table(value, where, depth)
+        elif value is not None and not isinstance(value, str | bool | int | float):
+            raise MappingError(
+                f"{where}: expected text, a number, a boolean, a list or a table, got {value!r}"
+            )
+
+    def _visit_table(self, value: dict[str, Any], where: str, depth: int) -> None:
+        name = _directive_of(value)
+        if name is None:
+            for key, item in value.items():
+                self.visit(item, f"{where}.{key}", depth + 1)
+            return
+        if name not in _RESOLVERS:
+            raise MappingError(f"{where}: there is no directive {name}; there are {', '.join(_RESOLVERS)}")
+        if len(value) > 1:
+            others = ", ".join(key for key in value if key != name)
+            raise MappingError(
+                f"{where}: a directive stands alone in its table, beside {name} stands {others}"
+            )
+        self._visit_directive(name, value[name], f"{where}.{name}", depth)
+
+    def _visit_directive(self, name: str, value: Any, where: str, depth: int) -> None:
+        if name in ("@path", "@template"):
+            if not isinstance(value, str):
+                raise MappingError(f"{where}: expected text, got {value!r}")
+            if name == "@path" and (not value or len(value) > MAX_PATH):
+                raise MappingError(
+                    f"{where}: expected a path of 1 to {MAX_PATH} characters, such as $.properties.size"
+                )
+        elif name in ("@coalesce", "@arrayPath"):
+            longest = 2 if name == "@arrayPath" else MAX_NODES
+            if not isinstance(value, list) or not 1 <= len(value) <= longest:
+                raise MappingError(f"{where}: expected a list of values, got {value!r}")
+            if name == "@arrayPath" and not isinstance(value[0], str | dict):
+                raise MappingError(f"{where}: expected a path first, got {value[0]!r}")
+        elif name in _OPTIONS:
+            self._check_options(name, value, where)
+        if isinstance(value, dict) and name in _OPTIONS:
+            for key, item in value.items():
+                self.visit(item, f"{where}.{key}", depth + 1)
+        else:
+            self.visit(value, where, depth + 1)
+
+    def _check_options(self, name: str, value: Any, where: str) -> None:
+        if not isinstance(value, dict):
+            raise MappingError(f"{where}: expected a table with {', '.join(_OPTIONS[name])}, got {value!r}")
+        if name == "@if" and ("exists" in value) == ("blank" in value):
+            raise MappingError(f"{where}: expected either exists or blank")
+        for key in _NEEDED[name]:
+            if key not in value:
+                raise MappingError(f"{where}: {key} is missing")
+        for key, item in value.items():
+            expected = _OPTIONS[name].get(key)
+            if expected is None:
+                raise MappingError(f"{where}: there is no {key}; there are {', '.join(_OPTIONS[name])}")
+            if not _fits(item, expected):
+                raise MappingError(f"{where}.{key}: expected {' or '.join(expected)}, got {item!r}")
+        for key in ("pattern", "pattern2", "replacement", "replacement2"):
+            if len(value.get(key) or "") > MAX_PATTERN:
+                raise MappingError(f"{where}.{key}: expected at most {MAX_PATTERN} characters")
+
+
+def _fits(value: Any, expected: tuple[str, ...]) -> bool:
+    kinds = {"value": object, "text": str, "boolean": bool, "list": list}
+    if expected[0] in kinds:
+        return isinstance(value, kinds[expected[0]])
+    return value in expected

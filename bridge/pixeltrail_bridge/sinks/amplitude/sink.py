@@ -1,0 +1,196 @@
+"""Events from the outbox to Amplitude's HTTP APIs.
+
+Each event is mapped to the items it comes to: none, one, or several (a purchase with its products, a group). rounds.py
+puts them into requests and takes the answers apart; rules.py says which answer means what.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from ...errors import ConfigError
+from ...mapping.calls import OutboxRow, Settled
+from ..base import Clock, backoff_ms, host_clock
+from .actions import EVENT_ENDPOINTS, Endpoint
+from .mappings import Mapped, Mapper
+from .pace import Pace
+from .rounds import DRY_RUN, Job, Rounds, Sending
+from .rules import DEVICE_RATE, MAX_BYTES, MAX_EVENTS, MAX_IDENTIFICATIONS, Answer, judge, make_urls
+from .sessions import SessionTracker
+from .settings import AmplitudeSettings
+from .transport import Client, make_request
+
+PAUSE_MS: Final = 60_000
+LONG_ATTEMPTS: Final = 5
+
+log = structlog.get_logger(__name__)
+
+
+class AmplitudeSink:
+    name = "amplitude"
+
+    def __init__(
+        self,
+        settings: AmplitudeSettings,
+        *,
+        now_ms: Clock = host_clock,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.paused_until_ms = 0
+        self.alarm: str | None = None
+        self._now_ms, self._jitter = now_ms, jitter
+        self._client = Client()
+        self._tracker = SessionTracker()
+        self.update(settings)
+
+    def update(self, settings: AmplitudeSettings) -> None:
+        """Go on with other settings; a pause ends, since they may be the remedy. ConfigError: nothing changed."""
+        settings.check()
+        mapper = make_mapper(settings)
+        urls = make_urls(settings.zone, settings.host)
+        self.settings, self.mapper, self.urls = settings, mapper, urls
+        self._pace = Pace({name: _rate(settings, name) for name in EVENT_ENDPOINTS})
+        self.paused_until_ms, self.alarm = 0, None
+        self._tell_dry_run()
+
+    async def deliver(self, rows: Sequence[OutboxRow]) -> list[Settled]:
+        self.paused_until_ms = 0  # whoever calls has waited for it
+        rounds = Rounds(self)
+        for row in rows:
+            rounds.add(self._prepare(row))
+        return await rounds.run()
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    def _tell_dry_run(self) -> None:
+        if self.settings.dry_run:
+            self.alarm = (
+                "amplitude.dry_run is on, so nothing is sent; events become dead letters, which `pixeltrail dlq retry "
+                "--sink amplitude` sends once it is off"
+            )
+
+    def _prepare(self, row: OutboxRow) -> Job:
+        try:
+            event = msgspec.json.decode(row.payload)
+        except (msgspec.DecodeError, RecursionError) as error:
+            return Job(row, fault=f"the event cannot be read: {error}")
+        if not isinstance(event, dict):
+            return Job(row, fault="the event is no JSON object")
+        if self.mapper.tracking is not None:
+            event = self._tracker.track(event, row.device_id, self.mapper.tracking)
+        mapped = self.mapper.map(event)
+        job = Job(row, fault="; ".join(mapped.faults), answer=_explain(mapped, row.type))
+        for item in mapped.items:
+            payload = msgspec.json.encode(item.body)
+            if len(payload) > MAX_BYTES[item.endpoint]:
+                job.fault = (
+                    f"what goes to {item.endpoint} is {len(payload):,} bytes; Amplitude takes less than 1 MB"
+                )
+            else:
+                job.left.append((item, payload))
+        return job
+
+    # ---- one request ----------------------------------------------------------------------------------
+
+    def limit(self, endpoint: Endpoint) -> int:
+        most = min(max(self.settings.batch_events, 1), MAX_EVENTS)
+        return most if endpoint in EVENT_ENDPOINTS else min(most, MAX_IDENTIFICATIONS)
+
+    def allow(self, device_id: str, endpoint: Endpoint) -> int:
+        """ms until the device may send one more item there; 0 takes it off what it may send."""
+        return self._pace.take(device_id, endpoint, self._now_ms())
+
+    async def post(self, batch: Sequence[Sending]) -> Answer:
+        endpoint = batch[0].item.endpoint
+        headers, body = make_request(
+            self.settings.api_key,
+            endpoint,
+            [one.payload for one in batch],
+            batch[0].item.min_id_length,
+        )
+        if self.settings.dry_run:
+            ids = [one.job.row.message_id for one in batch]
+            log.info(DRY_RUN, url=self.urls[endpoint], items=len(batch), bytes=len(body), message_ids=ids)
+            text = f"{DRY_RUN}: not sent, in a request of {len(batch)} items and {len(body):,} bytes to {endpoint}"
+            return Answer(None, text, "sent")
+        status, text, retry_after = await self._client.post(self.urls[endpoint], headers, body)
+        if status is None:
+            return Answer(None, text, "retry")
+        return judge(status, text, retry_after, self._now_ms(), self.settings.api_key)
+
+    def postpone(self, answer: Answer, endpoint: Endpoint, attempts: int) -> int:
+        """Note what is wrong; until when everything waits."""
+        now_ms, url = self._now_ms(), self.urls[endpoint]
+        if answer.kind in ("pause", "key"):
+            until_ms = self.paused_until_ms = now_ms + PAUSE_MS
+            self.alarm = _explain_pause(answer, url)
+            return until_ms
+        wait_ms = backoff_ms(attempts, self._jitter) if answer.wait_ms is None else max(answer.wait_ms, 1_000)
+        if answer.wait_ms is not None or answer.status is None:
+            self.paused_until_ms = now_ms + wait_ms
+        if answer.status is None:
+            self.alarm = (
+                f"Amplitude cannot be reached at {url} ({answer.text}); check the network or amplitude.host"
+            )
+        elif attempts >= LONG_ATTEMPTS:
+            since = f"Amplitude has answered {answer.status} since {attempts} attempts"
+            self.alarm = f"{since}; events are kept and sent later"
+        return now_ms + wait_ms
+
+    def succeed(self) -> None:
+        self.alarm = None
+        self._tell_dry_run()
+
+    def now_ms(self) -> int:
+        return self._now_ms()
+
+
+def make_mapper(settings: AmplitudeSettings) -> Mapper:
+    """Raises ConfigError that names the file as well."""
+    try:
+        return Mapper(settings.rules, settings.options)
+    except ConfigError as error:
+        raise ConfigError(f"{settings.file}: {error}" if settings.file else str(error)) from None
+
+
+def _rate(settings: AmplitudeSettings, endpoint: Endpoint) -> int:
+    return DEVICE_RATE[endpoint] if settings.device_events_per_s < 0 else settings.device_events_per_s
+
+
+def _explain(mapped: Mapped, event_type: str) -> str:
+    if mapped.is_excluded:
+        return "not sent: the event's integrations exclude Actions Amplitude"
+    return (
+        "" if mapped.takers else f"not sent: no mapping takes this {event_type} call; see docs/amplitude.md"
+    )
+
+
+def _explain_pause(answer: Answer, url: str) -> str:
+    if answer.kind == "key":
+        return (
+            f"Amplitude answered {answer.status} ({answer.text}): check amplitude.api_key and amplitude.zone; "
+            "events are kept until they are right"
+        )
+    return (
+        f"{url} answered {answer.status} ({answer.text}), which Amplitude does not; check amplitude.host and "
+        "amplitude.zone; events are kept until they are right"
+    )
+
+
+def preview(settings: AmplitudeSettings, event: Any) -> tuple[Mapped, list[tuple[str, str, bytes]]]:
+    """For people: what an event comes to, and its requests as (URL, content type, body) without the real key."""
+    mapped = make_mapper(settings).map(event)
+    urls = make_urls(settings.zone, settings.host)
+    requests = []
+    for item in mapped.items:
+        headers, body = make_request(
+            "***", item.endpoint, [msgspec.json.encode(item.body)], item.min_id_length
+        )
+        requests.append((urls[item.endpoint], headers["Content-Type"], body))
+    return mapped, requests
