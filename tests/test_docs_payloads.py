@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pixeltrail_bridge.mapping.chunks import EXTRA_EVENTS
+from pixeltrail_bridge.mapping.settings import EXTRA_EVENTS
 from pixeltrail_bridge.wire import messages as m
 
 from tests.bridge.mapping.build import Talk

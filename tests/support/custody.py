@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from pixeltrail_bridge.ingest import Arrival, Ingest, IngestSettings
 from pixeltrail_bridge.mapping.calls import Settled, message_id
-from pixeltrail_bridge.mapping.chunks import EXTRA_EVENTS, MappingSettings, map_chunk, map_sync
+from pixeltrail_bridge.mapping.chunks import map_chunk, map_sync
+from pixeltrail_bridge.mapping.settings import EXTRA_EVENTS, MappingSettings
 from pixeltrail_bridge.wire import messages as m
 from pixeltrail_bridge.wire.decode import decode_downlink
 from pixeltrail_bridge.wire.encode import encode_uplink

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pixeltrail_bridge.ingest import Arrival, Ingest, IngestSettings
+from pixeltrail_bridge.ingest.settings import no_presence
 from pixeltrail_bridge.mapping.calls import Call, message_id
 from pixeltrail_bridge.sessions.state import GapRow
 from pixeltrail_bridge.wire import messages as m
@@ -107,6 +108,7 @@ class Bench:
         sinks: tuple[str, ...] = ("sink",),
         map_chunk: Any = fake_map_chunk,
         map_sync: Any = fake_map_sync,
+        map_presence: Any = no_presence,
         **settings: Any,
     ) -> None:
         self.store = (SqlitePlace(where) if isinstance(where, Path) else where).open(sinks)
@@ -118,6 +120,7 @@ class Bench:
             IngestSettings(**values),
             map_chunk=map_chunk,
             map_sync=map_sync,
+            map_presence=map_presence,
             on_commit=self.committed.append,
         )
 

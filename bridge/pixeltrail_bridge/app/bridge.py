@@ -26,6 +26,7 @@ from ..config import Config
 from ..delivery import Delivery, SinkHealth
 from ..ingest import Committed, Ingest
 from ..mapping.chunks import map_chunk, map_sync
+from ..mapping.presence import map_presence
 from ..projector import Projector
 from ..sources.base import TextLine
 from ..store.database import SqlStore
@@ -115,6 +116,7 @@ class Bridge:
             parts.ingest_settings(config),
             map_chunk=map_chunk,
             map_sync=map_sync,
+            map_presence=map_presence,
             on_commit=self._on_commit,
             on_text=_log_text,
         )

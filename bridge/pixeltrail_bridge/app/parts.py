@@ -10,8 +10,8 @@ from pathlib import Path
 from ..config import Config
 from ..errors import LocalError
 from ..ingest import IngestSettings
-from ..mapping import chunks
-from ..mapping.chunks import MappingSettings
+from ..mapping import settings as mapping
+from ..mapping.settings import MappingSettings
 from ..projector import ProjectorSettings
 from ..sessions.remote import RemoteRule, check_rules
 from ..sinks.base import Sink
@@ -81,16 +81,18 @@ def segment_settings(config: Config) -> SegmentSettings:
 def mapping_settings(config: Config) -> MappingSettings:
     events = config.events
     chosen = {
-        chunks.SESSION_STARTED: events.session_events,
-        chunks.SESSION_ENDED: events.session_events,
-        chunks.DEVICE_CONNECTED: events.device_events,
-        chunks.REPLAY_GAP: events.gap_events,
+        mapping.SESSION_STARTED: events.session_events,
+        mapping.SESSION_ENDED: events.session_events,
+        mapping.DEVICE_CONNECTED: events.device_events,
+        mapping.DEVICE_DISCONNECTED: events.device_events,
+        mapping.REPLAY_GAP: events.gap_events,
     }
     return MappingSettings(
         sample_rate=config.recording.sample_rate,
         extra_events=frozenset(event for event, is_wanted in chosen.items() if is_wanted),
         public_url=config.web.public_url or None,
         classic=config.segment.amplitude_classic,
+        replay_by_user=events.device_id_from == "user_id",
         remote=remote_rules(config),
     )
 

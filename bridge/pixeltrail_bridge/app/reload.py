@@ -12,7 +12,7 @@ from typing import Any
 from ..config import Config, rows
 from ..delivery import Delivery
 from ..ingest import Ingest
-from ..mapping.chunks import MappingSettings
+from ..mapping.settings import MappingSettings
 from ..projector import Projector, ProjectorSettings
 from ..sinks.segment import SegmentSettings, SegmentSink
 from . import parts

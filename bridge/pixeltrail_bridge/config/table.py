@@ -228,7 +228,18 @@ class EventsSettings:
         10, "Time one Display Changed event covers.", unit="s", low=1, high=3_600
     )
     session_events: bool = _setting(True, "Send Session Started and Session Ended.", live=True)
-    device_events: bool = _setting(False, "Send Device Connected when a device starts.", live=True)
+    device_events: bool = _setting(
+        False,
+        "Send Device Connected when a device starts or is back, Device Disconnected when it is gone.",
+        live=True,
+    )
+    device_id_from: str = _setting(
+        "device",
+        "First half of the Replay ID. user_id takes the user's where there is one, as the old wrapper did; Amplitude "
+        "then finds no replay for these events.",
+        choices=("device", "user_id"),
+        live=True,
+    )
     gap_events: bool = _setting(True, "Send Replay Gap when a part of a recording is missing.", live=True)
 
 

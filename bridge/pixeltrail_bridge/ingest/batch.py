@@ -11,22 +11,21 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from ..errors import UnknownMessageError, WireError
-from ..mapping.calls import Call
 from ..sessions.ids import NO_SESSION
-from ..sessions.state import GapRow, SessionRow
+from ..sessions.state import GapRow
 from ..sources.base import Arrival, Presence
-from ..store.base import SEQ_SPAN, DeviceSave, IngestTransaction, NewChunk, StreamSave
+from ..store.base import SEQ_SPAN, IngestTransaction, NewChunk
 from ..wire import messages as m
 from ..wire.decode import decode_uplink
-from .known import Device, Known, Stream, encode_json
-from .settings import IngestSettings, MapChunk, Mapped, MapSync
+from .known import Device, Known, Stream
+from .rows import Rows
+from .settings import IngestSettings, Mapped, Mapper
 from .standstill import unreadable_places
 
 log = structlog.get_logger(__name__)
@@ -60,30 +59,19 @@ class Batch:
         tx: IngestTransaction,
         known: Known,
         settings: IngestSettings,
-        map_chunk: MapChunk,
-        map_sync: MapSync,
+        mapper: Mapper,
         identities: dict[int, str],
     ) -> None:
         self._tx, self._known, self._settings = tx, known, settings
-        self._map_chunk, self._map_sync, self._identities = map_chunk, map_sync, identities
+        self._map, self._identities = mapper, identities
         self.outcome = Outcome()
-        self._chunks: dict[int, NewChunk] = {}
-        self._places: list[tuple[int, int, int]] = []
-        self._dropped: list[int] = []
-        self._calls: list[Call] = []
-        self._sessions: dict[tuple[str, int], SessionRow] = {}
-        self._gaps: list[GapRow] = []
-        self._skips: list[tuple[int, int, int]] = []
-        self._heads: list[tuple[int, int, bool]] = []
-        self._spans: dict[tuple[int, int, int], tuple[int, int]] = {}
-        self._counts: Counter[tuple[str, str]] = Counter()
-        self._touched: dict[Stream, int] = {}  # and when it was last heard
+        self._rows = Rows()
 
     def run(self, items: Sequence[Decoded | Presence]) -> Outcome:
         self._lock(items)
         for item in items:
             if isinstance(item, Presence):
-                self._tx.set_online(item.device_id, item.is_online)
+                self._take_presence(item)
                 continue
             arrival, message = item
             if isinstance(message, m.Chunk):
@@ -92,7 +80,7 @@ class Batch:
                 self._take_sync(arrival, message)
             else:
                 self._take_unreadable(arrival, message)
-        self._write()
+        self._rows.write(self._tx)
         return self.outcome
 
     def _lock(self, items: Sequence[Decoded | Presence]) -> None:
@@ -123,7 +111,7 @@ class Batch:
             self._dead_letter(claimed, "mismatch", reason, arrival.data, arrival.received_ms, stream_id, None)
             self._reply(arrival, claimed, m.NewStream(stream_id))
             return None
-        self._touched[stream] = arrival.received_ms
+        self._rows.touched[stream] = arrival.received_ms
         self.outcome.routes[stream.device.device_id] = arrival
         return stream
 
@@ -132,6 +120,25 @@ class Batch:
         if claimed != owner:
             reason = f"the device calls itself {claimed}, and its topic or line says {owner}, which stands"
             self._dead_letter(owner, "mismatch", reason, claimed.encode(), now_ms, stream.id, None)
+
+    def _take_presence(self, presence: Presence) -> None:
+        """The broker's word. That a device is back shows when it sends a sync: it may have started anew."""
+        self._tx.set_online(presence.device_id, presence.is_online)
+        device = self._known.known_device(self._tx, presence.device_id)
+        stream_id = self._tx.newest_stream(presence.device_id) if device and not presence.is_online else None
+        stream = self._known.stream(self._tx, stream_id) if stream_id is not None else None
+        if stream is not None:
+            self._note_presence(stream, False, presence.received_ms)
+
+    def _note_presence(self, stream: Stream, is_online: bool, now_ms: int) -> None:
+        device = stream.device
+        was_away = device.state.is_away
+        self._rows.calls += self._map.presence(
+            *(device.state, stream.state, stream.id, stream.watermark, is_online, now_ms),
+            *(device.device_id, self._settings.mapping),
+        )
+        if device.state.is_away is not was_away:
+            self._rows.touched.setdefault(stream, now_ms)
 
     # ---- chunks ---------------------------------------------------------------
 
@@ -143,7 +150,7 @@ class Batch:
         if seq < stream.watermark or seq in stream.ahead:
             self._take_again(arrival, stream, seq, key)
             return
-        new = self._chunks[key] = NewChunk(key, arrival.received_ms, arrival.data)
+        new = self._rows.chunks[key] = NewChunk(key, arrival.received_ms, arrival.data)
         if isinstance(chunk, WireError):
             new.fault = str(chunk)
         else:
@@ -156,7 +163,7 @@ class Batch:
         self._ack(stream, at_once=bool(stream.ahead))
 
     def _take_again(self, arrival: Arrival, stream: Stream, seq: int, key: int) -> None:
-        new = self._chunks.get(key)
+        new = self._rows.chunks.get(key)
         stored = (new.data,) if new is not None else self._tx.chunk(key)
         device_id = stream.device.device_id
         if stored is None or stored[0] == arrival.data:
@@ -190,7 +197,7 @@ class Batch:
 
     def _skip(self, stream: Stream, first: int, end: int) -> None:
         stream.skips.append((first, end))
-        self._skips.append((stream.number, first, end))
+        self._rows.skips.append((stream.number, first, end))
 
     def _advance(self, stream: Stream) -> None:
         """Pass every chunk that the watermark now reaches, over what will not come."""
@@ -209,15 +216,15 @@ class Batch:
 
     def _pass_stored(self, stream: Stream, seq: int) -> None:
         key = stream.number * SEQ_SPAN + seq
-        new = self._chunks.get(key)
+        new = self._rows.chunks.get(key)
         if new is None:
             row = self._tx.chunk(key)
             assert row is not None, "a seq above the watermark is stored"
             new = NewChunk(key, row[2], row[0], fault=row[1])
         chunk = decode_uplink(new.data) if new.fault is None else None
         self._pass(stream, seq, new, chunk if isinstance(chunk, m.Chunk) else None)
-        if key not in self._chunks and new.session_id is not None and new.host_ms is not None:
-            self._places.append((new.session_id, new.host_ms, key))
+        if key not in self._rows.chunks and new.session_id is not None and new.host_ms is not None:
+            self._rows.places.append((new.session_id, new.host_ms, key))
 
     def _pass(self, stream: Stream, seq: int, new: NewChunk, chunk: m.Chunk | None) -> None:
         """The next chunk in order; None when it could not be read and only holds its place."""
@@ -231,7 +238,7 @@ class Batch:
         device = stream.device
         refused_since_ms = device.state.opted_out_ms
         try:
-            mapped = self._map_chunk(
+            mapped = self._map.chunk(
                 *(device.state, stream.state, stream.line, chunk),
                 *(new.received_ms, device.device_id, self._settings.mapping),
             )
@@ -244,15 +251,15 @@ class Batch:
         if device.opt_out_order is not None and not chunk.is_replay:
             _heed_opt_out(device, chunk, refused_since_ms)
         self._collect(stream, seq, chunk, mapped, new.received_ms)
-        if not mapped.is_kept and self._chunks.pop(new.key, None) is None:
-            self._dropped.append(new.key)
+        if not mapped.is_kept and self._rows.chunks.pop(new.key, None) is None:
+            self._rows.dropped.append(new.key)
 
     def _collect(self, stream: Stream, seq: int, chunk: m.Chunk, mapped: Mapped, now_ms: int) -> None:
         device = stream.device
-        self._calls += mapped.calls
-        self._gaps += mapped.gaps
+        self._rows.calls += mapped.calls
+        self._rows.gaps += mapped.gaps
         for row in mapped.sessions:
-            self._sessions[row.device_id, row.session_id] = row
+            self._rows.sessions[row.device_id, row.session_id] = row
         self.outcome.replies += ((device.device_id, reply) for reply in mapped.replies)
         for name, count in mapped.discarded.items():
             self._count(device.device_id, name, count)
@@ -260,11 +267,11 @@ class Batch:
             self._dead_letter(device.device_id, "call", bad.reason, bad.raw, now_ms, stream.id, seq)
         if mapped.session_id != NO_SESSION and mapped.is_kept:
             span = (device.number, mapped.session_id, stream.number)
-            first, _ = self._spans.get(span, (seq, seq))
-            self._spans[span] = (min(first, seq), seq)
+            first, _ = self._rows.spans.get(span, (seq, seq))
+            self._rows.spans[span] = (min(first, seq), seq)
         if not chunk.is_replay and any(isinstance(record.body, _HEADS) for record in chunk.records):
             is_display = any(isinstance(record.body, m.Display) for record in chunk.records)
-            self._heads.append((stream.number, seq, is_display))
+            self._rows.heads.append((stream.number, seq, is_display))
 
     def _check_records(self, stream: Stream, chunk: m.Chunk, now_ms: int) -> None:
         device_id = stream.device.device_id
@@ -288,11 +295,12 @@ class Batch:
         self._check_claim(stream, sync.device_id, arrival.received_ms)
         device = stream.device
         replies = list(
-            self._map_sync(
+            self._map.sync(
                 *(device.state, stream.state, stream.line, sync, arrival.received_ms),
                 *(device.device_id, self._settings.mapping),
             )
         )
+        self._note_presence(stream, True, arrival.received_ms)
         if sync.oldest > stream.watermark:
             self._free(stream, sync.oldest, arrival.received_ms)
         self._give_up(stream, sync)
@@ -316,7 +324,7 @@ class Batch:
         """The device holds nothing below `oldest`: what is not here either is lost, and written down as such."""
         for first, end in stream.missing(oldest):
             place = (stream.device.device_id, stream.state.session_id, stream.id, first, -1)
-            self._gaps.append(GapRow(*place, first, end, 0, 0, 0, int(m.GapReason.FREED), now_ms))
+            self._rows.gaps.append(GapRow(*place, first, end, 0, 0, 0, int(m.GapReason.FREED), now_ms))
             self._count(stream.device.device_id, "freed", end - first)
         self._skip(stream, stream.watermark, oldest)
         self._advance(stream)
@@ -325,7 +333,7 @@ class Batch:
         """Let messages that nobody can read take the places that their device waits for; standstill.py says when."""
         for seq, letter in unreadable_places(self._tx, stream, sync, self._settings.window):
             key = stream.number * SEQ_SPAN + seq
-            self._chunks[key] = NewChunk(key, letter.first_ms, letter.raw, fault=letter.reason)
+            self._rows.chunks[key] = NewChunk(key, letter.first_ms, letter.raw, fault=letter.reason)
             self._tx.place_letter(letter.id, stream.id, seq)
             stream.ahead.add(seq)
             self._count(stream.device.device_id, "places_given_up")
@@ -340,7 +348,7 @@ class Batch:
     # ---- ends -----------------------------------------------------------------
 
     def _count(self, device_id: str, name: str, by: int = 1) -> None:
-        self._counts[device_id, name] += by
+        self._rows.counts[device_id, name] += by
 
     def _dead_letter(
         self,
@@ -361,32 +369,6 @@ class Batch:
 
     def _ack(self, stream: Stream, at_once: bool) -> None:
         self.outcome.acks[stream] = at_once or self.outcome.acks.get(stream, False)
-
-    def _write(self) -> None:
-        tx = self._tx
-        tx.put_chunks(self._chunks.values())
-        tx.place_chunks(self._places)
-        tx.drop_chunks(self._dropped)
-        tx.put_skips(self._skips)
-        tx.put_heads(self._heads)
-        tx.put_spans((*key, *bounds) for key, bounds in self._spans.items())
-        tx.put_sessions(self._sessions.values())
-        tx.put_gaps(self._gaps)
-        tx.enqueue_calls(self._calls)
-        tx.count_all(self._counts)
-        devices: dict[Device, int] = {}
-        streams = []
-        for stream, seen_ms in self._touched.items():
-            devices[stream.device] = seen_ms
-            states = (encode_json(stream.state), encode_json(stream.line))
-            streams.append(StreamSave(stream.number, stream.watermark, *states, seen_ms))
-        tx.save_streams(streams)
-        tx.save_devices(
-            DeviceSave(device.number, encode_json(device.state), device.opt_out_order, seen_ms)
-            for device, seen_ms in devices.items()
-        )
-        for device in devices:
-            device.version += 1
 
 
 def _heed_opt_out(device: Device, chunk: m.Chunk, since_ms: int | None) -> None:

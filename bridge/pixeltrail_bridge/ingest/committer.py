@@ -20,7 +20,7 @@ from .acks import AckSchedule
 from .batch import Batch, Outcome, decode
 from .known import Known, encode_json
 from .room import Room
-from .settings import IngestSettings, MapChunk, MapSync
+from .settings import IngestSettings, MapChunk, Mapper, MapPresence, MapSync, no_presence
 
 log = structlog.get_logger(__name__)
 
@@ -66,11 +66,12 @@ class Ingest:
         *,
         map_chunk: MapChunk,
         map_sync: MapSync,
+        map_presence: MapPresence = no_presence,
         on_commit: Callable[[Committed], None] = lambda committed: None,
         on_text: Callable[[TextLine], None] = lambda line: None,
     ) -> None:
         self._store, self._settings = store, settings
-        self._map_chunk, self._map_sync = map_chunk, map_sync
+        self._mapper = Mapper(map_chunk, map_sync, map_presence)
         self._on_commit, self._on_text = on_commit, on_text
         self._queue: deque[Arrival | Presence] = deque()
         self._queued_bytes = 0
@@ -201,7 +202,7 @@ class Ingest:
                     [DeviceSave(device.number, encode_json(device.state), device.opt_out_order, 0)]
                 )
                 device.version += 1
-            batch = Batch(tx, self._known, self._settings, self._map_chunk, self._map_sync, self._identities)
+            batch = Batch(tx, self._known, self._settings, self._mapper, self._identities)
             return batch.run(work)
 
         attempt = 0

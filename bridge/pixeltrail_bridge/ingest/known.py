@@ -99,17 +99,18 @@ class Known:
 
     def device(self, tx: IngestTransaction, device_id: str, now_ms: int) -> Device:
         """A device, which is added when it is new."""
-        device = self._load_device(tx, device_id)
+        device = self.known_device(tx, device_id)
         if device is None:
             number = tx.add_device(device_id, encode_json(DeviceState()), now_ms)
             if number is None:
-                device = self._load_device(tx, device_id)
+                device = self.known_device(tx, device_id)
                 assert device is not None, "another process has just added it"
                 return device
             device = self._devices[device_id] = Device(number, device_id, DeviceState())
         return device
 
-    def _load_device(self, tx: IngestTransaction, device_id: str) -> Device | None:
+    def known_device(self, tx: IngestTransaction, device_id: str) -> Device | None:
+        """A device that was seen before."""
         if device_id not in self._locked:
             self._lock(tx, (device_id,))
         if device_id in self._devices:
@@ -137,7 +138,7 @@ class Known:
             self._lock(tx, (row.device_id,))
             row = tx.load_stream(stream)
             assert row is not None
-        device = self._load_device(tx, row.device_id)
+        device = self.known_device(tx, row.device_id)
         assert device is not None
         states = (_decode_stream(row.state), _decode_line(row.line))
         known = Stream(row.number, stream, device, row.watermark, *states, set(row.ahead), list(row.skips))

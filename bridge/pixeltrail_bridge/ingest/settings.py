@@ -57,3 +57,18 @@ class Mapped(Protocol):
 MapChunk = Callable[[DeviceState, StreamState, TimeLine, Chunk, int, str, Any], Mapped]
 # device, stream, line, sync, received_ms, device_id, settings.mapping
 MapSync = Callable[[DeviceState, StreamState, TimeLine, Sync, int, str, Any], Sequence[Downlink]]
+# device, stream, its ID, its watermark, is online, now_ms, device_id, settings.mapping
+MapPresence = Callable[[DeviceState, StreamState, bytes, int, bool, int, str, Any], Sequence[Call]]
+
+
+def no_presence(*_: object) -> Sequence[Call]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mapper:
+    """What messages mean, as functions: ingest itself does not know."""
+
+    chunk: MapChunk
+    sync: MapSync
+    presence: MapPresence

@@ -100,6 +100,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     is_estimated: bool = False
     public_url: str | None = None
     classic: bool = False  # also set integrations.Amplitude, for the classic destination in cloud mode
+    replay_device: str | None = None  # first half of the Replay ID where it is not the device ID
 
 
 def message_id(device_id: str, stream: bytes, seq: int, index: int) -> str:
@@ -203,7 +204,8 @@ def clean(value: Any) -> Any:
 
 
 def _replay_properties(origin: Origin, time_ms: int) -> dict[str, Any]:
-    replay = replay_id(origin.device_id, origin.session_id) if origin.is_recording else None
+    replay_device = origin.replay_device or origin.device_id
+    replay = replay_id(replay_device, origin.session_id) if origin.is_recording else None
     if replay is None:
         return {}
     properties = {REPLAY_PROPERTY: replay}

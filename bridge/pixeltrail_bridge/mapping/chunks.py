@@ -11,7 +11,6 @@ stored, and the number of its records is in `discarded`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -23,25 +22,12 @@ from ..wire import messages
 from ..wire.messages import Bad, Chunk, ClockQuality, Downlink, Record
 from . import calls
 from .calls import Call, Origin
+from .origin import is_opted_out, origin_of
+from .settings import DEVICE_CONNECTED, REPLAY_GAP, SESSION_ENDED, SESSION_STARTED, MappingSettings
 from .tracker import Tracker
-
-SESSION_STARTED = "Session Started"
-SESSION_ENDED = "Session Ended"
-DEVICE_CONNECTED = "Device Connected"
-REPLAY_GAP = "Replay Gap"
-EXTRA_EVENTS = frozenset({SESSION_STARTED, SESSION_ENDED, DEVICE_CONNECTED, REPLAY_GAP})
 
 _NO_RECORD = Record(0, 0, messages.Unknown(0))
 _BOOT_REASONS = ("unknown", "power on", "reset", "watchdog", "deep sleep", "soft reset")
-
-
-@dataclass(frozen=True, slots=True)
-class MappingSettings:
-    sample_rate: float = 0.0  # for sessions whose device could not decide
-    extra_events: frozenset[str] = frozenset()  # of EXTRA_EVENTS: those the bridge makes itself
-    public_url: str | None = None
-    classic: bool = False
-    remote: tuple[remote.RemoteRule, ...] = ()
 
 
 class Mapped(msgspec.Struct):
@@ -204,15 +190,11 @@ class _Pass:
 
     def _refusal(self) -> str | None:
         """Why replay data may not be kept now."""
-        if self.stream.opted_out or self._device_opted_out():
+        if self.stream.opted_out or is_opted_out(self.device, self.now_ms):
             return "opted_out"
         if self.stream.session_id == ids.NO_SESSION:
             return "no_session"
         return None if self.stream.sampled else "unsampled"
-
-    def _device_opted_out(self) -> bool:
-        since_ms = self.device.opted_out_ms
-        return since_ms is not None and self.now_ms >= since_ms
 
     # -- state
 
@@ -354,23 +336,7 @@ class _Pass:
         self.mapped.calls.append(calls.build_call(origin, "track", call_id, time_ms, fields, event=event))
 
     def _origin(self, ended: OpenSession | None = None) -> Origin:
-        stream, session = self.stream, ended or self.tracker.session
-        session_id = ended.session_id if ended else stream.session_id
-        is_current = session is not None and session.session_id == session_id
-        opted_out = stream.opted_out or self._device_opted_out()
-        return Origin(
-            device_id=self.device_id,
-            hello=stream.hello,
-            display=stream.display,
-            name=self.device.name,
-            user_id=self.tracker.user_id,
-            session_id=session_id,
-            session_start_ms=session.start_ms if session and is_current else session_id,
-            is_recording=(ended.sampled if ended else stream.sampled) and not opted_out,
-            is_estimated=self.mapped.is_estimated,
-            public_url=self.settings.public_url,
-            classic=self.settings.classic,
-        )
+        return origin_of(self.tracker, self.settings, self.now_ms, self.mapped.is_estimated, ended)
 
     def _refuse(self, body: Any, reason: str) -> None:
         raw = msgspec.json.encode({type(body).__name__: body})

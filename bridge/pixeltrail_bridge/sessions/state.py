@@ -43,6 +43,9 @@ class DeviceState(msgspec.Struct):
     opted_out_ms: int | None = None  # host time since when replay data is refused; None: it is welcome
     said_opted_out: bool | None = None  # what the device itself said last
     told: Told | None = None  # remote settings
+    is_away: bool = False  # its broker said so, and no sync has come since
+    away_since_ms: int = 0
+    departures: int = 0  # how often it went
 
     @property
     def opted_out(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -46,6 +46,7 @@ class Presence:
 
     device_id: str
     is_online: bool
+    received_ms: int = field(default_factory=lambda: host_ms(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

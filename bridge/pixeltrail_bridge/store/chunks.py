@@ -60,6 +60,15 @@ class ChunkWrites:
     def set_online(self, device_id: str, is_online: bool) -> None:
         self._db.execute("UPDATE devices SET is_online = ? WHERE device_id = ?", (is_online, device_id))
 
+    def newest_stream(self, device_id: str) -> bytes | None:
+        """The stream of a device that began last."""
+        row = self._db.execute(
+            "SELECT s.stream FROM streams s JOIN devices d ON d.no = s.device WHERE d.device_id = ?"
+            " ORDER BY s.no DESC LIMIT 1",
+            (device_id,),
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
     def load_stream(self, stream: bytes) -> StreamRow | None:
         row = self._db.execute(
             "SELECT s.no, d.device_id, s.watermark, s.state, s.line FROM streams s"

@@ -231,12 +231,10 @@ def test_a_full_queue_refuses(tmp_path: Path) -> None:
 
 
 def test_a_fault_of_the_mapper_does_not_stop_the_stream(tmp_path: Path) -> None:
-    bench = Bench(tmp_path / "a.db")
-
     def broken(*_):
         raise ZeroDivisionError
 
-    bench.ingest._map_chunk = broken
+    bench = Bench(tmp_path / "a.db", map_chunk=broken)
     bench.feed(track_chunk(0))
     assert bench.channel.watermark == 1 and bench.store.dead_letters()[0].kind == "mapping"
     bench.close()

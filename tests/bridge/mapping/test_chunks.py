@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pixeltrail_bridge.mapping import calls
-from pixeltrail_bridge.mapping.chunks import EXTRA_EVENTS, REPLAY_GAP, SESSION_ENDED, SESSION_STARTED
+from pixeltrail_bridge.mapping.settings import EXTRA_EVENTS, REPLAY_GAP, SESSION_ENDED, SESSION_STARTED
 from pixeltrail_bridge.sessions.ids import NO_SESSION
 from pixeltrail_bridge.sessions.state import DeviceState, StreamState
 from pixeltrail_bridge.wire import messages as m
