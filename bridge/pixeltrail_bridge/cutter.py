@@ -83,7 +83,11 @@ class Cutter:
             self.start()  # a clock that was put back must not keep anything waiting
         self._latest_ms = now_ms
         row = pieces.take_waiting(self._store, self._sink, now_ms, LEASE_MS)
-        return row or self._cut_next(now_ms)
+        if row is None:
+            return self._cut_next(now_ms)
+        with self._lock:
+            self._look_ms[row.device_id] = now_ms  # it held up what came after it
+        return row
 
     def piece(self, row: PieceRow) -> Piece:
         start_ms, is_last = pieces.session_of(self._store, row)
