@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..config import Config
-from ..errors import LocalError
+from ..errors import ConfigError, LocalError
 from ..ingest import IngestSettings
 from ..mapping import settings as mapping
 from ..mapping.settings import MappingSettings
 from ..projector import ProjectorSettings
 from ..sessions.remote import RemoteRule, check_rules
+from ..sinks.amplitude import AmplitudeSettings, AmplitudeSink, Habits, MappingOptions, MappingRule
 from ..sinks.base import Sink
 from ..sinks.custom import load_sink
 from ..sinks.jsonl import JsonLinesSink
@@ -40,6 +41,8 @@ def make_sinks(config: Config) -> list[Sink]:
     sinks: list[Sink] = []
     if has_segment(config):
         sinks.append(SegmentSink(segment_settings(config)))
+    if has_amplitude(config):
+        sinks.append(AmplitudeSink(amplitude_settings(config)))
     sinks += [
         load_sink(one.name, one.factory, one.settings, config.file and config.file.resolve().parent)
         for one in config.lists.sinks
@@ -55,6 +58,7 @@ def make_sinks(config: Config) -> list[Sink]:
 def sink_names(config: Config) -> list[str]:
     """Of make_sinks(), without making them."""
     names = ["segment"] if has_segment(config) else []
+    names += ["amplitude"] if has_amplitude(config) else []
     names += [one.name for one in config.lists.sinks]
     return [*names, "jsonl"] if config.jsonl.path is not None or not names else names
 
@@ -75,6 +79,45 @@ def segment_settings(config: Config) -> SegmentSettings:
             for rule in config.lists.keys
         ),
         dry_run=segment.dry_run,
+    )
+
+
+def has_amplitude(config: Config) -> bool:
+    return bool(config.amplitude.api_key)
+
+
+def amplitude_settings(config: Config) -> AmplitudeSettings:
+    """ConfigError: events would go to two zones."""
+    section = config.amplitude
+    if section.zone and section.zone != config.segment.zone and has_segment(config):
+        raise ConfigError(
+            f"amplitude.zone is {section.zone} and segment.zone is {config.segment.zone}: they belong in one "
+            "zone; leave amplitude.zone out"
+        )
+    return AmplitudeSettings(
+        api_key=section.api_key.reveal(),
+        secret_key=section.secret_key.reveal(),
+        zone=section.zone or config.segment.zone,
+        host=section.host or None,
+        batch_events=section.batch_events,
+        device_events_per_s=section.device_events_per_s,
+        dry_run=section.dry_run,
+        options=MappingOptions(
+            min_id_length=section.min_id_length,
+            use_batch_endpoint=section.use_batch_endpoint,
+            track_revenue_per_product=section.track_revenue_per_product,
+            group_type_trait=section.group_type_trait,
+            group_value_trait=section.group_value_trait,
+            insert_id_from_message_id=section.insert_id_from_message_id,
+            session_tracking=section.session_tracking,
+            session_length_ms=section.session_length_ms,
+            habits=Habits(section.groups_as_user_properties, frozenset(section.increment_traits)),
+        ),
+        rules=tuple(
+            MappingRule(one.name, one.action, one.trigger, one.is_enabled, one.fields)
+            for one in config.lists.mappings
+        ),
+        file=str(config.file or ""),
     )
 
 
@@ -113,6 +156,7 @@ def projector_settings(config: Config) -> ProjectorSettings:
         window_ms=events.display_window_s * 1000,
         public_url=config.web.public_url or None,
         classic=config.segment.amplitude_classic,
+        replay_by_user=events.device_id_from == "user_id",
     )
 
 

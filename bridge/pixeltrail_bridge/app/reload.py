@@ -14,6 +14,7 @@ from ..delivery import Delivery
 from ..ingest import Ingest
 from ..mapping.settings import MappingSettings
 from ..projector import Projector, ProjectorSettings
+from ..sinks.amplitude import AmplitudeSettings, AmplitudeSink
 from ..sinks.segment import SegmentSettings, SegmentSink
 from . import parts
 from .mobile import intake_settings
@@ -21,7 +22,7 @@ from .mobile import intake_settings
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Checked settings. `segment` is None while there is no such sink."""
+    """Checked settings. `segment` and `amplitude` are None while there is no such sink."""
 
     config: Config
     applied: tuple[str, ...]
@@ -29,6 +30,7 @@ class Changes:
     mapping: MappingSettings
     projector: ProjectorSettings
     segment: SegmentSettings | None
+    amplitude: AmplitudeSettings | None
     logging: bool
 
 
@@ -39,7 +41,12 @@ def plan(old: Config, new: Config) -> Changes:
         intake_settings(new)
     if parts.has_segment(new):
         parts.segment_settings(new).url()
+    if parts.has_amplitude(new):
+        parts.amplitude_settings(new).check()
     has_other_sinks = parts.has_segment(old) != parts.has_segment(new)
+    fixed: tuple[str, ...] = ("segment.write_key",) if has_other_sinks else ()
+    if parts.has_amplitude(old) != parts.has_amplitude(new):
+        fixed += ("amplitude.api_key",)
     applied: list[str] = []
     needs_restart: list[str] = []
     sections: dict[str, dict[str, Any]] = {}
@@ -51,7 +58,7 @@ def plan(old: Config, new: Config) -> Changes:
         )
         if before == after:
             continue
-        is_live = row.live and not (has_other_sinks and row.key.startswith("segment.write_key"))
+        is_live = row.live and not row.key.startswith(fixed)
         (applied if is_live else needs_restart).append(row.key)
         if is_live:
             values[row.name] = after
@@ -60,6 +67,9 @@ def plan(old: Config, new: Config) -> Changes:
     if old.lists.keys != new.lists.keys:
         (needs_restart if has_other_sinks else applied).append("[[segment.keys]]")
         lists = lists if has_other_sinks else replace(lists, keys=new.lists.keys)
+    if old.lists.mappings != new.lists.mappings:
+        applied.append("[[amplitude.mappings]]")
+        lists = replace(lists, mappings=new.lists.mappings)
     needs_restart += ["[[sinks.custom]]"] if old.lists.sinks != new.lists.sinks else []
     needs_restart += ["[[sinks.replay]]"] if old.lists.replay_sinks != new.lists.replay_sinks else []
     changed = {name: replace(getattr(old, name), **values) for name, values in sections.items() if values}
@@ -71,6 +81,7 @@ def plan(old: Config, new: Config) -> Changes:
         mapping=parts.mapping_settings(config),
         projector=parts.projector_settings(config),
         segment=parts.segment_settings(config) if parts.has_segment(config) else None,
+        amplitude=parts.amplitude_settings(config) if parts.has_amplitude(config) else None,
         logging=any(key.startswith("bridge.log_") for key in applied),
     )
 
@@ -83,5 +94,12 @@ def apply(changes: Changes, ingest: Ingest, projector: Projector, delivery: Deli
     for sink in delivery.sinks:
         if isinstance(sink, SegmentSink) and changes.segment is not None and changes.segment != sink.settings:
             sink.update(changes.segment)
+            mended.append(sink.name)
+        if (
+            isinstance(sink, AmplitudeSink)
+            and changes.amplitude is not None
+            and changes.amplitude != sink.settings
+        ):
+            sink.update(changes.amplitude)
             mended.append(sink.name)
     return mended

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ..errors import ConfigError
-from .lists import CustomSink, KeyRule, Lists, RemoteRule
+from .lists import AmplitudeMapping, CustomSink, KeyRule, Lists, RemoteRule
 from .load import ENVIRONMENT_FILE, load
 from .table import (
     DATABASE_NAME,
     ENVIRONMENT_PREFIX,
     FILE_NAME,
+    AmplitudeSettings,
     BridgeSettings,
     Config,
     EventsSettings,
@@ -29,6 +30,8 @@ __all__ = [
     "ENVIRONMENT_FILE",
     "ENVIRONMENT_PREFIX",
     "FILE_NAME",
+    "AmplitudeMapping",
+    "AmplitudeSettings",
     "BridgeSettings",
     "Config",
     "ConfigError",

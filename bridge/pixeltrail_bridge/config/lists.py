@@ -4,11 +4,13 @@
     lab = ["bench-*", "oven-07"]
 
     [[segment.keys]]                # a write key of its own for some devices; the first that fits counts
+    [[amplitude.mappings]]          # what goes to Amplitude in another way than the presets have it
     [[config]]                      # settings that devices are told; of those that fit, a later one beats an earlier
     [[sinks.custom]]                # a sink made by a function of yours
     [[sinks.replay]]                # one that takes recordings
 
-Each of the first two says which devices it is for: `devices` (names with `*` and `?`) and `groups`; neither means all.
+[[segment.keys]] and [[config]] say which devices they are for: `devices` (names with `*` and `?`) and `groups`; neither
+means all.
 They stand in the file alone: neither the environment nor --set reaches into a list.
 """
 
@@ -22,7 +24,7 @@ from typing import Any
 from ..errors import ConfigError
 from .values import Secret, as_toml
 
-RESERVED_SINKS = ("segment", "jsonl", "amplitude-replay")
+RESERVED_SINKS = ("segment", "amplitude", "jsonl", "amplitude-replay")
 MAX_TTL_S = (1 << 30) - 1  # what the wire holds
 _SECRET_LIMIT = 4_096  # characters; a key file longer than this is some other file
 
@@ -55,15 +57,27 @@ class CustomSink:
 
 
 @dataclass(frozen=True, slots=True)
+class AmplitudeMapping:
+    """What a table says; sinks/amplitude knows which actions, triggers and fields there are."""
+
+    name: str
+    action: str | None
+    trigger: str | None
+    is_enabled: bool | None
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Lists:
     keys: tuple[KeyRule, ...] = ()
     remote: tuple[RemoteRule, ...] = ()
     sinks: tuple[CustomSink, ...] = ()
     replay_sinks: tuple[CustomSink, ...] = ()
+    mappings: tuple[AmplitudeMapping, ...] = ()
 
 
 EXAMPLES = """
-# --- Tables that may come several times; see docs/segment.md and docs/sinks.md ---
+# --- Tables that may come several times; see docs/segment.md, amplitude.md and sinks.md ---
 # [groups]
 # lab = ["bench-*", "oven-07"]
 # [[segment.keys]]
@@ -74,6 +88,10 @@ EXAMPLES = """
 # share = 0.5
 # ttl_s = 86400
 # settings = { sample_rate = 0.2 }
+# [[amplitude.mappings]]
+# name = "Alias Calls"
+# action = "mapUser"
+# trigger = 'type = "alias"'
 # [[sinks.custom]]
 # name = "webhook"
 # factory = "my_sinks:make_webhook"
@@ -92,6 +110,7 @@ def take_lists(content: dict[str, Any], file: Path) -> Lists:
     keys = _take(content, file, "segment", "keys")
     sinks = _take(content, file, "sinks", "custom")
     replay = _take(content, file, "sinks", "replay")
+    mappings = _take(content, file, "amplitude", "mappings")
     remote = content.pop("config", [])
     if not isinstance(remote, list):
         raise ConfigError(f"{file}: write [[config]] with two brackets: there may be several.")
@@ -100,11 +119,16 @@ def take_lists(content: dict[str, Any], file: Path) -> Lists:
         tuple(_remote_rule(_Table(file, "config", row, groups)) for row in remote),
         tuple(_custom_sink(_Table(file, "sinks.custom", row, groups)) for row in sinks),
         tuple(_custom_sink(_Table(file, "sinks.replay", row, groups)) for row in replay),
+        tuple(_amplitude_mapping(_Table(file, "amplitude.mappings", row, groups)) for row in mappings),
     )
     names = [sink.name for sink in (*lists.sinks, *lists.replay_sinks)]
     for name in names:
         if name in RESERVED_SINKS or names.count(name) > 1:
             raise ConfigError(f"{file}: sinks: the name {name!r} is taken; give the sink another.")
+    titles = [mapping.name for mapping in lists.mappings]
+    for title in titles:
+        if titles.count(title) > 1:
+            raise ConfigError(f"{file}: amplitude.mappings: two have the name {title!r}; give one another.")
     return lists
 
 
@@ -145,10 +169,19 @@ class _Table:
             raise self.fault(name, value, f"a number from {low:g} to {high:g}")
         return value
 
-    def settings(self) -> dict[str, Any]:
-        value = self._row.pop("settings", {})
+    def maybe_text(self, name: str) -> str | None:
+        return self.text(name) if name in self._row else None
+
+    def maybe_boolean(self, name: str) -> bool | None:
+        value = self._row.pop(name, None)
+        if value is not None and not isinstance(value, bool):
+            raise self.fault(name, value, "true or false")
+        return value
+
+    def settings(self, name: str = "settings", expected: str = "a table of settings") -> dict[str, Any]:
+        value = self._row.pop(name, {})
         if not isinstance(value, dict):
-            raise self.fault("settings", value, "a table of settings")
+            raise self.fault(name, value, expected)
         return value
 
     def devices(self) -> tuple[str, ...]:
@@ -218,6 +251,18 @@ def _remote_rule(table: _Table) -> RemoteRule:
     )
     table.end()
     return rule
+
+
+def _amplitude_mapping(table: _Table) -> AmplitudeMapping:
+    mapping = AmplitudeMapping(
+        table.text("name"),
+        table.maybe_text("action"),
+        table.maybe_text("trigger"),
+        table.maybe_boolean("enabled"),
+        table.settings("fields", "a table of fields"),
+    )
+    table.end()
+    return mapping
 
 
 def _custom_sink(table: _Table) -> CustomSink:

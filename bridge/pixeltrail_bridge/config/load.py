@@ -60,6 +60,7 @@ def load(
     found |= _from_overrides(overrides, table)
     base = read_file.resolve().parent if read_file else Path.cwd()
     _check_urls(found)
+    _settle_zone(found, table)
     _read_secrets(found, table, base)
     return _build(found, table, base, read_file, lists)
 
@@ -139,7 +140,7 @@ def _find(key: str, place: str, table: Mapping[str, Setting]) -> Setting:
 
 def _nearest(key: str, table: Mapping[str, Setting]) -> str:
     name = key.rpartition(".")[2]
-    by_name = {row.name: row.key for row in table.values()}
+    by_name = {row.name: row.key for row in reversed(table.values())}  # of several, the one that stands first
     close = difflib.get_close_matches(key, table, n=1, cutoff=0.7) or [
         by_name[match] for match in difflib.get_close_matches(name, by_name, n=1, cutoff=0.7)
     ]
@@ -178,6 +179,8 @@ def _checked(row: Setting, value: Any, place: str) -> Any:
         if not isinstance(value, str) or "\0" in value or (not value and row.default is not None):
             raise fault
         return Path(value).expanduser() if value else None
+    if row.choices and isinstance(value, str) and value.lower() in row.choices:
+        value = value.lower()
     if type(value) is not row.type or (row.choices and value not in row.choices):
         raise fault
     if (row.low is not None and not value >= row.low) or (row.high is not None and not value <= row.high):
@@ -197,6 +200,19 @@ def _check_urls(found: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"web.public_url = {as_toml(public)}: expected an address that begins http:// or https://."
         )
+
+
+def _settle_zone(found: dict[str, Any], table: Mapping[str, Setting]) -> None:
+    """One region for all vendors: events in one and replays in the other would never meet."""
+    keys = [row.key for row in table.values() if row.name in ("server_zone", "zone")]
+    given = {key: found[key] for key in keys if found.get(key)}
+    if len(set(given.values())) > 1:
+        words = ", ".join(f"{key} = {as_toml(value)}" for key, value in given.items())
+        raise ConfigError(
+            f"{words}: vendors must be in one zone. Set bridge.server_zone, and leave the others out."
+        )
+    for key in keys if given else ():
+        found[key] = next(iter(given.values()))
 
 
 def _check_store_url(url: str) -> None:

@@ -37,6 +37,12 @@ def _setting(
 @dataclass(frozen=True, slots=True)
 class BridgeSettings:
     data_dir: Path = _setting(Path("pixeltrail-data"), "Folder of the database and of the broker's files.")
+    server_zone: str = _setting(
+        "us",
+        "Region of your workspaces at all vendors: sets every host at once.",
+        choices=("us", "eu"),
+        live=True,
+    )
     log_level: str = _setting(
         "info",
         "Least severe message that is logged.",
@@ -115,7 +121,12 @@ class SegmentSettings:
     write_key_file: Path | None = _setting(
         None, "File that holds the write key, and nothing else.", live=True
     )
-    zone: str = _setting("us", "Region of the Segment workspace.", choices=("us", "eu"), live=True)
+    zone: str = _setting(
+        "us",
+        "Region of the Segment workspace, if bridge.server_zone does not say it.",
+        choices=("us", "eu"),
+        live=True,
+    )
     host: str = _setting("", "Address instead of the region's, for a proxy: https://...", live=True)
     batch_events: int = _setting(
         100, "Most events of one request; Segment loses those beyond 2,500.", low=1, high=2_500, live=True
@@ -128,6 +139,88 @@ class SegmentSettings:
     )
     amplitude_classic: bool = _setting(
         False, "Also address Amplitude's classic destination, in cloud mode.", live=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AmplitudeSettings:
+    api_key: Secret = _setting(Secret(), "API key of the Amplitude project.", live=True)
+    api_key_file: Path | None = _setting(None, "File that holds the API key, and nothing else.", live=True)
+    secret_key: Secret = _setting(
+        Secret(), "Secret key of the project; `pixeltrail check` uses it.", live=True
+    )
+    secret_key_file: Path | None = _setting(
+        None, "File that holds the secret key, and nothing else.", live=True
+    )
+    zone: str = _setting(
+        "",
+        "Region of the Amplitude project; empty means segment.zone.",
+        choices=("", "us", "eu"),
+        live=True,
+    )
+    host: str = _setting("", "Address instead of the region's, for a proxy: https://...", live=True)
+    use_batch_endpoint: bool = _setting(
+        False, "Send events to Amplitude's batch endpoint, which throttles less.", live=True
+    )
+    batch_events: int = _setting(
+        100, "Most events of one request; 10 for Amplitude's Starter plan.", low=1, high=2_000, live=True
+    )
+    device_events_per_s: int = _setting(
+        -1,
+        "Events a second that one device may send; -1 is what the endpoint allows, 0 is without a limit.",
+        low=-1,
+        high=100_000,
+        live=True,
+    )
+    min_id_length: int = _setting(
+        0,
+        "Least length of user and device IDs; 0 leaves Amplitude's own, which is 5.",
+        low=0,
+        high=100,
+        live=True,
+    )
+    insert_id_from_message_id: bool = _setting(
+        True, "Send the message ID as insert_id, so that Amplitude counts a repeated event once.", live=True
+    )
+    track_revenue_per_product: bool = _setting(
+        False, "Track the revenue of an order with each of its products instead of with the order.", live=True
+    )
+    group_type_trait: str = _setting(
+        "",
+        "Trait of a group call that holds Amplitude's group type. Empty: group calls are not sent.",
+        live=True,
+    )
+    group_value_trait: str = _setting(
+        "", "Trait of a group call that holds the group's value; empty takes the group ID.", live=True
+    )
+    groups_as_user_properties: bool = _setting(
+        True,
+        "Also keep a user's groups as user properties, for projects without the Accounts add-on.",
+        live=True,
+    )
+    increment_traits: tuple[str, ...] = _setting(
+        (),
+        "Traits of identify calls that are added to what the user has; their values are numbers.",
+        live=True,
+    )
+    session_tracking: bool = _setting(
+        False,
+        "Give events that bring no session ID one, by the time between events of their device.",
+        live=True,
+    )
+    session_length_ms: int = _setting(
+        1_800_000,
+        "Silence after which session tracking begins a new session.",
+        unit="ms",
+        low=1_000,
+        high=2_592_000_000,
+        live=True,
+    )
+    dry_run: bool = _setting(
+        False,
+        "Make every request but send none: events are logged and kept as dead letters, to be sent with "
+        "`pixeltrail dlq retry`.",
+        live=True,
     )
 
 
@@ -264,6 +357,7 @@ class Config:
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     serial: SerialSettings = field(default_factory=SerialSettings)
     segment: SegmentSettings = field(default_factory=SegmentSettings)
+    amplitude: AmplitudeSettings = field(default_factory=AmplitudeSettings)
     amplitude_replay: AmplitudeReplaySettings = field(default_factory=AmplitudeReplaySettings)
     jsonl: JsonlSettings = field(default_factory=JsonlSettings)
     web: WebSettings = field(default_factory=WebSettings)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from .actions import Habits
 from .mappings import MappingOptions, MappingRule
 from .settings import AmplitudeSettings
-from .sink import AmplitudeSink, make_mapper, preview
+from .sink import AmplitudeSink, preview
 
 __all__ = [
     "AmplitudeSettings",
@@ -17,6 +17,5 @@ __all__ = [
     "Habits",
     "MappingOptions",
     "MappingRule",
-    "make_mapper",
     "preview",
 ]

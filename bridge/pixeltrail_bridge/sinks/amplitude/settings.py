@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...errors import ConfigError
-from .mappings import MappingOptions, MappingRule
+from .mappings import Mapper, MappingOptions, MappingRule
+from .rules import make_urls
 
 _UNFIT = frozenset(".[]\"'{}")  # a path would be cut there
 
@@ -26,7 +27,7 @@ class AmplitudeSettings:
     file: str = ""
 
     def check(self) -> None:
-        """Raises ConfigError. Mappings are checked where they are built, by Mapper."""
+        """Raises ConfigError for whatever a sink would not start with."""
         if not self.api_key:
             raise ConfigError("amplitude.api_key is empty; set it to the API key of the Amplitude project")
         for name in ("group_type_trait", "group_value_trait"):
@@ -39,3 +40,12 @@ class AmplitudeSettings:
             raise ConfigError(
                 "amplitude.group_value_trait is set and amplitude.group_type_trait is not; set both, or neither"
             )
+        make_urls(self.zone, self.host)
+        self.make_mapper()
+
+    def make_mapper(self) -> Mapper:
+        """Raises ConfigError that names the file as well."""
+        try:
+            return Mapper(self.rules, self.options)
+        except ConfigError as error:
+            raise ConfigError(f"{self.file}: {error}" if self.file else str(error)) from None

@@ -13,11 +13,10 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from ...errors import ConfigError
 from ...mapping.calls import OutboxRow, Settled
 from ..base import Clock, backoff_ms, host_clock
 from .actions import EVENT_ENDPOINTS, Endpoint
-from .mappings import Mapped, Mapper
+from .mappings import Mapped
 from .pace import Pace
 from .rounds import DRY_RUN, Job, Rounds, Sending
 from .rules import DEVICE_RATE, MAX_BYTES, MAX_EVENTS, MAX_IDENTIFICATIONS, Answer, judge, make_urls
@@ -51,7 +50,7 @@ class AmplitudeSink:
     def update(self, settings: AmplitudeSettings) -> None:
         """Go on with other settings; a pause ends, since they may be the remedy. ConfigError: nothing changed."""
         settings.check()
-        mapper = make_mapper(settings)
+        mapper = settings.make_mapper()
         urls = make_urls(settings.zone, settings.host)
         self.settings, self.mapper, self.urls = settings, mapper, urls
         self._pace = Pace({name: _rate(settings, name) for name in EVENT_ENDPOINTS})
@@ -151,14 +150,6 @@ class AmplitudeSink:
         return self._now_ms()
 
 
-def make_mapper(settings: AmplitudeSettings) -> Mapper:
-    """Raises ConfigError that names the file as well."""
-    try:
-        return Mapper(settings.rules, settings.options)
-    except ConfigError as error:
-        raise ConfigError(f"{settings.file}: {error}" if settings.file else str(error)) from None
-
-
 def _rate(settings: AmplitudeSettings, endpoint: Endpoint) -> int:
     return DEVICE_RATE[endpoint] if settings.device_events_per_s < 0 else settings.device_events_per_s
 
@@ -185,7 +176,7 @@ def _explain_pause(answer: Answer, url: str) -> str:
 
 def preview(settings: AmplitudeSettings, event: Any) -> tuple[Mapped, list[tuple[str, str, bytes]]]:
     """For people: what an event comes to, and its requests as (URL, content type, body) without the real key."""
-    mapped = make_mapper(settings).map(event)
+    mapped = settings.make_mapper().map(event)
     urls = make_urls(settings.zone, settings.host)
     requests = []
     for item in mapped.items:
