@@ -43,8 +43,12 @@ def _coded(name: str, formats: tuple[str, ...], folder: Path, frames: int | None
         return []
     counts = {sequence.name: measures.coded(sequence, frames) for sequence in chosen}
     each = {sequence: count.each for sequence, count in counts.items() if count.pixels}
+    with_search = {sequence: count.each_with_search for sequence, count in counts.items() if count.pixels}
     detail = {
+        "measured": "from the end of the refresh to the last part; pixels in rectangles that were coded",
+        "with_search_for_moves": round(statistics.geometric_mean(with_search.values()), 1),
         "sequences": {sequence: round(value, 1) for sequence, value in each.items()},
+        "sequences_with_search_for_moves": {name: round(value, 1) for name, value in with_search.items()},
         "pixels": {sequence: count.pixels for sequence, count in counts.items()},
         "frames": frames,
     }

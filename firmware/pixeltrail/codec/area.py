@@ -16,6 +16,7 @@ ROWS = const(8)
 COLUMN = const(9)
 COLUMNS = const(10)
 ROW = const(11)
+AREA = const(12)  # numbers
 
 
 class Area:

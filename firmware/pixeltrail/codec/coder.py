@@ -36,6 +36,19 @@ _COLOUR_CONTEXTS = const(904)
 _MONO_CONTEXTS = const(2048)
 _STOP = const(9)  # behind those of pixels
 
+# Numbers that encoder.py shares with the kernels; kernels/drive.py says what they are.
+BUDGET = const(38)
+IS_EMPTY = const(39)
+_STRIP_PX = const(40)
+_ROOM_END = const(41)
+_IS_NOISE = const(42)
+SPENT = const(43)
+PIXELS = const(44)
+_HAS_OPS = const(45)
+_IS_SCARCE = const(46)
+HAS_TORN = const(47)
+_NUMBERS = const(48)
+
 # What a head says.
 _END, _COPY, _REFERENCE, _RECTANGLE, _RAW = const(0), const(1), const(2), const(3), const(4)
 
@@ -85,12 +98,14 @@ class Coder:
         self._states = bytearray(base + 156 + (2 << strip_bits))
         self._table = _words(STATES)
         columns = width + 10 if bits == 1 else 3 * ((width + 5) & 0x7FE)
+        columns = max(columns, cols * ((rows + 7) >> 3) >> 1)  # the marks of drive.py lie there too
         self._space = array("H", bytes(2 * (272 + columns)))
         self._code_head = head.code
         self._code = _kernel(bits)
         # Numbers of the kernels; cxhead.in and the other templates say which.
-        numbers = array("i", (0 for _ in range(38)))
-        self._numbers = numbers
+        numbers = array("i", (0 for _ in range(_NUMBERS)))
+        self.numbers = numbers
+        numbers[_STRIP_PX] = self._strip_px
         numbers[12] = pitch
         numbers[19] = bits
         numbers[20] = _order(format)
@@ -107,10 +122,7 @@ class Coder:
         numbers[36] = _edge(format, width * numbers[32] & 7)
         numbers[37] = (1 << (height & 7)) - 1 if pages and height & 7 else 255
         self.effort = NO_LIMIT
-        self.spent = 0  # bytes of this part that effort counts
         self._out = buffer
-        self._end = 0
-        self._is_empty = True
         self.is_kept = False  # the last rectangle may be referred to
         self.reset()
 
@@ -119,35 +131,53 @@ class Coder:
         head.clear(self._states, len(self._states))
         for i in range(80, 208):
             self._space[i] = 0
-        numbers = self._numbers
+        numbers = self.numbers
         numbers[29] = 0  # rectangles kept since
         numbers[30] = 0  # the one after the one referred to last
+        numbers[PIXELS] = 0
         self._noise_bytes = self._noise_beside = self._noise_column = 0
         self._calm()
 
+    def job(self, area, strips, dirty, references):
+        """What kernels/drive.py works with, in the order it says."""
+        rows = memoryview(self._space)[272:]
+        job = [self.numbers, self._space, area, rows, strips.aimed, dirty.bits, dirty.rect, references.arrays]
+        job += (self._buffer, b"", self._table, self._states, strips.table, strips.check, strips.factor)
+        job += (
+            strips.mask,
+            head.code,
+            self._code,
+            references.match,
+            references.put,
+            dirty.kernel,
+            dirty.shape,
+        )
+        return job
+
     def open(self, out, start, end):
         """Begin a part in out[start:end]."""
-        numbers = self._numbers
+        numbers = self.numbers
         numbers[0] = 0
         numbers[1] = 0x3FFFFFFF
         numbers[2] = start
         numbers[10] = start
-        numbers[22] = min(end - _STOP_BYTES, start + max(self.effort, _LEAST_EFFORT))
-        self.spent = 0
+        numbers[22] = max(0, min(end - _STOP_BYTES, start + max(self.effort, _LEAST_EFFORT)))
+        numbers[_ROOM_END] = end
+        numbers[SPENT] = 0
+        numbers[_HAS_OPS] = 0
+        numbers[_IS_SCARCE] = 1 if self.effort < NO_LIMIT else 0
         self._out = out
-        self._end = end
         numbers[28] = 0
-        self._is_empty = True
 
     def room(self):
         """Bytes certainly left, with the end of the part set aside."""
-        return self._end - self._numbers[2] - _CLOSE_BYTES
+        return self.numbers[_ROOM_END] - self.numbers[2] - _CLOSE_BYTES
 
     def copy(self, column, columns, row, rows, dy):
         """Take these strips from dy rows further down in the picture before the frame. False: no room."""
         if self.room() < _HEAD_BYTES:
             return False
-        numbers = self._numbers
+        numbers = self.numbers
         numbers[4] = column
         numbers[5] = columns
         numbers[6] = row
@@ -163,7 +193,7 @@ class Coder:
         """
         if self.room() < _HEAD_BYTES:
             return False
-        numbers = self._numbers
+        numbers = self.numbers
         numbers[4] = column
         numbers[6] = row
         numbers[8] = distance
@@ -173,7 +203,7 @@ class Coder:
 
     def rectangle(self, column, columns, row, rows, above_known):
         """Code the top of a rectangle; return how many rows of it, 0 when there is no room for one."""
-        numbers = self._numbers
+        numbers = self.numbers
         numbers[4] = column
         numbers[5] = columns
         numbers[6] = row
@@ -184,14 +214,14 @@ class Coder:
     def read(self, buffer, pitch):
         """Code rectangles from this buffer: with pitch 0, one row that all rows look like."""
         self._buffer = buffer
-        self._numbers[12] = pitch
+        self.numbers[12] = pitch
 
     def close(self):
         """End the part; return its length, 0 if it holds nothing."""
-        if self._is_empty:
+        if not self.numbers[_HAS_OPS]:
             return 0
         self._head(_END)
-        return head.flush(0, 0, self._out, self._numbers) - self._numbers[10]
+        return head.flush(0, 0, self._out, self.numbers) - self.numbers[10]
 
     def columns_that_fit(self, column, row):
         """How many strips of one row fit into what is left of the part, whatever they show."""
@@ -203,15 +233,15 @@ class Coder:
 
     def is_try_due(self, column, row):
         """True when only `columns_that_fit` of one row should be coded, to see if the noise that was here is over."""
-        return self._noise_row >= 0 and self._noise_bytes <= 0 and self._is_noise(column, row)
+        return self.numbers[_IS_NOISE] and self._noise_bytes <= 0 and self._is_noise(column, row)
 
     def _head(self, kind):
-        self._is_empty = False
-        self._numbers[3] = kind
-        self._code_head(0, 0, self._out, self._table, self._states, self._numbers, self._space)
+        self.numbers[_HAS_OPS] = 1
+        self.numbers[3] = kind
+        self._code_head(0, 0, self._out, self._table, self._states, self.numbers, self._space)
 
     def _rectangle(self):
-        numbers = self._numbers
+        numbers = self.numbers
         begun = numbers[2]
         if begun + _RECT_BYTES > numbers[22]:
             return 0
@@ -219,11 +249,9 @@ class Coder:
             return self._raw()
         self._head(_RECTANGLE)
         done = self._pixels()
-        self.spent += numbers[2] - begun
+        numbers[SPENT] += numbers[2] - begun
         if numbers[3] == _NOISE or self._is_no_gain(done * numbers[13], numbers[2] - begun):
-            self._noise_run = min(self._noise_run << 1, _MOST_NOISE)
-            self._noise_bytes = self._noise_run if self.effort < NO_LIMIT else _FOR_GOOD
-            self._expect_noise(done)
+            self.notice_noise(done)
             if not done:
                 return self._raw()
         else:
@@ -234,16 +262,24 @@ class Coder:
         """Where time is short, pixels that take as much as their bytes are not worth fifty times the instructions."""
         return self.effort < NO_LIMIT and used > raw >= _NO_GAIN
 
+    def notice_noise(self, done):
+        """The last rectangle, of which so many rows were done, was noise."""
+        self._noise_run = min(self._noise_run << 1, _MOST_NOISE)
+        self._noise_bytes = self._noise_run if self.effort < NO_LIMIT else _FOR_GOOD
+        self._expect_noise(done)
+
     def _expect_noise(self, done):
         """What goes on below this rectangle will be raw; where time is short also beside it, and only for a while."""
-        numbers = self._numbers
+        numbers = self.numbers
         if numbers[6] != self._noise_row or numbers[4] != self._noise_beside:
             self._noise_column = numbers[4]
+        numbers[_IS_NOISE] = 1
         self._noise_row = numbers[6]
         self._noise_below = numbers[6] + done
         self._noise_beside = numbers[4] + numbers[5] if self.effort < NO_LIMIT else -1
 
     def _calm(self):
+        self.numbers[_IS_NOISE] = 0
         self._noise_run = _LEAST_NOISE
         self._noise_row = self._noise_below = -1
 
@@ -253,19 +289,17 @@ class Coder:
         return row == self._noise_row and column == self._noise_beside
 
     def _kept(self, rows):
-        self.is_kept = rows * self._numbers[5] * self._strip_px >= _KEPT_PX
+        self.is_kept = rows * self.numbers[5] * self._strip_px >= _KEPT_PX
         if self.is_kept:
-            self._numbers[29] += 1
+            self.numbers[29] += 1
         return rows
 
     def _pixels(self):
-        return self._code(
-            0, 0, self._buffer, self._out, self._table, self._states, self._numbers, self._space
-        )
+        return self._code(0, 0, self._buffer, self._out, self._table, self._states, self.numbers, self._space)
 
     def _raw(self):
         """As many rows as fit, whatever they show."""
-        numbers = self._numbers
+        numbers = self.numbers
         numbers[7] = rows = self._raw_rows(numbers[7], numbers[5] * self.strip_bytes)
         if rows:
             self._head(_RAW)

@@ -21,19 +21,32 @@ row of zeros. Nothing reads them in the buffer, so nothing that leaves the devic
 from micropython import const
 
 from .area import COLUMN, COLUMNS, ROW, ROWS, Area
-from .coder import PAYLOAD_TYPE, Coder
+from .coder import BUDGET, HAS_TORN, IS_EMPTY, PAYLOAD_TYPE, PIXELS, SPENT, Coder
 from .fnv import Fnv
 from .masked import Masked
 from .moves import Moves
+from .native import has_viper
 from .rects import DirtyMap
 from .references import References
 from .strips import Strips, natural_strip_width
+
+if has_viper:
+    from .kernels import drive
+else:
+    from .plain import drive
 
 # Bits of a pixel by format number: MONO_VLSB, MONO_HLSB, MONO_HMSB, GS2_HMSB, GS4_HMSB, GS8, RGB565, RGB565S, RGB332.
 _BITS = (1, 1, 1, 2, 4, 8, 16, 16, 8)
 _MONO_VLSB = const(0)
 _LEFT_IN_HIGH_BITS = (1, 4)  # MONO_HLSB, GS4_HMSB
 _MAX_SIDE = const(1024)
+
+# What drive.run leaves to this module.
+_NEXT = const(1)
+_NOISE = const(2)
+_FULL = const(3)
+_OUT = const(9)  # in its list
+_ROWS_DONE = const(7)  # of the numbers
 
 
 class Encoder:
@@ -75,7 +88,6 @@ class Encoder:
         self._cols = self._strips.cols
         self._dirty = DirtyMap(self._cols, rows, pages)
         self._torn = bytearray(self._strips.map_bytes)
-        self._has_torn = False
         edge = _edge_mask(format, width * bits & 7)
         foot = (1 << (height & 7)) - 1 if pages and height & 7 else 255
         self._area = Area((rows, pitch, row_bytes, strip_bytes), edge, foot)
@@ -93,14 +105,14 @@ class Encoder:
         self._largest_room = 0
         self._starved = False
         self._may_split = False
-        self._budget_px = 0  # what is left of it in this part
-        self._is_empty = True  # nothing was sent in this part yet
+        self._numbers = self._coder.numbers
         self._is_narrow = False  # a row did not fit: split rectangles into columns
         self.exact = True
+        self._job = self._coder.job(self._area.q, self._strips, self._dirty, self._references)
 
     def refresh(self):
         """Hash the whole buffer. Returns how many strips have to be sent anew, 0 when nothing changed."""
-        if not (self._dirty.found or self._has_torn):
+        if not (self._dirty.found or self._numbers[HAS_TORN]):
             self._moves.begin()
             changed = self._strips.refresh_telling(self._dirty.bits, self._moves)
         else:
@@ -112,8 +124,8 @@ class Encoder:
     def _refresh_again(self):
         """The bridge's picture is not what the table says, so there are no moves to be found."""
         changed = self._strips.refresh(self._dirty.bits)
-        if self._has_torn:
-            self._has_torn = False
+        if self._numbers[HAS_TORN]:
+            self._numbers[HAS_TORN] = 0
             if self._dirty.take(self._torn):
                 changed += 1
         if changed:
@@ -182,16 +194,17 @@ class Encoder:
         if room > self._largest_room:
             self._largest_room = room
         self._may_split = self._starved or room * 4 >= self._largest_room * 3
-        self._budget_px = budget_px
-        self._is_empty = True
+        numbers = self._numbers
+        numbers[BUDGET] = budget_px
+        numbers[IS_EMPTY] = 1
         self._coder.open(out, start, end)
-        if self._moves.count and not self._is_key:
-            self._send_moves()
-        while self._budget_px > 0 and not self.finished:
+        if not self._is_key:
+            self._send_delta(out)
+        while numbers[BUDGET] and not self.finished:
             self._next_rectangle()
         size = self._coder.close()
         self._starved = size == 0 and not self.finished
-        if size and self._is_empty and self._may_split:
+        if size and numbers[IS_EMPTY] and self._may_split:
             self._is_narrow = True
         return size
 
@@ -201,11 +214,30 @@ class Encoder:
 
     def spent(self):
         """Bytes that the last part took of its effort. Raw pixels take none."""
-        return self._coder.spent
+        return self._numbers[SPENT]
 
     def checksum_into(self, out, start):
         """Write the checksum of what the keyframe coded, 4 bytes, little-endian."""
         self._fnv.write_into(out, start)
+
+    def _send_delta(self, out):
+        """The part of a delta, as far as nothing is in the way."""
+        if self._moves.count:
+            self._send_moves()
+        if self._masked is not None:
+            return
+        numbers = self._numbers
+        job = self._job
+        job[_OUT] = out
+        why = _NEXT
+        while why and not self._is_narrow:
+            why = drive.run(job, numbers)
+            if why == _NOISE:
+                self._coder.notice_noise(numbers[_ROWS_DONE])
+            elif why == _FULL:
+                numbers[BUDGET] = 0
+            elif why:
+                self._next_rectangle()
 
     # --- moves ---
 
@@ -214,13 +246,13 @@ class Encoder:
         moves = self._moves
         number = 0
         while number < moves.count and self._copy(moves.aim(number, self._area)):
-            self._dirty.clear(self._area.q)
+            self._dirty.settle(self._area.q)
             number += 1
         if number:
-            self._is_empty = False
+            self._numbers[IS_EMPTY] = 0
             self._dirty.seek()
         elif not self._may_split:
-            self._budget_px = 0  # ask for more room
+            self._numbers[BUDGET] = 0  # ask for more room
             return
         moves.drop()
 
@@ -250,10 +282,10 @@ class Encoder:
             if self._refer():
                 return
         if not self._code_some():
-            self._budget_px = 0
+            self._numbers[BUDGET] = 0
 
     def _code_some(self):
-        may_narrow = self._is_empty and self._may_split
+        may_narrow = self._numbers[IS_EMPTY] and self._may_split
         room = self._coder.room()
         if self._coder.is_try_due(self._area.q[COLUMN], self._area.q[ROW]):
             return self._narrow(True) and self._code()
@@ -285,11 +317,14 @@ class Encoder:
         if not found or not self._reference(found):
             return False
         q = self._area.q
-        self._is_empty = False
-        self._budget_px -= q[COLUMNS] * q[ROWS]  # its hash took as long as one pixel a strip
-        self._dirty.clear(q)
-        self._dirty.seek(q[ROW])
+        self._spend(q[COLUMNS] * q[ROWS])  # its hash took as long as one pixel a strip
+        self._dirty.settle(q)
         return True
+
+    def _spend(self, px):
+        numbers = self._numbers
+        numbers[IS_EMPTY] = 0
+        numbers[BUDGET] = max(0, numbers[BUDGET] - px)
 
     def _reference(self, found):
         q = self._area.q
@@ -299,14 +334,14 @@ class Encoder:
         """Code as many rows as budget and room allow; false when there is none."""
         q = self._area.q
         px = q[COLUMNS] * self._strip_px
-        if q[ROWS] * px > self._budget_px:
-            q[ROWS] = max(1, self._budget_px // px)
+        if q[ROWS] * px > self._numbers[BUDGET]:
+            q[ROWS] = max(1, self._numbers[BUDGET] // px)
         rows = self._blank(q) if self._is_fill else self._rectangle(q, self._is_above_known())
         if not rows:
             return False
         self._aim(q[COLUMN], q[COLUMNS], q[ROW], rows)
-        self._is_empty = False
-        self._budget_px -= rows * px
+        self._numbers[PIXELS] += rows * px
+        self._spend(rows * px)
         self._settle()
         return True
 
@@ -328,7 +363,7 @@ class Encoder:
             return True
         self._above.aim(q[COLUMN], q[COLUMNS], q[ROW] - height, height)
         q = self._above.q
-        if self._has_torn or self._dirty.has(q):
+        if self._numbers[HAS_TORN] or self._dirty.has(q):
             return False
         if self._masked is not None and self._masked.has(q):
             return False
@@ -360,20 +395,18 @@ class Encoder:
     def _settle(self):
         """What was coded is no longer dirty, unless the app drew there after the refresh."""
         q = self._area.q
-        self._dirty.clear(q)
+        self._dirty.settle(q)
         is_torn = False
         if not self._is_fill:
             self._strips.window(q[COLUMN], q[COLUMNS], q[ROW], q[ROWS])
             is_torn = self._strips.torn(self._torn) > 0
         if is_torn:
-            self._has_torn = True
+            self._numbers[HAS_TORN] = 1
             self.exact = False
         if self._coder.is_kept:
             self._references.add(q, is_torn)
         if self._is_key:
             self._settle_key(q)
-        else:
-            self._dirty.seek(q[ROW])
 
     def _settle_key(self, q):
         if self._is_fill:
@@ -384,8 +417,8 @@ class Encoder:
         if self._column == self._cols:
             self._column = 0
             self._row = q[ROW] + q[ROWS]
-        if self._row >= self._rows:
-            self._dirty.seek()
+            if self._row >= self._rows:
+                self._dirty.seek()  # a refresh may have marked what was coded
 
 
 def _edge_mask(format, used_bits):

@@ -2,6 +2,7 @@
 
 from array import array
 
+from .area import AREA
 from .native import has_viper
 
 if has_viper:
@@ -14,38 +15,49 @@ _BLOCK_ROWS = 8
 
 
 class DirtyMap:
-    """`column`, `columns`, `row` and `rows` are those of the rectangle that `seek` found, in strips."""
+    """`column`, `columns`, `row` and `rows` are those of the rectangle that was found last, in strips.
+
+    bits, shape, rect and kernel are for kernels/drive.py: rect[4] is 1 when a rectangle was found.
+    """
 
     def __init__(self, cols, rows, pages):
         self._cols = cols
         self._rows = rows
         self._height = (rows + 7) >> 3
-        self._block = 1 if pages else _BLOCK_ROWS
         self.bits = bytearray(cols * self._height)
-        self._rect = array("H", (0, 0, 0, 0))
-        self.found = False
+        self.shape = array("H", (cols, self._height, 1 if pages else _BLOCK_ROWS))
+        self.rect = array("H", (0, 0, 0, 0, 0))
+        self.kernel = bits.settle
+        self._elsewhere = array("H", (0, 0, 0, 0, 0))
+        self._nothing = array("i", (0 for _ in range(AREA)))
 
-    def seek(self, row=0):
-        """Find the next rectangle at or below the block that holds `row`; sets and returns `found`."""
-        row -= row % self._block
-        self.found = bits.find(self.bits, 0, self._rect, self._cols, self._height, self._block, row) == 1
-        return self.found
+    @property
+    def found(self):
+        return self.rect[4] > 0
+
+    def seek(self):
+        """Find the topmost rectangle."""
+        self.settle(self._nothing)
+
+    def settle(self, area):
+        """Take an area (area.py) off the map and find the next rectangle at or below its top."""
+        bits.settle(self.bits, 0, self.rect, self.shape, area)
 
     @property
     def column(self):
-        return self._rect[0]
+        return self.rect[0]
 
     @property
     def columns(self):
-        return self._rect[1]
+        return self.rect[1]
 
     @property
     def row(self):
-        return self._rect[2]
+        return self.rect[2]
 
     @property
     def rows(self):
-        return self._rect[3]
+        return self.rect[3]
 
     def first_in_row(self, column, row):
         """The leftmost dirty column of a row from `column` on. There must be one."""
@@ -54,13 +66,9 @@ class DirtyMap:
             i += self._height
         return i // self._height
 
-    def clear(self, area):
-        """Take an area (area.py) off the map."""
-        bits.clear(self.bits, 0, self._height, area)
-
     def clear_in(self, other, area):
         """Take an area off another map of the same size."""
-        bits.clear(other, 0, self._height, area)
+        bits.settle(other, 0, self._elsewhere, self.shape, area)
 
     def has(self, area):
         """True when any strip of an area is dirty."""

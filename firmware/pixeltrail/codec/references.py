@@ -23,7 +23,6 @@ _COLUMN = const(0)
 _COLUMNS = const(1)
 _ROW = const(2)
 _ROWS = const(3)
-_LOW = const(4)
 _COUNT = const(8)
 _NEXT = const(9)
 _TRIES = const(4)  # tops of a rectangle looked for
@@ -31,49 +30,49 @@ _NO_HASH = const(-1)  # halves of a hash are not negative
 
 
 class References:
-    """size: entries, 0 for none. odd: 1 when the last column is unlike others, 2 when the last row is, 3 when both."""
+    """size: entries, 0 for none. odd: 1 when the last column is unlike others, 2 when the last row is, 3 when both.
+
+    arrays, match and put are for kernels/drive.py.
+    """
 
     def __init__(self, strips, size, odd):
-        self._size = size
-        self._table = strips.table
-        self._hashes = array("i", bytes(8 * size))
-        self._places = array("H", bytes(6 * size))
-        self._q = array("i", (0, 0, 0, 0, 0, 0, strips.rows, size, 0, 0, odd, strips.cols - 1))
+        self.size = size
+        self.hashes = array("i", bytes(8 * size))
+        self.q = array("i", (0, 0, 0, 0, 0, 0, strips.rows, size, 0, 0, odd, strips.cols - 1, _TRIES))
+        self.arrays = (self.hashes, array("H", bytes(6 * size)), strips.table, self.q)
+
+        self.match = kernel.find
+        self.put = kernel.put
 
     def reset(self):
-        self._q[_COUNT] = 0
-        self._q[_NEXT] = 0
+        self.q[_COUNT] = 0
+        self.q[_NEXT] = 0
 
     def find(self, area):
         """Where the rectangle (area.py) is: 0 nowhere, else twice how many entries back, the newest being 1, plus 1 if
         it was at the same place. Where there is only its top, as of one that took several parts, `area` is aimed at it.
         """
-        q = self._q
+        q = self.q
         if not q[_COUNT]:
             return 0
         self._aim(area)
-        found = kernel.find(self._hashes, self._places, q)
-        tries = _TRIES
-        while not found and tries and kernel.shorten(self._hashes, self._places, q):
-            kernel.combine(self._table, q)
-            found = kernel.find(self._hashes, self._places, q)
-            tries -= 1
+        found = kernel.find(0, 0, self.arrays)
         if found:
             area[ROWS] = q[_ROWS]
         return found
 
     def add(self, area, is_torn):
         """The rectangle was coded; is_torn: perhaps not as the refresh had it."""
-        if self._size:
+        if self.size:
             self._aim(area)
+            entry = 2 * self.q[_NEXT]
+            kernel.put(0, 0, self.arrays)
             if is_torn:
-                self._q[_LOW] = _NO_HASH
-            kernel.put(self._hashes, self._places, self._q)
+                self.hashes[entry] = _NO_HASH
 
     def _aim(self, area):
-        q = self._q
+        q = self.q
         q[_COLUMN] = area[COLUMN]
         q[_COLUMNS] = area[COLUMNS]
         q[_ROW] = area[ROW]
         q[_ROWS] = area[ROWS]
-        kernel.combine(self._table, q)

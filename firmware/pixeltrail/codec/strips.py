@@ -47,9 +47,10 @@ class Strips:
         last = row_bytes - size
         shape = (rows, pitch, strip_bytes, last, size, self.cols - 1)
         self._whole = array("i", (0, self.cols, 0, rows) + shape + (_STORE,))
-        self._window = array("i", (0, 0, 0, 0) + shape + (0,))
-        self._scan, self._check, self._factor = _kernel(size, pitch | last, buffer, self.table)
+        self.aimed = array("i", (0, 0, 0, 0) + shape + (0,))
+        self._scan, self.check, self.factor = _kernel(size, pitch | last, buffer, self.table)
         self.overlaps = row_bytes > size and row_bytes % strip_bytes > 0
+        self.mask = _MASK
         self._seen = None  # the runs of rows to hash; None: all
         self._at = 0
 
@@ -58,7 +59,7 @@ class Strips:
         if self._seen is not None:
             return self._refresh_seen(dirty, None)
         self._whole[0] = 0
-        return self._scan(self._buffer, self._factor, _MASK, self.table, dirty, self._whole)
+        return self._scan(self._buffer, self.factor, _MASK, self.table, dirty, self._whole)
 
     def refresh_telling(self, dirty, moves):
         """The same; after each column with changes call `moves.search(column, dirty)`, while `old` is that column's."""
@@ -76,7 +77,7 @@ class Strips:
         return changed
 
     def _go_on(self, dirty):
-        return self._scan(self._buffer, self._factor, _MASK, self.table, dirty, self._whole)
+        return self._scan(self._buffer, self.factor, _MASK, self.table, dirty, self._whole)
 
     # --- with masks ---
 
@@ -100,10 +101,10 @@ class Strips:
         self._seen = masked.seen
 
     def _hash_of_zeros(self):
-        size = self._window[8]
+        size = self.aimed[8]
         table = array("I", (0, 0))
         one = array("i", (0, 1, 0, 1, 1, size, size, 0, size, 0, _STORE))
-        self._check(bytearray(size), self._factor, _MASK, table, bytearray(1), one)
+        self.check(bytearray(size), self.factor, _MASK, table, bytearray(1), one)
         return table[0]
 
     def _refresh_seen(self, dirty, moves):
@@ -134,7 +135,7 @@ class Strips:
 
     def window(self, column, columns, row, rows):
         """What `torn` looks at."""
-        window = self._window
+        window = self.aimed
         window[0] = column
         window[1] = column + columns
         window[2] = row
@@ -142,7 +143,7 @@ class Strips:
 
     def torn(self, marks):
         """Set the bits of strips that no longer have the hash of the last refresh; return how many there are."""
-        return self._check(self._buffer, self._factor, _MASK, self.table, marks, self._window)
+        return self.check(self._buffer, self.factor, _MASK, self.table, marks, self.aimed)
 
 
 def _kernel(size, offsets, buffer, table):

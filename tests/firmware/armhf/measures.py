@@ -61,16 +61,23 @@ def small(what: str) -> int:
 @dataclass(frozen=True, slots=True)
 class Coded:
     pixels: int
+    """In rectangles that were coded; not what moved or came again."""
     instructions: int
-    """From the refresh to the last part, the search for moves and the second hash included; not the hash pass."""
+    """From the end of the refresh to the last part: rectangles, references, heads, pixels, the second hash."""
+    search: int
+    """For moves, in the refresh. The measurement that the target comes from was given its moves."""
 
     @property
     def each(self) -> float:
         return self.instructions / self.pixels
 
+    @property
+    def each_with_search(self) -> float:
+        return (self.instructions + self.search) / self.pixels
+
 
 def coded(sequence: corpus.Sequence, frames: int | None = None, architecture: str = "armv7m") -> Coded:
-    """Delta frames of a recorded sequence; what is coded as pixels, not what moved or came again."""
+    """Delta frames of a recorded sequence."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frames"
         with path.open("wb") as file:
@@ -79,9 +86,11 @@ def coded(sequence: corpus.Sequence, frames: int | None = None, architecture: st
         size = (str(sequence.width), str(sequence.height), str(int(CORPUS_FORMATS[sequence.format])))
         start = (SCRIPTS / "coded.py", path, *size)
         search = _search(architecture)
-        pixels = int(armhf.run(*start, "area", heap="4m", search=search))
-        hashed, coded = (armhf.count(*start, what, heap="4m", search=search) for what in ("hash", "code"))
-    return Coded(pixels, coded - hashed)
+        pixels = int(armhf.run(*start, "code", heap="4m", search=search))
+        hashed, found, coded = (
+            armhf.count(*start, what, heap="4m", search=search) for what in ("hash", "find", "code")
+        )
+    return Coded(pixels, coded - found, found - hashed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,12 +127,13 @@ def plain_twin(name: str, source: str) -> str:
     body = source.split("import micropython\n", 1)[1].replace("@micropython.viper\n", "")
     body = re.sub(r": (?:ptr8|ptr16|ptr32|int|uint)(?=[,)])", "", body)
     body = body.replace(") -> int:", "):")
+    body = re.sub(r"\bptr(?:8|16|32)\(([^()]+)\)", r"\1", body)
     return f'"""kernels/{name}.py without viper. Written by tests/firmware/codec/make_kernels.py."""\n{body}'
 
 
 def generated() -> dict[Path, str]:
     files = {CODEC / "kernels" / f"{name}.py": strip_kernel(*shape) for name, shape in SHAPES.items()}
-    for name in ("bits", "moves", "refs"):
+    for name in ("bits", "drive", "moves", "refs"):
         source = (CODEC / "kernels" / f"{name}.py").read_text()
         files[CODEC / "plain" / f"{name}.py"] = plain_twin(name, source)
     for name in cx_kernels.NAMES:

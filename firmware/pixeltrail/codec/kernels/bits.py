@@ -9,21 +9,43 @@ import micropython
 
 
 @micropython.viper
-def find(d: ptr8, i: int, rect: ptr16, cols: int, height: int, block: int, start: int) -> int:
-    """The next rectangle at or below row `start`, a multiple of `block`; 0 when there is none, else 1.
+def settle(d: ptr8, i: int, rect: ptr16, shape: ptr16, q: ptr32):
+    """Clear the strips of an area (area.py): q[8] rows from row q[11] on, q[10] columns from column q[9] on. Then find
+    the next rectangle, at or below the block that holds row q[11].
 
-    rect gets its first column, columns, first row and rows. It begins at the topmost dirty block, leftmost first, spans
-    its run of dirty blocks, grows down while the whole run is dirty, and loses clean rows at its top and bottom.
+    rect gets its first column, columns, first row and rows, and 1, or 0 at the end when there is none. It begins at the
+    topmost dirty block, leftmost first, spans its run of dirty blocks, grows down while the whole run is dirty, and
+    loses clean rows at its top and bottom. shape: columns, bytes of a column, rows of a block.
     """
+    cols = shape[0]
+    height = shape[1]
+    block = shape[2]
     ones = (1 << block) - 1
     rows = height * 8
-    y = 0
-    c = 0
-    e = 0
+    y = q[11]
+    c = q[9]
+    e = c + q[10]
     j = 0
-    b = 256 - (1 << (start & 7))  # of the first byte, only rows from `start` on
-    i = start >> 3
-    while i < height:
+    b = 0
+    while c < e:
+        i = c * height
+        b = y
+        j = y + q[8]
+        while b < j:
+            if not b & 7 and b + 8 <= j:
+                d[i + (b >> 3)] = 0
+                b += 8
+            else:
+                d[i + (b >> 3)] &= 255 ^ (1 << (b & 7))
+                b += 1
+        c += 1
+    y -= y & block - 1
+    b = 256 - (1 << (y & 7))  # of the first byte, only rows from y on
+    i = y >> 3
+    rect[4] = 0
+    while True:
+        if i == height:
+            return
         j = i
         c = cols
         e = 0
@@ -36,8 +58,7 @@ def find(d: ptr8, i: int, rect: ptr16, cols: int, height: int, block: int, start
             break
         b = 255
         i += 1
-    if i == height:
-        return 0
+    rect[4] = 1
     y = i * 8
     while not e >> (y & 7) & ones:
         y += block
@@ -88,28 +109,6 @@ def find(d: ptr8, i: int, rect: ptr16, cols: int, height: int, block: int, start
     rect[1] = e - c
     rect[2] = y
     rect[3] = b - y
-    return 1
-
-
-@micropython.viper
-def clear(d: ptr8, i: int, height: int, q: ptr32):
-    """Clear the strips of an area (area.py): q[8] rows from row q[11] on, q[10] columns from column q[9] on."""
-    c = q[9]
-    e = c + q[10]
-    y = q[11]
-    stop = y + q[8]
-    r = 0
-    while c < e:
-        r = y
-        while r < stop:
-            i = c * height + (r >> 3)
-            if r & 7 == 0 and r + 8 <= stop:
-                d[i] = 0
-                r += 8
-            else:
-                d[i] &= 255 ^ (1 << (r & 7))
-                r += 1
-        c += 1
 
 
 @micropython.viper

@@ -1,73 +1,119 @@
 """kernels/refs.py without viper. Written by tests/firmware/codec/make_kernels.py."""
 
 
-def combine(t, q):
-    """Make one hash of 60 bits of the hashes of a rectangle's strips, row by row. 24 instructions a strip.
-
-    Each half keeps 30 bits, so that interpreters need no heap to handle it: one takes the low bits of a strip's hash,
-    the other the high ones.
-    """
-    rows = q[6]
-    a = q[1] * 0x1003F + q[3]
-    c = q[0]
-    e = c + q[1]
-    y = q[2]
-    stop = y + q[3]
-    i = 0
-    if e > q[11]:
-        a += (q[10] & 1) << 20
-    if stop == rows:
-        a += (q[10] & 2) << 20
-    b = a
-    while y < stop:
-        i = c * rows + y
-        c = q[0]
-        while c < e:
-            a = ((a >> 15 ^ a ^ t[i]) & 0x3FFFFFFF) * 0x01000193
-            a &= 0x3FFFFFFF
-            b = ((b >> 13 ^ b ^ t[i] >> 2) & 0x3FFFFFFF) * 0x2AAE48CB
-            b &= 0x3FFFFFFF
-            i += rows
-            c += 1
-        c = q[0]
-        y += 1
-    q[4] = a
-    q[5] = b
-
-
-def find(e, p, q):
+def find(a, b, arrays):
     """Find the rectangle: the newest entry at the same place, else the newest of all.
 
-    Returns twice how many entries back it is, 1 being the newest, plus 1 if at the same place; 0: nowhere.
-    e: two numbers of each entry, its hash. p: three, column + 256 * (columns - 1), row, rows. About 11
-    instructions an entry.
+    Returns twice how many entries back it is, 1 being the newest, plus 1 if at the same place; 0: nowhere. Where only
+    its top is known, q[3], the rows, is lowered to those of the tallest entry that begins at the same place and is
+    lower. A hash is made only when an entry of that size exists.
     """
-    n = q[8]
-    i = q[9]
-    a = q[4]
-    b = q[5]
+    e = arrays[0]
+    p = arrays[1]
+    t = arrays[2]
+    q = arrays[3]
+    tries = q[12]
+    n = q[8] * 3
+    y = q[2]
     size = q[0] | (q[1] - 1) << 8
+    rows = q[3]
+    stride = q[6]
+    high = size >> 8
+    i = 0
+    j = 0
+    k = 0
+    c = 0
+    stop = 0
     best = 0
-    k = 1
-    while k <= n:
-        if not i:
-            i = q[7]
-        i -= 1
-        if not e[2 * i] ^ a:
-            if not (e[2 * i + 1] ^ b) | (p[3 * i] >> 8 ^ size >> 8) | (p[3 * i + 2] ^ q[3]):
-                if not best:
-                    best = 2 * k
-                if not (p[3 * i] ^ size) | (p[3 * i + 1] ^ q[2]):
-                    return 2 * k + 1
-        k += 1
-    return best
+    lower = 0
+    while True:
+        lower = 0
+        best = 0
+        i = 0
+        while i < n:
+            if not p[i] >> 8 ^ high:
+                if not p[i + 2] ^ rows:
+                    best = 1
+                elif not (p[i] ^ size) | (p[i + 1] ^ y):
+                    if p[i + 2] < rows and p[i + 2] > lower:
+                        lower = p[i + 2]
+            i += 3
+        if best:
+            a = q[1] * 0x1003F + rows
+            if q[0] + q[1] > q[11]:
+                a += (q[10] & 1) << 20
+            if not (y + rows) ^ stride:
+                a += (q[10] & 2) << 20
+            b = a
+            i = q[0] * stride + y
+            stop = i + rows
+            while i < stop:
+                j = i
+                c = q[1]
+                while c:
+                    k = t[j]
+                    a = (((a >> 15 ^ a ^ k) & 0x3FFFFFFF) * 0x01000193) & 0x3FFFFFFF
+                    b = (((b >> 13 ^ b ^ k >> 2) & 0x3FFFFFFF) * 0x2AAE48CB) & 0x3FFFFFFF
+                    j += stride
+                    c -= 1
+                i += 1
+            best = 0
+            i = q[9]
+            k = 1
+            while k <= q[8]:
+                if not i:
+                    i = q[7]
+                i -= 1
+                if not e[2 * i] ^ a:
+                    if not (e[2 * i + 1] ^ b) | (p[3 * i] >> 8 ^ high) | (p[3 * i + 2] ^ rows):
+                        if not best:
+                            best = 2 * k
+                        if not (p[3 * i] ^ size) | (p[3 * i + 1] ^ y):
+                            best = 2 * k + 1
+                            k = q[8]
+                k += 1
+            if best:
+                q[3] = rows
+                return best
+        if not lower:
+            return 0
+        if not tries:
+            return 0
+        tries -= 1
+        rows = lower
 
 
-def put(e, p, q):
+def put(a, b, arrays):
     """Add an entry in place of the oldest."""
+    e = arrays[0]
+    p = arrays[1]
+    t = arrays[2]
+    q = arrays[3]
+    rows = q[6]
+    i = q[0] * rows + q[2]
+    stop = i + q[3]
+    j = 0
+    k = 0
+    c = 0
+    a = q[1] * 0x1003F + q[3]
+    if q[0] + q[1] > q[11]:
+        a += (q[10] & 1) << 20
+    if not (q[2] + q[3]) ^ rows:
+        a += (q[10] & 2) << 20
+    b = a
+    while i < stop:
+        j = i
+        c = q[1]
+        while c:
+            k = t[j]
+            a = (((a >> 15 ^ a ^ k) & 0x3FFFFFFF) * 0x01000193) & 0x3FFFFFFF
+            b = (((b >> 13 ^ b ^ k >> 2) & 0x3FFFFFFF) * 0x2AAE48CB) & 0x3FFFFFFF
+            j += rows
+            c -= 1
+        i += 1
     i = q[9]
-    e[2 * i] = q[4]
-    e[2 * i + 1] = q[5]
+    e[2 * i] = a
+    e[2 * i + 1] = b
     p[3 * i] = q[0] | (q[1] - 1) << 8
     p[3 * i + 1] = q[2]
     p[3 * i + 2] = q[3]
@@ -75,20 +121,3 @@ def put(e, p, q):
         q[8] += 1
     i += 1
     q[9] = i if i < q[7] else 0
-
-
-def shorten(e, p, q):
-    """Lower q[3], the rows, to those of the tallest entry that begins at the same place and is lower; 0: none is."""
-    n = q[8]
-    i = 0
-    size = q[0] | (q[1] - 1) << 8
-    best = 0
-    while i < n:
-        if not (p[3 * i] ^ size) | (p[3 * i + 1] ^ q[2]):
-            if e[2 * i] >= 0:
-                if p[3 * i + 2] < q[3]:
-                    if p[3 * i + 2] > best:
-                        best = p[3 * i + 2]
-        i += 1
-    q[3] = best
-    return best

@@ -1,22 +1,13 @@
 # FRAMES WIDTH HEIGHT FORMAT WHAT: plays the whole pictures in a file and prints how many pixels it coded.
-#   hash  refreshes alone
-#   code  codes every frame after its refresh; the first is a keyframe in both
-#   area  as code, and counts the pixels of the rectangles that were coded, the keyframe's apart
+#   hash  refreshes alone, with something always left to send, so that no moves are searched
+#   find  refreshes with their search for moves, and forgets what they found
+#   code  codes every frame after its refresh; the first is a keyframe in all three
 import sys
 
+from pixeltrail.codec.coder import HAS_TORN, PIXELS
 from pixeltrail.codec.encoder import Encoder
 
 ROOM = 992  # of a chunk of 1,024 bytes
-
-
-class Surveyor(Encoder):
-    area = 0
-
-    def _code(self):
-        before = self._budget_px
-        is_coded = super()._code()
-        self.area += before - self._budget_px
-        return is_coded
 
 
 def code(encoder, out, is_key):
@@ -26,23 +17,33 @@ def code(encoder, out, is_key):
             raise ValueError("stuck")
 
 
+def forget(encoder):
+    encoder._moves.drop()
+    encoder._area.aim(0, encoder._cols, 0, encoder._rows)
+    encoder._dirty.settle(encoder._area.q)
+    encoder._numbers[HAS_TORN] = 0
+
+
 def main(path, width, height, format, what):
     bits = (1, 1, 1, 2, 4, 8, 16, 16, 8)[format]
     size = (height + 7) // 8 * width if format == 0 else (width * bits + 7) // 8 * height
     buffer = bytearray(size)
-    encoder = (Surveyor if what == "area" else Encoder)(buffer, width, height, format)
+    encoder = Encoder(buffer, width, height, format)
     out = bytearray(1024)
     is_first = True
+    key = 0
     with open(path, "rb") as pictures:
         while pictures.readinto(buffer) == size:
             encoder.refresh()
             if is_first:
                 code(encoder, out, True)
                 is_first = False
-                encoder.area = 0  # of deltas alone
-            elif what != "hash":
+                key = encoder._numbers[PIXELS]
+            elif what == "code":
                 code(encoder, out, False)
-    print(getattr(encoder, "area", 0))
+            elif what == "find":
+                forget(encoder)
+    print(encoder._numbers[PIXELS] - key)
 
 
 main(sys.argv[1], *[int(word) for word in sys.argv[2:5]], sys.argv[5])

@@ -1,0 +1,171 @@
+"""The way from dirty strips to coded ones, a rectangle after another: what encoder.py does most of all, in viper.
+
+plain/drive.py is the same text for ports without an emitter; tests/firmware/codec/make_kernels.py writes it.
+
+A rectangle takes nine calls of other kernels. In bytecode they and what lies between took 150,000 instructions, more
+than the pixels of most rectangles; here it is a tenth of that. What is rare stays in bytecode: keyframes, masks, noise,
+rows that do not fit, and rectangles that the app drew over.
+"""
+
+import micropython
+
+
+@micropython.viper
+def run(job, st: ptr32) -> int:
+    """Name or code rectangles of a delta until none is left or the budget is spent: 0. Else what encoder.py must do:
+    1 the next one, 2 notice that the last one was noise, 3 end the part.
+
+    job: what coder.py lists there. st: the numbers of the cx kernels (cxhead.in), and of coder.py: [10] first byte of
+    the part, [38] pixels left of the budget, [39] 1 while the part shows nothing, [40] pixels of a strip, [41] end of
+    `out`, [42] 1 while noise is expected, [43] bytes of pixels in this part, [44] pixels since the last reset, [45] 1
+    when the part has an operation, [46] 1 when bytes of pixels are scarce, [47] 1 when a strip was torn.
+    """
+    numbers = job[0]
+    space = job[1]
+    area = job[2]
+    scratch = job[3]
+    window = job[4]
+    dirty = job[5]
+    rect = job[6]
+    arrays = job[7]
+    buffer = job[8]
+    out = job[9]
+    table = job[10]
+    states = job[11]
+    hashes = job[12]
+    scan = job[13]
+    factor = job[14]
+    mask = job[15]
+    head = job[16]
+    pixels = job[17]
+    find_reference = job[18]
+    put_reference = job[19]
+    settle = job[20]
+    shape = job[21]
+    a = ptr32(area)
+    w = ptr32(window)
+    d = ptr8(dirty)
+    r = ptr16(rect)
+    q = ptr32(arrays[3])
+    height = ptr16(shape)[1]
+    column = 0
+    columns = 0
+    row = 0
+    rows = 0
+    px = 0
+    n = 0
+    i = 0
+    y = 0
+    above = 0
+    while True:
+        if not r[4]:
+            return 0
+        if not st[38]:
+            return 0
+        if st[42]:
+            return 1
+        column = r[0]
+        columns = r[1]
+        row = r[2]
+        rows = r[3]
+        a[8] = rows
+        a[9] = column
+        a[10] = columns
+        a[11] = row
+        if q[8]:
+            q[0] = column
+            q[1] = columns
+            q[2] = row
+            q[3] = rows
+            n = int(find_reference(0, 0, arrays))
+            if n:
+                if st[41] - st[2] < 92:
+                    return 3 - 2 * st[39]
+                rows = q[3]
+                st[3] = 2
+                st[4] = column
+                st[6] = row
+                st[8] = n >> 1
+                st[9] = n & 1
+                head(0, 0, out, table, states, numbers, space)
+                a[8] = rows
+                settle(dirty, 0, rect, shape, area)
+                st[39] = 0
+                st[45] = 1
+                n = st[38] - columns * rows
+                if n < 0:
+                    n = 0
+                st[38] = n
+                continue
+        if st[2] + 58 > st[22]:
+            return 3 - 2 * st[39]
+        px = columns * st[40]
+        while rows > 1:
+            if rows * px <= st[38]:
+                break
+            rows -= 1
+        above = st[34]
+        if above > row:
+            above = row
+        if st[47]:
+            above = 0
+        y = row - above
+        while y < row:
+            i = column * height + (y >> 3)
+            n = columns
+            while n:
+                if d[i] >> (y & 7) & 1:
+                    above = 0
+                    break
+                i += height
+                n -= 1
+            y += 1
+        w[0] = column
+        w[1] = column + columns
+        w[2] = row - above
+        w[3] = row + rows
+        if int(scan(buffer, factor, mask, hashes, scratch, window)):
+            return 1
+        st[3] = 3
+        st[4] = column
+        st[5] = columns
+        st[6] = row
+        st[7] = rows
+        st[9] = 0
+        if above:
+            st[9] = 1
+        if not row:
+            st[9] = 1
+        head(0, 0, out, table, states, numbers, space)
+        st[45] = 1
+        y = st[2]
+        n = int(pixels(0, 0, buffer, out, table, states, numbers, space))
+        st[43] = st[43] + st[2] - y
+        if n:
+            a[8] = n
+            i = n * px
+            st[44] += i
+            settle(dirty, 0, rect, shape, area)
+            if i >= 160:
+                st[29] += 1
+                if q[7]:
+                    q[0] = column
+                    q[1] = columns
+                    q[2] = row
+                    q[3] = n
+                    put_reference(0, 0, arrays)
+            st[39] = 0
+            i = st[38] - i
+            if i < 0:
+                i = 0
+            st[38] = i
+        st[7] = n
+        if st[3] == 2:
+            return 2
+        if not n:
+            return 3
+        if st[46]:
+            i = n * st[13]
+            if i >= 64:
+                if st[2] - y > i:
+                    return 2
