@@ -97,17 +97,17 @@ def throw_messages(folder: Path, count: int, seed: int) -> dict[str, Any]:
     with services.mosquitto() as broker, started(folder, broker) as bridge:
         healthy, deaf = Healthy(bridge), Deaf()
         noise = iter(fuzz.Messages(seed, healthy.device.stream))
-        used_mb = 0.0
+        resident_mb = []  # at each tenth of the way
         for number, (device, data) in enumerate(itertools.islice(noise, count)):
             bridge.ingest.receive(Arrival(device, data, host_ms(), deaf))
             if number % 50 == 0:
                 healthy.work(True)
                 wait_until(lambda: bridge.ingest.health.queued_messages < _QUEUED, "the queue is short", 60)
-            if number == count // 5:
-                used_mb = fuzz.resident_mb()
+            if number % (count // 10) == 0:
+                resident_mb.append(round(fuzz.resident_mb(), 1))
         healthy.finish()
         wait_until(lambda: not bridge.ingest.health.queued_messages, "all was taken", 60)
-        more_mb = fuzz.resident_mb() - used_mb
+        more_mb = fuzz.resident_mb() - resident_mb[2]
         assert is_well(bridge)
         assert more_mb < _MORE_MB, f"memory grew by {more_mb:.0f} MB"
         calls = healthy.judge(bridge)
@@ -118,6 +118,7 @@ def throw_messages(folder: Path, count: int, seed: int) -> dict[str, Any]:
             "messages": count,
             "dead_letters": letters,
             "healthy_calls": calls,
+            "resident_mb": resident_mb,
             "more_mb": round(more_mb, 1),
         }
 
