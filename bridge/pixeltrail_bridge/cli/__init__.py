@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ..errors import LocalError, PixeltrailError
-from . import check, demo, devices, dlq, doctor, export, init, play, sessions, tail, up
+from . import apps, check, demo, devices, dlq, doctor, export, init, play, sessions, tail, up
 
 _MISTAKE, _FAILURE = 2, 1
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 for command in (demo, init, up, check, doctor, devices, sessions, tail, play, export):
     app.command(command.__name__.rpartition(".")[2])(command.run)
+app.add_typer(apps.app, name="apps")
 app.add_typer(dlq.app, name="dlq")
 
 

@@ -28,6 +28,7 @@ from starlette.routing import Route
 from ..sinks.base import host_clock
 from .body import MAX_BODY_BYTES, MAX_EVENT_BYTES, TYPES, BodyError, Post, parse_batch, parse_call, unpack
 from .desk import Busy, Desk
+from .extract import DESTINATION
 from .intake import Received
 
 _RETRY_S: Final = "5"
@@ -95,8 +96,10 @@ class _Api:
         host = self._settings.public_url or str(request.base_url)
         _, _, address = host.rstrip("/").partition("://")
         segment = {"apiKey": key, "apiHost": f"{address}/v1", "protocol": host.partition(":")[0]}
+        # React Native's session plugin wakes where the destination is listed: only where sessions are its to keep.
+        plugin = {} if self._desk.intake.settings.enrich.track_sessions else {DESTINATION: {}}
         content = {
-            "integrations": {"Segment.io": segment},
+            "integrations": {"Segment.io": segment, **plugin},
             "plan": {"track": {"__default": {"enabled": True, "integrations": {}}}},
             "edgeFunction": {},
             "analyticsNextEnabled": True,

@@ -128,7 +128,7 @@ class Enricher:
 
     def _write(self, result: Enriched, is_context: bool, is_recorded: bool, settings: EnrichSettings) -> None:
         event = result.event
-        if result.device_id is not None and (result.device or not is_context):
+        if result.device_id is not None and (result.device or not is_context and _has_empty_id(event)):
             _name_device(event, result)
         if event.get("type") in SESSION_TYPES:
             _name_session(event, result.session_id, settings.classic)
@@ -186,6 +186,11 @@ def note_event(event: Mapping[str, Any], state: AppState) -> None:
 def _has_session(event: Mapping[str, Any]) -> bool:
     value = table(table(event, "integrations"), DESTINATION).get("session_id")
     return value not in (None, 0, "")
+
+
+def _has_empty_id(event: Event) -> bool:
+    """The destination takes "" at its word, and null for missing."""
+    return isinstance(table(table(event, "context"), "device").get("id"), str)
 
 
 def _name_device(event: Event, result: Enriched) -> None:
