@@ -50,6 +50,7 @@ class ProjectorSettings:
     window_ms: int = 10_000
     public_url: str | None = None
     classic: bool = False
+    replay_by_user: bool = False
 
 
 class ProjectorStore(Chunks, Protocol):
@@ -297,6 +298,7 @@ class Projector:
             is_estimated=row.estimated if row else False,
             public_url=self._settings.public_url,
             classic=self._settings.classic,
+            replay_device=row.user_id if row and self._settings.replay_by_user else None,
         )
 
     def _forget(self, now_ms: int) -> None:

@@ -53,7 +53,7 @@ def test_lists_and_booleans_from_text() -> None:
     [
         ("[web]\nprot = 1", ["pixeltrail.toml", "web.prot", "Did you mean web.port?"]),
         ("[segmnt]\nzone = 'eu'", ["segmnt.zone", "Did you mean segment.zone?"]),
-        ("port = 1", ["port", "outside of any section", "web.port"]),
+        ("port = 1", ["port", "outside of any section", "Did you mean mqtt.port?"]),
         ("[web]\nport = 'x'", ["web.port", '"x"', "a whole number from 0 to 65535"]),
         ("[web]\nport = true", ["web.port", "true", "a whole number"]),
         ("[web]\nport = 65536", ["web.port", "65536", "from 0 to 65535"]),
@@ -164,3 +164,20 @@ def test_an_address_of_a_database_holds_no_password(url: str, words: str) -> Non
         config.load(overrides=[f"store.url={url}"])
     assert words in str(caught.value) and "very-secret" not in str(caught.value)
     assert config.load(overrides=["store.url=postgresql://me@db/x"]).store.url == "postgresql://me@db/x"
+
+
+@pytest.mark.parametrize("key", ["bridge.server_zone", "segment.zone", "amplitude_replay.zone"])
+def test_one_zone_is_that_of_every_vendor(key: str) -> None:
+    settings = config.load(overrides=[f"{key}=EU"])
+    named = {row.key for row in config.rows() if row.name in ("zone", "server_zone")}
+    assert named >= {key, "segment.zone"}
+    for name in named:
+        section, _, field = name.partition(".")
+        assert getattr(getattr(settings, section), field) == "eu", name
+
+
+def test_a_mixed_set_of_zones_is_a_mistake() -> None:
+    with pytest.raises(
+        ConfigError, match='bridge.server_zone = "us", segment.zone = "eu": vendors must be in one'
+    ):
+        config.load(overrides=["bridge.server_zone=us", "segment.zone=eu"])

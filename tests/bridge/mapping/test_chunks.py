@@ -358,3 +358,16 @@ def test_the_same_records_give_the_same_calls(chunks):
         return [talk.say(number * 700, *bodies).calls for number, bodies in enumerate(chunks)]
 
     assert run() == run()
+
+
+def test_the_replay_id_begins_with_the_user_where_that_is_asked_for() -> None:
+    """As the old wrapper had it. Everything else still names the device, so Amplitude finds no replay by it."""
+    talk = Talk(replay_by_user=True)
+    talk.begin()
+    before, after = (
+        talk.say(1_000, m.Track("A", {})).calls[0],
+        talk.say(2_000, m.Identify("user-7", {}), m.Track("B", {})).calls[1],
+    )
+    ids = [call.payload["properties"][REPLAY] for call in (before, after)]
+    assert ids == [f"{DEVICE}/{before.session_id}", f"user-7/{before.session_id}"]
+    assert after.payload["anonymousId"] == after.payload["context"]["device"]["id"] == DEVICE
