@@ -17,7 +17,6 @@ from pixeltrail_bridge.replay import formats
 from pixeltrail_bridge.store.database import SqlStore
 from pixeltrail_bridge.web.live import Hub
 from pixeltrail_bridge.web.viewing import Viewing
-from pixeltrail_bridge.wire import messages as m
 from pixeltrail_bridge.wire.messages import PixelFormat
 
 from tests.support.film import BOOT_MS, DEVICE, Camera, Device, Studio
@@ -78,8 +77,8 @@ def fetch(port: int, path: str, method: str, body: bytes | None, headers: dict[s
 
 
 @contextlib.contextmanager
-def site(store: SqlStore, seconds: int = 12, now_ms: int | None = None) -> Iterator[Site]:
-    """A session of a GS8 display: a picture every 250 ms up to `seconds`, a keyframe every 2 s, and what belongs to it."""
+def site(store: SqlStore, seconds: int = 12, **viewing: Any) -> Iterator[Site]:
+    """A session of a GS8 display: a picture every 250 ms up to `seconds`, a keyframe every 2 s."""
     studio = Studio(store)
     device = Device(WIDTH, HEIGHT, PixelFormat.GS8)
     device.draw(picture(0))
@@ -90,17 +89,13 @@ def site(store: SqlStore, seconds: int = 12, now_ms: int | None = None) -> Itera
         data = picture(at_ms // 250)
         studio.feed(*camera.show(at_ms, data), *(camera.key(at_ms) if at_ms % 2000 == 0 else []))
         shown.append((at_ms, data))
-    studio.feed(
-        camera.say(3_100, m.Touch(3, 4, m.Phase.DOWN), m.Touch(5, 6, m.Phase.UP)),
-        camera.say(3_200, m.Track("Brew Started", {"cups": 2, "deep": {"er": "<b>x</b>"}})),
-    ) if seconds <= 3 else None
     woken: list[None] = []
-    viewing = Viewing(store, wake=lambda: woken.append(None))
+    routes = Viewing(store, wake=lambda: woken.append(None), **viewing)
     try:
-        with serve(MemoryBackend(Hub()), more=viewing.routes()) as port:
+        with serve(MemoryBackend(Hub()), more=routes.routes()) as port:
             yield Site(port, store, studio, camera, shown, woken)
     finally:
-        viewing.close()
+        routes.close()
 
 
 def picture(value: int) -> bytes:
