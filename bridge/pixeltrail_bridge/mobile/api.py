@@ -97,7 +97,7 @@ class _Api:
         _, _, address = host.rstrip("/").partition("://")
         segment = {"apiKey": key, "apiHost": f"{address}/v1", "protocol": host.partition(":")[0]}
         # React Native's session plugin wakes where the destination is listed: only where sessions are its to keep.
-        plugin = {} if self._desk.intake.settings.enrich.track_sessions else {DESTINATION: {}}
+        plugin: dict[str, Any] = {} if self._desk.intake.settings.enrich.track_sessions else {DESTINATION: {}}
         content = {
             "integrations": {"Segment.io": segment, **plugin},
             "plan": {"track": {"__default": {"enabled": True, "integrations": {}}}},

@@ -11,12 +11,13 @@ The library has no middleware, so its one way into the queue is wrapped. Source:
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Protocol
 
 import structlog
 
 from ..sinks.base import host_clock
-from .enrich import DeviceMoment, Enricher, EnrichSettings, Event
+from .enrichment import DeviceMoment, Enricher, EnrichSettings, Event
 from .extract import time_ms
 from .sessions import AppState
 
@@ -68,6 +69,5 @@ def attach(
 def _moment(msg: Event) -> int:
     """The library takes a datetime, text or nothing."""
     stamp = msg.get("timestamp")
-    text = stamp.isoformat() if hasattr(stamp, "isoformat") else stamp
-    moment = time_ms(text)
+    moment = time_ms(stamp.isoformat() if isinstance(stamp, datetime) else stamp)
     return host_clock() if moment is None else moment

@@ -20,11 +20,13 @@ from ..sessions.state import DeviceState
 from ..store import apps
 from ..store.sql import Connection
 from . import links
-from .enrich import SESSION_TYPES, DeviceMoment, Enriched, Enricher, EnrichSettings, Event
+from .enrichment import SESSION_TYPES, DeviceMoment, Enriched, Enricher, EnrichSettings, Event
 from .extract import device_id_of, id_text, table, time_ms
 from .sessions import AppState
 
 LETTER_KIND: Final = "mobile"
+COUNT_PREFIX: Final = "mobile_"  # of the counters kept here
+LINK_UNKNOWN: Final = "link_unknown"
 CONTROL: Final = "pixeltrail"  # context.pixeltrail: what an app tells the bridge
 _MAX_MESSAGE_ID: Final = 100
 _MAX_NAME: Final = 200
@@ -112,13 +114,13 @@ class _Pass:
 
     def run(self, received: Sequence[Received]) -> Taken:
         for one in received:
-            self._count("mobile_events")
+            self._count("events")
             reason = one.fault or fault_of(one.event)
             if reason is not None:
                 self._refuse(one, reason)
             elif rule := self._blocked_by(one):
                 self.taken.blocked += 1
-                self._count(f"mobile_blocked_{rule}")
+                self._count(f"blocked_{rule}")
             else:
                 self._take(one)
         self._write()
@@ -132,7 +134,7 @@ class _Pass:
         self._obey(event, state, one.received_ms)
         result = self.enricher.enrich(event, state, at_ms)
         for fault in result.faults:
-            self._count(f"mobile_{fault}")
+            self._count(f"{fault}")
         for made in result.made:
             self._call(made, result, key, time_ms(made["timestamp"]) or at_ms)
         result.event["messageId"] = message_id_of(result.event, key)
@@ -160,13 +162,13 @@ class _Pass:
         self.taken.known = len(calls) - self.taken.added
         self.taken.device_ids = {call.device_id for call in calls}
         if self.taken.known:
-            self._count("mobile_known_already", self.taken.known)
+            self._count("known_already", self.taken.known)
         for name, by in sorted(self.counts.items()):
-            self.tx.count("", name, by)
+            self.tx.count("", COUNT_PREFIX + name, by)
 
     def _refuse(self, one: Received, reason: str) -> None:
         self.taken.refused += 1
-        self._count("mobile_refused")
+        self._count("refused")
         raw = _encode(one.event)[:_MAX_LETTER]
         self.tx.add_dead_letter("", LETTER_KIND, reason, raw, one.received_ms)
 
@@ -200,7 +202,7 @@ class _Pass:
         if isinstance(token, str) and token and links.clean_token(token) != state.token:
             device_id = links.find_device(self.tx.db, token, now_ms)
             if device_id is None:
-                self._count("mobile_link_unknown")
+                self._count(LINK_UNKNOWN)
             else:
                 state.device, state.token = device_id, links.clean_token(token)
 

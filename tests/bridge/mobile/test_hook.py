@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pixeltrail_bridge.mobile.enrich import DeviceMoment, EnrichSettings
+from pixeltrail_bridge.mobile.enrichment import DeviceMoment, EnrichSettings
 from pixeltrail_bridge.mobile.hook import attach
 from segment.analytics.client import Client
 

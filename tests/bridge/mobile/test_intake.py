@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pixeltrail_bridge.mobile import links
-from pixeltrail_bridge.mobile.enrich import EnrichSettings
+from pixeltrail_bridge.mobile.enrichment import EnrichSettings
 from pixeltrail_bridge.mobile.intake import BlockRules, Intake, IntakeSettings, Received, Taken
 from pixeltrail_bridge.sessions.state import DeviceState, SessionRow
 from pixeltrail_bridge.store import apps

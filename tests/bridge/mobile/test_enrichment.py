@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pixeltrail_bridge.mobile import Enricher, enrich
-from pixeltrail_bridge.mobile.enrich import (
+from pixeltrail_bridge.mobile.enrichment import (
     DEBUG_PROPERTY,
     DeviceMoment,
     EnrichSettings,
