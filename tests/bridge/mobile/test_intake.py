@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -245,10 +246,14 @@ def test_sessions_go_on_after_a_restart(store: SqlStore, place: Place) -> None:
         again.close()
 
 
-def test_tokens() -> None:
-    token = links.link_token("thermostat-1/1767323045000")
-    assert token == "2ZMGDCS"
-    assert links.clean_token(f" {token[:3].lower()}-{token[3:]}") == token
+TOKENS = json.loads((Path(__file__).parents[3] / "schema/vectors/link_tokens.json").read_text())
+
+
+@pytest.mark.parametrize("vector", TOKENS, ids=lambda vector: str(vector["replay_id"])[:20])
+def test_tokens_are_those_of_the_contract(vector: dict[str, str]) -> None:
+    token = links.link_token(vector["replay_id"])
+    assert token == vector["token"]
+    assert links.clean_token(f" {token[:3].lower()}-{token[3:].replace('1', 'l').replace('0', 'o')}") == token
 
 
 JSON = st.recursive(
