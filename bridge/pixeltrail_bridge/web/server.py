@@ -29,6 +29,7 @@ class WebServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # whoever is behind a proxy says so in the settings
             ws_max_size=_LARGEST_MESSAGE,
             timeout_graceful_shutdown=_GRACE_S,
         )
