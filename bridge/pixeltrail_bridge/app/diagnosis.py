@@ -19,13 +19,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ..config import Config
+from ..config import Config, MqttSettings
 from ..errors import ConfigError
 from ..ingest import IngestSettings
 from ..mapping.chunks import gap_reason
 from ..mobile import enrichment, intake
 from ..sessions.clock import TimeLine
 from ..sessions.state import StreamState
+from ..sinks.amplitude.rules import explain, make_urls
 from ..sinks.segment import explain_status
 from ..store import overview
 from ..store.base import DeviceRow
@@ -33,6 +34,7 @@ from ..store.database import SqlStore
 from ..web.queries import SILENT_MS
 from ..wire.messages import ClockQuality
 from . import parts
+from .links import tls_of
 
 LATE_MS = 600_000  # an event that waits for longer than this is worth a word
 SKEW_MS = 60_000
@@ -114,11 +116,10 @@ def check_sinks(config: Config, store: SqlStore, now_ms: int) -> Iterator[Findin
     for name, backlog in found.items():
         text = f"{backlog.waiting:,} events wait for it, and no setting makes it any more; add it again"
         yield Finding("note", f"sink {name}", text)
-    if config.segment.dry_run:
-        text = (
-            "segment.dry_run is on: nothing is sent; turn it off, then `pixeltrail dlq retry --sink segment`"
-        )
-        yield Finding("note", "sink segment", text)
+    for name, is_dry in (("segment", config.segment.dry_run), ("amplitude", config.amplitude.dry_run)):
+        if is_dry:
+            remedy = f"turn it off, then `pixeltrail dlq retry --sink {name}`"
+            yield Finding("note", f"sink {name}", f"{name}.dry_run is on: nothing is sent; {remedy}")
 
 
 def _judge(config: Config, backlog: overview.Backlog, now_ms: int) -> Finding:
@@ -128,6 +129,8 @@ def _judge(config: Config, backlog: overview.Backlog, now_ms: int) -> Finding:
         reason = backlog.answer or "it failed"
         if backlog.sink == "segment":
             reason = explain_status(backlog.status, reason, _segment_url(config)) or reason
+        elif backlog.sink == "amplitude":
+            reason = explain(backlog.status, reason, _amplitude_url(config)) or reason
         pause_ms = backlog.next_try_ms - now_ms
         again = f"; tried again in {duration(pause_ms)}" if pause_ms > 0 else ""
         return Finding("FAULT", what, f"{waits}{age}, after {backlog.attempts} attempts: {reason}{again}")
@@ -140,6 +143,14 @@ def _judge(config: Config, backlog: overview.Backlog, now_ms: int) -> Finding:
 def _segment_url(config: Config) -> str:
     try:
         return parts.segment_settings(config).url()
+    except ConfigError as error:
+        return str(error)
+
+
+def _amplitude_url(config: Config) -> str:
+    try:
+        settings = parts.amplitude_settings(config)
+        return make_urls(settings.zone, settings.host)["httpapi"]
     except ConfigError as error:
         return str(error)
 
@@ -259,8 +270,8 @@ def check_bridges(url: str, own: str, config: Config) -> Finding:
     """Who serves a broker; `own` is this folder's bridge ID in hex."""
     what = "bridges"
     try:
-        others = announced_bridges(url, config.mqtt.user, config.mqtt.password.reveal()) - {own}
-    except OSError as error:
+        others = announced_bridges(url, config.mqtt) - {own}
+    except (OSError, ConfigError) as error:
         return Finding(
             "FAULT", what, f"{url} could not be asked ({error}); check mqtt.url, user and password"
         )
@@ -271,18 +282,18 @@ def check_bridges(url: str, own: str, config: Config) -> Finding:
     return Finding("ok", what, f"no other bridge serves {url}")
 
 
-def announced_bridges(url: str, user: str, password: str) -> set[str]:
-    """IDs of the bridges that announce themselves on a broker. Raises OSError when it cannot be asked."""
+def announced_bridges(url: str, mqtt: MqttSettings) -> set[str]:
+    """IDs of the bridges that announce themselves on a broker. Raises OSError when it cannot be asked, or ConfigError."""
     import paho.mqtt.client as paho
     from paho.mqtt.enums import CallbackAPIVersion
 
     parts_ = urlsplit(url)
     is_secure = parts_.scheme == "mqtts"
     client = paho.Client(CallbackAPIVersion.VERSION2)
-    if user:
-        client.username_pw_set(user, password or None)
+    if mqtt.user:
+        client.username_pw_set(mqtt.user, mqtt.password.reveal() or None)
     if is_secure:
-        client.tls_set()
+        client.tls_set_context(tls_of(mqtt).context())
     found: set[str] = set()
     answered, refused = threading.Event(), list[str]()
 

@@ -9,15 +9,18 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import ConfigError, PixeltrailError
+from .check_amplitude import find as find_amplitude
+from .check_amplitude import read_samples
+from .check_amplitude import show as show_samples
 from .options import ConfigOption, SetOption, load_config
 
 if TYPE_CHECKING:
-    from ..config import Config
+    from ..config import Config, MqttSettings
 
 _TIMEOUT_S = 5.0
 Finding = tuple[bool, str, str]
@@ -26,19 +29,29 @@ Finding = tuple[bool, str, str]
 
 def run(
     offline: Annotated[bool, typer.Option("--offline", help="Ask nothing outside of this machine.")] = False,
+    sample: Annotated[
+        Path | None,
+        typer.Option("--sample", help="Events, as JSON lines, to try the mappings to Amplitude on."),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Show what Amplitude would get of sample events, before and after.")
+    ] = False,
     config: ConfigOption = None,
     set_: SetOption = None,
 ) -> None:
-    """Check settings, folders, ports, broker and keys. Exit code 0 when `up` would work, else 1."""
+    """Check settings, folders, ports, broker, keys and mappings. Exit code 0 when `up` would work, else 1."""
     settings = load_config(config, set_)
+    samples = read_samples(sample) if sample else None
     is_well = True
-    for ok, what, found in _findings(settings, offline):
+    for ok, what, found in _findings(settings, offline, samples):
         is_well &= ok
         print(f"{'ok' if ok else 'FAULT':5}  {what}: {found}")
+    for text in show_samples(settings, samples) if show or sample else ():
+        print(text)
     raise typer.Exit(0 if is_well else 1)
 
 
-def _findings(settings: Config, offline: bool) -> Iterator[Finding]:
+def _findings(settings: Config, offline: bool, samples: list[dict[str, Any]] | None) -> Iterator[Finding]:
     where = str(settings.file) if settings.file else "no file, defaults and environment"
     yield True, "settings", where
     yield _data_folder(settings.bridge.data_dir)
@@ -49,6 +62,7 @@ def _findings(settings: Config, offline: bool) -> Iterator[Finding]:
     if not (settings.mqtt.enabled or settings.serial.ports):
         yield False, "sources", "no device can reach the bridge; set mqtt.enabled or serial.ports"
     yield from _segment(settings, offline)
+    yield from find_amplitude(settings, offline, samples)
     if settings.jsonl.path is not None:
         yield _writable("jsonl.path", settings.jsonl.path.parent, "jsonl.path")
     if settings.web.enabled:
@@ -98,7 +112,7 @@ def _mqtt(settings: Config, offline: bool) -> Iterator[Finding]:
     elif offline:
         yield True, "broker", f"{mqtt.url} not asked (--offline)"
     else:
-        yield _broker(mqtt.url)
+        yield _broker(mqtt)
 
 
 def _embedded_broker(host: str, port: int) -> Finding:
@@ -111,14 +125,24 @@ def _embedded_broker(host: str, port: int) -> Finding:
     return _free(host, port, "broker inside", "mqtt.port")
 
 
-def _broker(url: str) -> Finding:
+def _broker(mqtt: MqttSettings) -> Finding:
     from urllib.parse import urlsplit
 
+    from ..app.links import tls_of
+
+    url = mqtt.url
     try:
         parts = urlsplit(url)
-        port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
-        with socket.create_connection((parts.hostname or "", port), timeout=_TIMEOUT_S):
-            return True, "broker", f"{url} can be reached"
+        host, is_secure = parts.hostname or "", parts.scheme == "mqtts"
+        context = tls_of(mqtt).context() if is_secure else None
+        with socket.create_connection(
+            (host, parts.port or (8883 if is_secure else 1883)), timeout=_TIMEOUT_S
+        ) as line:
+            if context is not None:
+                context.wrap_socket(line, server_hostname=host).close()
+            return True, "broker", f"{url} can be reached" + (" and trusted" if context else "")
+    except ConfigError as error:
+        return False, "broker", str(error)
     except (OSError, ValueError) as error:
         return False, "broker", f"{url} cannot be reached ({error}); check mqtt.url and that the broker runs"
 
@@ -150,10 +174,11 @@ def _serial(port: str) -> Finding:
 
 
 def _segment(settings: Config, offline: bool) -> Iterator[Finding]:
-    from ..app.parts import has_segment, segment_settings
+    from ..app.parts import has_segment, segment_settings, sink_names
 
     if not has_segment(settings):
-        yield True, "segment", "no write key, so nothing goes there; events go to a file of JSON lines"
+        instead = "; events go to a file of JSON lines" if sink_names(settings) == ["jsonl"] else ""
+        yield True, "segment", f"no write key, so nothing goes there{instead}"
         return
     files = [settings.segment.write_key_file, *(rule.write_key_file for rule in settings.lists.keys)]
     for file in files:

@@ -118,6 +118,24 @@ def judge(status: int, text: str, retry_after: str | None, now_ms: int, api_key:
     return Answer(status, shown, "pause")
 
 
+def explain(status: int | None, text: str, url: str) -> str | None:
+    """What is wrong and what to do about it, in a sentence; None for what ends by itself."""
+    if status is None:
+        return f"Amplitude cannot be reached at {url} ({text}); check the network or amplitude.host"
+    kind = judge(status, text, None, 0, "").kind
+    if kind == "key":
+        return (
+            f"Amplitude answered {status} ({text}): check amplitude.api_key and amplitude.zone; events are kept until "
+            "they are right"
+        )
+    if kind == "pause":
+        return (
+            f"{url} answered {status} ({text}), which Amplitude does not; check amplitude.host and amplitude.zone; "
+            "events are kept until they are right"
+        )
+    return None
+
+
 def _judge_refusal(shown: str, about: dict[str, Any]) -> Answer:
     if about.get("missing_field") == "api_key":
         return Answer(400, shown, "key")

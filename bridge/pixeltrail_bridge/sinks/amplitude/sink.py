@@ -19,7 +19,7 @@ from .actions import EVENT_ENDPOINTS, Endpoint
 from .mappings import Mapped
 from .pace import Pace
 from .rounds import DRY_RUN, Job, Rounds, Sending
-from .rules import DEVICE_RATE, MAX_BYTES, MAX_EVENTS, MAX_IDENTIFICATIONS, Answer, judge, make_urls
+from .rules import DEVICE_RATE, MAX_BYTES, MAX_EVENTS, MAX_IDENTIFICATIONS, Answer, explain, judge, make_urls
 from .sessions import SessionTracker
 from .settings import AmplitudeSettings
 from .transport import Client, make_request
@@ -128,15 +128,13 @@ class AmplitudeSink:
         now_ms, url = self._now_ms(), self.urls[endpoint]
         if answer.kind in ("pause", "key"):
             until_ms = self.paused_until_ms = now_ms + PAUSE_MS
-            self.alarm = _explain_pause(answer, url)
+            self.alarm = explain(answer.status, answer.text, url)
             return until_ms
         wait_ms = backoff_ms(attempts, self._jitter) if answer.wait_ms is None else max(answer.wait_ms, 1_000)
         if answer.wait_ms is not None or answer.status is None:
             self.paused_until_ms = now_ms + wait_ms
         if answer.status is None:
-            self.alarm = (
-                f"Amplitude cannot be reached at {url} ({answer.text}); check the network or amplitude.host"
-            )
+            self.alarm = explain(None, answer.text, url)
         elif attempts >= LONG_ATTEMPTS:
             since = f"Amplitude has answered {answer.status} since {attempts} attempts"
             self.alarm = f"{since}; events are kept and sent later"
@@ -162,21 +160,12 @@ def _explain(mapped: Mapped, event_type: str) -> str:
     )
 
 
-def _explain_pause(answer: Answer, url: str) -> str:
-    if answer.kind == "key":
-        return (
-            f"Amplitude answered {answer.status} ({answer.text}): check amplitude.api_key and amplitude.zone; "
-            "events are kept until they are right"
-        )
-    return (
-        f"{url} answered {answer.status} ({answer.text}), which Amplitude does not; check amplitude.host and "
-        "amplitude.zone; events are kept until they are right"
-    )
-
-
 def preview(settings: AmplitudeSettings, event: Any) -> tuple[Mapped, list[tuple[str, str, bytes]]]:
     """For people: what an event comes to, and its requests as (URL, content type, body) without the real key."""
-    mapped = settings.make_mapper().map(event)
+    mapper = settings.make_mapper()
+    if mapper.tracking is not None:
+        event = SessionTracker().track(event, "", mapper.tracking)
+    mapped = mapper.map(event)
     urls = make_urls(settings.zone, settings.host)
     requests = []
     for item in mapped.items:
