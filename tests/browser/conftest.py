@@ -36,7 +36,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture
 def new_page(browser: Browser) -> Iterator[NewPage]:
-    """`new_page(viewport=..., color_scheme=..., allowed=[...])`: `allowed` are parts of console errors a test expects."""
+    """`new_page(viewport=..., allowed=(...))`: `allowed` are parts of the console errors that a test expects."""
     faults: list[str] = []
     contexts: list[BrowserContext] = []
 

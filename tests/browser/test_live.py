@@ -40,7 +40,9 @@ def page(new_page: NewPage, port: int) -> Page:
 
 
 def shown(page: Page) -> NDArray[np.uint8]:
-    found: dict[str, Any] = page.evaluate(PIXELS)
+    found: dict[str, Any] = page.evaluate(
+        f"() => {{ const {{ width, height, data }} = {PIXELS}; return {{ width, height, data: [...data] }}; }}"
+    )
     return np.array(found["data"], np.uint8).reshape(found["height"], found["width"], 4)
 
 
@@ -80,7 +82,7 @@ def test_the_picture_has_a_whole_number_of_screen_pixels_for_each_of_its_own(
     page: Page, backend: MemoryBackend
 ) -> None:
     paint(backend.hub, DEVICE, noise(128, 64, 1))
-    page.wait_for_function("() => document.querySelector('canvas.display').style.width")
+    page.wait_for_function("() => document.querySelector('canvas.display')?.style.width")
     box = page.locator("canvas.display").bounding_box()
     assert box is not None
     assert box["width"] % 128 == 0 and box["height"] % 64 == 0

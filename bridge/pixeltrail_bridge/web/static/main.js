@@ -117,9 +117,9 @@ document.addEventListener("click", (event) => {
 });
 addEventListener("popstate", () => route());
 
-// For tests: the pixels of a device as its canvas holds them, {width, height, data}, or null; and the player shown.
+// For tests: the pixels of a device as its canvas holds them, as ImageData or null; and the player shown.
 globalThis.pixeltrail = {
-  pixels: (id) => pictures.get(id)?.pixels() ?? null,
+  pixels: (id) => pictures.get(id)?.read() ?? null,
   player: null,
 };
 

@@ -7,6 +7,7 @@ import { parsePictures } from "./pixels.js";
 
 const REEL_BYTES = 3_000_000; // of RGBA: an answer within a moment, repainted within a frame
 const REEL_FRAMES = 400;
+const REEL_MS = 300_000; // the bridge answers for ten minutes at most
 const THINNED_REEL_MS = 20_000; // where the timeline does not name every frame
 const BUDGET_BYTES = 96_000_000; // of reels kept
 const MOST_STILLS = 48;
@@ -14,7 +15,7 @@ const MOST_REELS = 4_096;
 
 export class Film {
   #fetch;
-  #reels = [{ from: 0, to: Infinity }];
+  #reels = [{ from: 0, to: 1 }];
   #stills = new Map(); // ms -> pictures, the one asked for longest ago first
   #loads = new Map(); // reel -> promise
   #clock = 0;
@@ -24,13 +25,13 @@ export class Film {
   }
 
   // Cuts the reels. What is here stays where the cuts are the same: of an open session all but the last.
-  plan(frames, { width, height, isThinned = false }) {
+  plan(frames, { width, height, durationMs, isThinned = false }) {
     const known = new Map(this.#reels.map((reel) => [reel.from, reel]));
-    const cuts = planReels(frames, width * height * 4, isThinned);
+    const cuts = planReels(frames, durationMs, width * height * 4, isThinned);
     this.#reels = cuts.map((from, at) => {
-      const to = cuts[at + 1] ?? Infinity;
+      const to = cuts[at + 1] ?? durationMs + 1;
       const old = known.get(from);
-      return old?.pictures && old.to === to && to !== Infinity ? old : { from, to };
+      return old?.pictures && old.to === to ? old : { from, to };
     });
     this.#loads.clear();
   }
@@ -68,22 +69,22 @@ export class Film {
       const times = reel.pictures.map(({ atMs }) => atMs);
       const found = direction > 0 ? times.find((at) => at > ms) : times.findLast((at) => at < ms && at >= reel.from);
       if (found !== undefined) return found;
-      if (direction > 0 ? reel.to === Infinity : reel.from === 0) return null;
+      if (direction > 0 ? reel === this.#reels.at(-1) : reel.from === 0) return null;
       reel = await this.load(direction > 0 ? reel.to : reel.from - 1);
     }
   }
 
   // Loads the reel after the one with this moment; quietly, it is only in advance.
   loadAfter(ms) {
-    const { to } = this.reelAt(ms);
-    if (to !== Infinity && !this.has(to)) this.load(to).catch(() => {});
+    const reel = this.reelAt(ms);
+    if (reel !== this.#reels.at(-1) && !this.has(reel.to)) this.load(reel.to).catch(() => {});
   }
 
   // What to paint for the picture that stands at a moment: as a rule one whole picture, nothing when none does.
-  async still(ms, signal) {
+  async still(ms) {
     const at = Math.floor(ms);
     if (!this.#stills.has(at)) {
-      const pictures = parsePictures(await this.#fetch(at, at, signal));
+      const pictures = parsePictures((await this.#fetch(at, at)).buffer);
       this.#stills.set(at, pictures.slice(0, lastAtOrBefore(pictures, at) + 1));
       if (this.#stills.size > MOST_STILLS) this.#stills.delete(this.#stills.keys().next().value);
     }
@@ -104,12 +105,20 @@ export class Film {
   }
 
   async #load(reel) {
-    const to = reel.to === Infinity ? undefined : Math.max(reel.from, reel.to - 1);
-    const buffer = await this.#fetch(reel.from, to);
+    const last = Math.max(reel.from, reel.to - 1);
+    const { buffer, untilMs } = await this.#fetch(reel.from, last);
+    if (untilMs < last && this.#reels.includes(reel)) this.#split(reel, untilMs + 1);
     reel.pictures = parsePictures(buffer);
     reel.bytes = buffer.byteLength;
     this.#trim(reel);
     return reel;
+  }
+
+  // The answer stops before the reel does: the rest is a reel of its own.
+  #split(reel, at) {
+    const rest = { from: Math.max(at, reel.from + 1), to: reel.to };
+    reel.to = rest.from;
+    this.#reels.splice(this.#reels.indexOf(reel) + 1, 0, rest);
   }
 
   #trim(kept) {
@@ -125,11 +134,19 @@ export class Film {
 }
 
 // Where reels begin, in ms. `frames` are [at, flags, changed share], `wholeBytes` a picture's size.
-export function planReels(frames, wholeBytes, isThinned = false) {
+export function planReels(frames, durationMs, wholeBytes, isThinned = false) {
   const cuts = [0];
   let bytes = wholeBytes;
   let count = 0;
+  const cutLong = (at) => {
+    while (at - cuts.at(-1) > REEL_MS && cuts.length < MOST_REELS) {
+      cuts.push(cuts.at(-1) + REEL_MS);
+      bytes = wholeBytes;
+      count = 0;
+    }
+  };
   for (const [at, , share] of frames) {
+    cutLong(at);
     bytes += share * wholeBytes;
     count += 1;
     const isFull = bytes > REEL_BYTES || count > REEL_FRAMES || (isThinned && at - cuts.at(-1) > THINNED_REEL_MS);
@@ -139,6 +156,7 @@ export function planReels(frames, wholeBytes, isThinned = false) {
       count = 1;
     }
   }
+  cutLong(durationMs);
   return cuts;
 }
 

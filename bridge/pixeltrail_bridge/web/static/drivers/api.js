@@ -6,8 +6,7 @@ async function ask(path, options = {}) {
   let answer;
   try {
     answer = await fetch(path, options);
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
+  } catch {
     throw new Error("The bridge cannot be reached.");
   }
   if (answer.ok) return answer;
@@ -19,8 +18,10 @@ export async function getJson(path) {
   return (await ask(path, { headers: { accept: "application/json" } })).json();
 }
 
-export async function getBytes(path, signal) {
-  return (await ask(path, { signal })).arrayBuffer();
+export async function getPixels(path, toMs) {
+  const answer = await ask(path);
+  const until = answer.headers.get("x-pixeltrail-until");
+  return { buffer: await answer.arrayBuffer(), untilMs: until === null ? toMs : Number(until) };
 }
 
 export async function send(method, path, content) {

@@ -4,10 +4,10 @@
 //   timeline()              frames, keyframes, marks, gaps, idle and vitals
 //   events()                all events of the session, oldest first
 //   event(id)               one event with its exact payload and what the sinks answered
-//   pixels(from, to, signal)  ArrayBuffer, see core/pixels.js; `to` undefined is the end
+//   pixels(from, to)        {buffer, untilMs}: pictures as core/pixels.js reads them, complete up to `untilMs`
 //   frame(ms, width)        address of a picture for hovering, or null: the player then paints one itself
 
-import { getBytes, getJson } from "./api.js";
+import { getJson, getPixels } from "./api.js";
 
 const PAGE = 500;
 
@@ -26,10 +26,7 @@ export function remoteSource(base, deviceId, sessionId) {
       }
     },
     event: (id) => getJson(`${base}/api/events/${encodeURIComponent(id)}`),
-    pixels(from, to, signal) {
-      const end = to === undefined ? "" : `&to=${Math.ceil(to)}`;
-      return getBytes(`${here}/pixels?from=${Math.floor(from)}${end}`, signal);
-    },
+    pixels: (from, to) => getPixels(`${here}/pixels?from=${Math.floor(from)}&to=${Math.ceil(to)}`, to),
     frame: (ms, width) => `${here}/frame?t=${Math.floor(ms)}&width=${width}`,
   };
 }

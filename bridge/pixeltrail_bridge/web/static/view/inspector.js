@@ -71,6 +71,7 @@ export class Inspector {
       await this.#act.retry(event.id, sink);
       await this.#load(item);
     });
+    if (deliveries.length === 0 && !this.#act.retry) return payloadOf(event); // a shared session tells nothing of sinks
     return [
       element("h3", {}, "Deliveries"),
       deliveries.length ? element("ul", { class: "deliveries" }, ...deliveries.map((one) => deliveryOf(one, retry)))
@@ -111,7 +112,7 @@ export function payloadOf(event) {
     }
   }, { class: "button small" });
   return [
-    element("div", { class: "head" }, element("h3", {}, "Payload, exactly as sent"), copy),
+    element("div", { class: "head" }, element("h3", {}, event.deliveries?.length ? "Payload, exactly as sent" : "Payload"), copy),
     element("pre", { tabIndex: 0, "aria-label": `Payload of ${event.event || event.type}` }, prettyJson(event.payload ?? "")),
   ];
 }

@@ -1,13 +1,13 @@
 // Dead letters: what was given up on, why, and a button to try again.
 
-import { dateTime, plural, prettyJson } from "../core/text.js";
+import { dateTime, plural, prettyJson, words } from "../core/text.js";
 import { button, element, setText } from "./dom.js";
 
 export class LettersPage {
   #api;
   #list = element("ul", { class: "letters" });
   #note = element("p", { class: "quiet", role: "status" }, "Looking");
-  #retry = button("Send the chosen again", () => this.#again(), { class: "button primary", disabled: true });
+  #retry = button("Try the chosen again", () => this.#again(), { class: "button primary", disabled: true });
   #all = element("input", { type: "checkbox", on: { change: () => this.#chooseAll() } });
   #bar = element("div", { class: "form-row", hidden: true }, element("label", { class: "check" }, this.#all, "All"), this.#retry);
   #boxes = new Map();
@@ -43,21 +43,35 @@ export class LettersPage {
   }
 
   #row(letter) {
-    const isEvent = letter.event_id !== undefined && letter.event_id !== null || letter.can_retry;
-    const box = isEvent ? element("input", { type: "checkbox", "aria-label": `Choose ${letter.event ?? letter.id}`, on: { change: () => this.#count() } }) : null;
-    if (box) this.#boxes.set(letter.id, box);
-    const what = letter.event ?? letter.kind ?? "Message";
-    const facts = [letter.sink && `to ${letter.sink}`, letter.count > 1 && `${letter.count} times`, letter.attempts && plural(letter.attempts, "try", "tries")].filter(Boolean);
-    const content = letter.payload ?? letter.content ?? letter.answer ?? "";
-    const session = letter.session_id > 0 && letter.device_id
-      ? element("a", { href: sessionAddress(letter) }, "The session") : null;
-    return element("li", { class: "card letter" },
+    const { id, event, kind, device_id: deviceId, count, reason, payload, content, time_ms: when } = letter;
+    const what = event ?? `A message that cannot be read (${words(kind)})`;
+    const box = element("input", { type: "checkbox", "aria-label": `Choose: ${what}`, on: { change: () => this.#count() } });
+    this.#boxes.set(id, box);
+    const facts = [event && `not taken by ${kind}`, count > 1 && `${count} times`].filter(Boolean).join(", ");
+    const device = deviceId && element("a", { href: `/#/device/${encodeURIComponent(deviceId)}` }, deviceId);
+    const moment = letter.session_id > 0 && letter.event_id
+      ? button("What the user saw", () => this.#show(letter, moment), { class: "button small" }) : null;
+    return element("li", { class: "card letter", data: { letter: id } },
       element("div", { class: "head" }, element("label", { class: "check" }, box, element("strong", {}, what)),
-        element("time", { class: "quiet" }, dateTime(letter.time_ms))),
-      element("p", { class: "reason" }, [letter.status, letter.reason ?? letter.answer].filter(Boolean).join(" ")),
-      element("p", { class: "quiet" }, letter.device_id && element("a", { href: `/#/device/${encodeURIComponent(letter.device_id)}` }, letter.device_id),
-        facts.length ? ` ${facts.join(", ")} ` : " ", session),
-      content ? element("details", {}, element("summary", {}, "Content"), element("pre", { tabIndex: 0 }, prettyJson(content))) : null);
+        element("time", { class: "quiet", datetime: new Date(when).toISOString() }, dateTime(when))),
+      element("p", { class: "reason" }, reason),
+      element("p", { class: "quiet" }, device, facts ? `, ${facts}` : ""),
+      element("details", {}, element("summary", {}, "Content"), element("pre", { tabIndex: 0 }, prettyJson(payload ?? content ?? ""))),
+      moment && element("p", {}, moment));
+  }
+
+  // The player at the moment of the event.
+  async #show({ event_id: eventId, device_id: deviceId, session_id: sessionId }, pressed) {
+    pressed.disabled = true;
+    try {
+      const { at_ms: ms } = await this.#api.getJson(`/api/events/${encodeURIComponent(eventId)}`);
+      const link = element("a", { class: "unseen", href: `/sessions/${encodeURIComponent(deviceId)}/${sessionId}?t=${((ms ?? 0) / 1000).toFixed(3)}` });
+      pressed.after(link);
+      link.click(); // as any link of the page
+    } catch (error) {
+      setText(this.#note, error.message);
+      pressed.disabled = false;
+    }
   }
 
   #chosen() {
@@ -67,7 +81,7 @@ export class LettersPage {
   #count() {
     const chosen = this.#chosen().length;
     this.#retry.disabled = chosen === 0;
-    setText(this.#retry, chosen ? `Send ${chosen} again` : "Send the chosen again");
+    setText(this.#retry, chosen ? `Try ${chosen} again` : "Try the chosen again");
     this.#all.checked = chosen > 0 && chosen === this.#boxes.size;
     this.#all.indeterminate = chosen > 0 && chosen < this.#boxes.size;
   }
@@ -81,8 +95,7 @@ export class LettersPage {
     const ids = this.#chosen();
     this.#retry.disabled = true;
     try {
-      await this.#api.retryDeadLetters(ids);
-      await this.#load(`${plural(ids.length, "event")} will be sent again.`);
+      await this.#load(told(await this.#api.retryDeadLetters(ids)));
     } catch (error) {
       setText(this.#note, error.message);
       this.#count();
@@ -90,7 +103,7 @@ export class LettersPage {
   }
 }
 
-function sessionAddress({ device_id: id, session_id: number, at_ms: ms }) {
-  const at = ms > 0 ? `?t=${(ms / 1000).toFixed(1)}` : "";
-  return `/sessions/${encodeURIComponent(id)}/${number}${at}`;
+function told({ queued = 0, read = 0, still_dead: stillDead = [] }) {
+  return [queued && `${plural(queued, "event")} will be sent again`, read && `${plural(read, "message")} could be read now`,
+    stillDead.length && `${plural(stillDead.length, "message")} still cannot be read`].filter(Boolean).join("; ") || "Nothing was left to do.";
 }

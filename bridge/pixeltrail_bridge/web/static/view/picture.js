@@ -47,10 +47,10 @@ export class Picture {
     while (marks.length > 12) marks[0].remove();
   }
 
-  pixels() {
+  // What the canvas holds, as ImageData; null before the first picture.
+  read() {
     const { width, height } = this.canvas;
-    if (width === 0) return null;
-    return { width, height, data: [...this.#context.getImageData(0, 0, width, height).data] };
+    return width === 0 || this.element.hidden ? null : this.#context.getImageData(0, 0, width, height);
   }
 
   #fit() {

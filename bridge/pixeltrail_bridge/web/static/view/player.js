@@ -32,7 +32,7 @@ export class Player {
     this.clock.skipsIdle = this.options.skipsIdle;
     this.session = null;
     this.timeline = null;
-    this.#film = new Film((from, to, signal) => source.pixels(from, to, signal));
+    this.#film = new Film((from, to) => source.pixels(from, to));
     this.#glass = new Glass(pictureHeight);
     this.#line = new Timeline(
       { seek: (ms) => this.seek(ms), loop: (from, to) => this.#setLoop(from, to) },
@@ -107,7 +107,7 @@ export class Player {
   #take(timeline) {
     this.timeline = timeline;
     const { width = 320, height = 240 } = this.session.display ?? {};
-    this.#film.plan(timeline.frames, { width, height, isThinned: Boolean(timeline.thinned) });
+    this.#film.plan(timeline.frames, { width, height, durationMs: timeline.duration_ms, isThinned: Boolean(timeline.thinned) });
     this.#painted = null;
     this.clock.durationMs = timeline.duration_ms;
     this.clock.setIdle(timeline.idle);
@@ -218,9 +218,9 @@ export class Player {
     return pictures.length > 0;
   }
 
-  // For tests: what the canvas holds, {width, height, data}.
+  // For tests: what the canvas holds, as ImageData.
   pixels() {
-    return this.#glass.picture.pixels();
+    return this.#glass.picture.read();
   }
 
   // --- inside -----------------------------------------------------------------

@@ -18,7 +18,7 @@ export function openShare(api, { device_id: deviceId, session_id: sessionId }, m
   const none = element("p", { class: "quiet" }, "No link leads here.");
 
   async function refresh() {
-    const shares = await api.shares(deviceId, sessionId);
+    const shares = (await api.shares(deviceId, sessionId)).filter(({ holds }) => holds !== false);
     none.hidden = shares.length > 0;
     list.replaceChildren(...shares.map((share) => shareRow(share)));
   }
