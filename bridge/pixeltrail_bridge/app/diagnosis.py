@@ -283,7 +283,7 @@ def check_bridges(url: str, own: str, config: Config) -> Finding:
 
 
 def announced_bridges(url: str, mqtt: MqttSettings) -> set[str]:
-    """IDs of the bridges that announce themselves on a broker. Raises OSError when it cannot be asked, or ConfigError."""
+    """IDs of the bridges that announce themselves on a broker. OSError or ConfigError: it cannot be asked."""
     import paho.mqtt.client as paho
     from paho.mqtt.enums import CallbackAPIVersion
 

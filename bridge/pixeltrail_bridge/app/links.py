@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ..config import Config
+from ..config import Config, MqttSettings
 from ..errors import ConfigError
 from ..ingest import Ingest
 from ..sources.base import Source
 from ..sources.nats_server import NatsServer
+from ..sources.tls import Tls
 
 _BROKER_FOLDER = "broker"
 
@@ -52,7 +53,9 @@ class Links:
             from ..sources.mqtt import MqttSource
 
             url = self._broker.url if self._broker is not None else mqtt.url
-            sources.append(MqttSource(url, self._bridge_id, user=mqtt.user, password=mqtt.password.reveal()))
+            tls = tls_of(mqtt) if self._broker is None else None
+            login = {"user": mqtt.user, "password": mqtt.password.reveal()}
+            sources.append(MqttSource(url, self._bridge_id, tls=tls, **login))
         if serial.ports:
             from ..sources.serial import SerialSource
 
@@ -60,3 +63,8 @@ class Links:
         if not sources:
             raise ConfigError("no device can reach the bridge; set mqtt.enabled = true, or serial.ports")
         return sources
+
+
+def tls_of(mqtt: MqttSettings) -> Tls:
+    """What is set for TLS towards one's own broker."""
+    return Tls(mqtt.ca_file, mqtt.cert_file, mqtt.key_file)

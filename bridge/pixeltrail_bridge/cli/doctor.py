@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -75,7 +76,7 @@ def _broker(settings: Config, own: str, running: bool, offline: bool) -> Iterato
     url = mqtt.url or (f"mqtt://{mqtt.host}:{mqtt.port}" if running and mqtt.port else "")
     if not url or (mqtt.url and offline):
         return
-    reachable = _from_check(check._broker(url))
+    reachable = _from_check(check._broker(replace(mqtt, url=url)))
     yield reachable
     if reachable.level == "ok":
         yield diagnosis.check_bridges(url, own, settings)

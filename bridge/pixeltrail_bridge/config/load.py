@@ -140,7 +140,8 @@ def _find(key: str, place: str, table: Mapping[str, Setting]) -> Setting:
 
 def _nearest(key: str, table: Mapping[str, Setting]) -> str:
     name = key.rpartition(".")[2]
-    by_name = {row.name: row.key for row in reversed(table.values())}  # of several, the one that stands first
+    # Of several with one name, the one that stands first.
+    by_name = {row.name: row.key for row in reversed(list(table.values()))}
     close = difflib.get_close_matches(key, table, n=1, cutoff=0.7) or [
         by_name[match] for match in difflib.get_close_matches(name, by_name, n=1, cutoff=0.7)
     ]

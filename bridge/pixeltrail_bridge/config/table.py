@@ -82,6 +82,24 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PackingSettings:
+    enabled: bool = _setting(
+        False, "Move the recordings of closed sessions out of the database, one object each."
+    )
+    after_h: float = _setting(
+        24.0, "How long after its end a session is packed.", unit="h", low=0, high=100_000
+    )
+    url: str = _setting(
+        "", "Where objects lie: s3://bucket/prefix. Empty keeps files in the data folder, under objects."
+    )
+    endpoint: str = _setting("", "Address of an S3-compatible service other than Amazon's, https://...")
+    region: str = _setting("", "Region of the bucket.")
+    key_id: str = _setting("", "Access key at the service. Empty takes what the machine has.")
+    secret: Secret = _setting(Secret(), "Secret of the access key.")
+    secret_file: Path | None = _setting(None, "File that holds the secret, and nothing else.")
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxSettings:
     max_events: int = _setting(
         1_000_000,
@@ -101,6 +119,14 @@ class MqttSettings:
     user: str = _setting("", "User name at your own broker.")
     password: Secret = _setting(Secret(), "Password at your own broker.")
     password_file: Path | None = _setting(None, "File that holds the password, and nothing else.")
+    ca_file: Path | None = _setting(
+        None,
+        "Certificate of the authority that signed your broker's, where your system does not know it (mqtts).",
+    )
+    cert_file: Path | None = _setting(
+        None, "Certificate of this bridge, where your broker asks for one (mqtts)."
+    )
+    key_file: Path | None = _setting(None, "Key of that certificate, where it is not in the same file.")
     host: str = _setting("127.0.0.1", "Address the broker inside listens on.")
     port: int = _setting(1883, "Port the broker inside listens on; 0 takes any free one.", low=0, high=65_535)
 
@@ -353,6 +379,7 @@ class Config:
 
     bridge: BridgeSettings = field(default_factory=BridgeSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
+    packing: PackingSettings = field(default_factory=PackingSettings)
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     serial: SerialSettings = field(default_factory=SerialSettings)

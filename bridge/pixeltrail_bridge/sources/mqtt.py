@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from ..wire.limits import DEVICE_ID, MAX_MESSAGE_BYTES, VERSION
 from ..wire.messages import HostHello
 from .base import Arrival, LinkState, Presence, Receive, State, StateEvent, host_ms
 from .herald import Action, Alarm, Announce, Herald, Refuse, Serve
+from .tls import Tls
 
 log = structlog.get_logger(__name__)
 
@@ -90,9 +92,15 @@ class _Client(paho.Client):
     """
 
     take: Callable[[bytes, bytes], bool]
+    tls_fault = ""  # why the last handshake failed
 
     def _create_socket(self) -> Any:
-        return _BufferedSocket(super()._create_socket())
+        self.tls_fault = ""
+        try:
+            return _BufferedSocket(super()._create_socket())
+        except ssl.SSLError as error:
+            self.tls_fault = getattr(error, "verify_message", "") or error.reason or str(error)
+            raise
 
     def _packet_read(self) -> Any:
         if self._in_packet["command"] == 0 and isinstance(self._sock, _BufferedSocket):
@@ -103,7 +111,9 @@ class _Client(paho.Client):
 class MqttSource:
     """One broker. `url` is mqtt://host:1883 or mqtts://host:8883; user and password stand there or apart."""
 
-    def __init__(self, url: str, bridge_id: bytes, *, user: str = "", password: str = "") -> None:
+    def __init__(
+        self, url: str, bridge_id: bytes, *, user: str = "", password: str = "", tls: Tls | None = None
+    ) -> None:
         parts = urlsplit(url)
         try:
             port = parts.port
@@ -129,7 +139,11 @@ class MqttSource:
         if user:
             self._client.username_pw_set(user, password or None)
         if parts.scheme == "mqtts":
-            self._client.tls_set()
+            self._client.tls_set_context((tls or Tls()).context())
+        elif tls is not None and tls != Tls():
+            raise ConfigError(
+                f"mqtt.url: {_public(url)!r} is not encrypted; with certificates write mqtts://"
+            )
         self._client.will_set(self._topic("_bridge", self._bridge), b"", retain=True)
         self._client.reconnect_delay_set(random.randint(1, 3), _MAX_DELAY_S)  # bridges of one site differ
         self._client.on_connect = self._on_connect
@@ -181,6 +195,10 @@ class MqttSource:
             self._wake.set()
 
     def _on_connect_fail(self, _client: Any, _data: Any) -> None:
+        if self._client.tls_fault:
+            hint = "see mqtt.ca_file, mqtt.cert_file and the host in mqtt.url"
+            self._say(False, f"no trust between broker {self.name} and us: {self._client.tls_fault}; {hint}")
+            return
         self._say(False, f"broker {self.name} cannot be reached; check mqtt.url and that the broker runs")
 
     def _on_disconnect(
