@@ -126,6 +126,10 @@ class Bridge:
         self.projector.subscribe(Feed(self.hub).take)
         self.projector.start()
         stack.push_async_callback(asyncio.to_thread, self.projector.stop)
+        if config.packing.enabled:
+            packer = parts.make_packer(config, self.store)
+            packer.start()
+            stack.push_async_callback(asyncio.to_thread, packer.stop)
         self.ingest.start()
         stack.push_async_callback(asyncio.to_thread, self.ingest.stop)
 

@@ -12,6 +12,7 @@ from ..errors import ConfigError, LocalError
 from ..ingest import IngestSettings
 from ..mapping import settings as mapping
 from ..mapping.settings import MappingSettings
+from ..packer import Packer
 from ..projector import ProjectorSettings
 from ..sessions.remote import RemoteRule, check_rules
 from ..sinks.amplitude import AmplitudeSettings, AmplitudeSink, Habits, MappingOptions, MappingRule
@@ -20,11 +21,23 @@ from ..sinks.custom import load_sink
 from ..sinks.jsonl import JsonLinesSink
 from ..sinks.segment import SegmentSettings, SegmentSink, SegmentSource
 from ..store.database import SqlStore
-from ..store.opening import open_store
+from ..store.objects import Objects
+from ..store.opening import open_objects, open_store
 
 
 def make_store(config: Config, sinks: Sequence[str] = ()) -> SqlStore:
-    return open_store(config.bridge.database, config.store.url, config.store.password.reveal(), sinks)
+    store = open_store(config.bridge.database, config.store.url, config.store.password.reveal(), sinks)
+    store.packs.objects = make_objects(config)
+    return store
+
+
+def make_objects(config: Config) -> Objects:
+    at = config.packing
+    return open_objects(config.bridge.data_dir, at.url, at.endpoint, at.region, at.key_id, at.secret.reveal())
+
+
+def make_packer(config: Config, store: SqlStore) -> Packer:
+    return Packer(store, make_objects(config), round(config.packing.after_h * 3_600_000))
 
 
 def ingest_settings(config: Config) -> IngestSettings:

@@ -89,7 +89,8 @@ def _session(
 ) -> Iterator[Session]:
     """Of the recordings here, or of a file."""
     from ..export import files, formats
-    from ..export.ptr import open_ptr, read_ptr
+    from ..export.ptr import open_ptr
+    from ..wire.recording_file import read_file
 
     if not is_file(device):
         with open_store(load_config(config, set_)) as store:
@@ -99,7 +100,7 @@ def _session(
         raise LocalError(f"{device} holds one session; leave out {session}")
     try:
         with open(device, "rb") as file, open(device, "rb") as again:
-            yield formats.Session(open_ptr(file, device), lambda: (), lambda: read_ptr(again, device)[1])
+            yield formats.Session(open_ptr(file, device), lambda: (), lambda: read_file(again, device)[1])
     except OSError as error:
         raise LocalError(f"{device} cannot be read: {error.strerror}") from None
 

@@ -50,6 +50,7 @@ def load_config(file: Path | None, overrides: list[str] | None) -> Config:
 @contextmanager
 def open_store(settings: Config, sinks: Sequence[str] = ()) -> Iterator[SqlStore]:
     """The recordings of a bridge, which may be running meanwhile. `sinks` get the events that a command adds."""
+    from ..store.opening import open_objects
     from ..store.opening import open_store as open_it
 
     if not (settings.store.url or settings.bridge.database.exists()):
@@ -59,7 +60,11 @@ def open_store(settings: Config, sinks: Sequence[str] = ()) -> Iterator[SqlStore
         )
     at = settings.store
     store = open_it(settings.bridge.database, at.url, at.password.reveal(), sinks)
+    to = settings.packing
     try:
+        store.packs.objects = open_objects(
+            settings.bridge.data_dir, to.url, to.endpoint, to.region, to.key_id, to.secret.reveal()
+        )
         yield store
     finally:
         store.close()

@@ -127,7 +127,8 @@ def _write_rrweb(session: Session, options: Options, file: BinaryIO, progress: P
 
 
 def _write_ptr(session: Session, options: Options, file: BinaryIO, progress: Progress | None) -> None:
-    from .ptr import Head, write_ptr
+    from ..wire.recording_file import Head
+    from .ptr import write_ptr
 
     recording = session.recording
     head = Head(recording.device_id, recording.session_id, recording.start_ms, recording.end_ms)

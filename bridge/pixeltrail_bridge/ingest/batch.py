@@ -21,6 +21,7 @@ from ..sessions.ids import NO_SESSION
 from ..sessions.state import GapRow
 from ..sources.base import Arrival, Presence
 from ..store.base import SEQ_SPAN, IngestTransaction, NewChunk
+from ..store.packs import chunk_digest
 from ..wire import messages as m
 from ..wire.decode import decode_uplink
 from .known import Device, Known, Stream
@@ -163,10 +164,8 @@ class Batch:
         self._ack(stream, at_once=bool(stream.ahead))
 
     def _take_again(self, arrival: Arrival, stream: Stream, seq: int, key: int) -> None:
-        new = self._rows.chunks.get(key)
-        stored = (new.data,) if new is not None else self._tx.chunk(key)
         device_id = stream.device.device_id
-        if stored is None or stored[0] == arrival.data:
+        if self._is_known(key, arrival.data):
             self._count(device_id, "duplicates")
         else:
             reason = f"stream {stream.id.hex()} seq {seq} came with other bytes before; the first are kept"
@@ -177,6 +176,15 @@ class Batch:
             log.error("conflict", device=device_id, stream=stream.id.hex(), seq=seq)
             self._reply(arrival, device_id, m.NewStream(stream.id))
         self._ack(stream, at_once=bool(stream.ahead))
+
+    def _is_known(self, key: int, data: bytes) -> bool:
+        """Whether a chunk came with these very bytes before; True also where nothing of it was kept."""
+        new = self._rows.chunks.get(key)
+        stored = (new.data,) if new is not None else self._tx.chunk(key)
+        if stored is not None:
+            return stored[0] == data
+        packed = self._tx.packed_digest(key)
+        return packed is None or packed == chunk_digest(data)
 
     def _take_unreadable(self, arrival: Arrival, error: WireError) -> None:
         device_id = self._device_of(arrival) or ""

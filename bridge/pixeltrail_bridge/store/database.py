@@ -19,6 +19,7 @@ from . import clips, outbox
 from .base import Fill
 from .chunks import ChunkWrites
 from .letters import LetterBudget, LetterWrites
+from .packs import PackReader, PackWrites
 from .readers import Readers
 from .sql import Connection, replacing
 
@@ -26,7 +27,7 @@ T = TypeVar("T")
 RECOUNT_S = 60.0  # how old our word on the outbox may be where others write as well
 
 
-class SqlTransaction(ChunkWrites, LetterWrites):
+class SqlTransaction(ChunkWrites, LetterWrites, PackWrites):
     """Everything that may be written inside `commit_batch`."""
 
     lease_locking = ""  # what the SELECT of a device's oldest delivery ends with
@@ -34,6 +35,7 @@ class SqlTransaction(ChunkWrites, LetterWrites):
     def __init__(self, db: Connection, budget: LetterBudget, sinks: Sequence[str]) -> None:
         ChunkWrites.__init__(self, db)
         LetterWrites.__init__(self, db, budget)
+        PackWrites.__init__(self, db)
         self.db, self._sinks = db, sinks
         self.filled: list[tuple[str, Fill]] = []  # by how much what waits for sinks changed
         self._numbers: dict[str, int] = {}
@@ -84,6 +86,7 @@ class SqlStore(Readers):
 
     def __init__(self, sinks: Sequence[str] = ()) -> None:
         self.sinks: tuple[str, ...] = tuple(sinks)
+        self.packs = PackReader(self._all)
         self.on_failure: Callable[[str], None] = lambda reason: None
         self._lock = threading.RLock()
         self._failure: str | None = None

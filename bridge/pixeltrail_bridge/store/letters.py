@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
-from .base import LooseLetter
+from .base import SEQ_SPAN, LooseLetter
 from .sql import Connection
 
 MAX_LETTERS: Final = (
@@ -136,10 +136,14 @@ class LetterWrites:
         )
 
     def session_before(self, first_key: int, key: int) -> int | None:
-        """Session of the last chunk of a stream before `key` that was in one."""
+        """Session of the last chunk of a stream before `key` that was in one, stored or packed."""
+        stream, first, seq = first_key // SEQ_SPAN, first_key % SEQ_SPAN, key % SEQ_SPAN
         row = self._db.execute(
-            "SELECT session_id FROM chunks WHERE key >= ? AND key < ? AND session_id IS NOT NULL"
-            " ORDER BY key DESC LIMIT 1",
-            (first_key, key),
+            "SELECT session_id, place FROM ("
+            "SELECT session_id, key AS place FROM chunks WHERE key >= ? AND key < ? AND session_id IS NOT NULL"
+            " UNION ALL SELECT p.session_id, ? + CASE WHEN b.last < ? THEN b.last ELSE ? - 1 END AS place"
+            " FROM packed b JOIN packs p ON p.no = b.pack WHERE b.stream = ? AND b.first >= ? AND b.first < ?"
+            ") AS found ORDER BY place DESC LIMIT 1",
+            (first_key, key, stream * SEQ_SPAN, seq, seq, stream, first, seq),
         ).fetchone()
         return None if row is None else int(row[0])

@@ -8,6 +8,7 @@ from types import ModuleType
 
 from ..errors import ConfigError
 from .database import SqlStore
+from .objects import FolderObjects, Objects, S3Objects
 from .sqlite import SqliteStore
 
 
@@ -17,6 +18,16 @@ def open_store(path: Path, url: str = "", password: str = "", sinks: Sequence[st
         return SqliteStore(path, sinks)
     store: SqlStore = _postgres().PostgresStore(url, sinks, password)
     return store
+
+
+def open_objects(
+    folder: Path, url: str = "", endpoint: str = "", region: str = "", key_id: str = "", secret: str = ""
+) -> Objects:
+    """Where packed sessions lie: in `folder`/objects, or at `url`. Nothing is asked yet. Raises ConfigError."""
+    if not url:
+        return FolderObjects(folder / "objects")
+    given = {"endpoint": endpoint, "region": region, "key_id": key_id, "secret": secret}
+    return S3Objects(url, scratch=folder / "packing", **given)
 
 
 def probe(url: str, password: str, offline: bool = False) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import merge
 from itertools import groupby
 from typing import Any
 
@@ -19,6 +20,7 @@ from .base import (
     StoredChunk,
     StreamRow,
 )
+from .packs import PackReader
 
 _PAGE = 64  # chunks fetched at a time: a reader holds no statement open while its caller works
 
@@ -69,7 +71,9 @@ WHERE v.state = 'dead' AND e.id > ? ORDER BY e.id LIMIT ?
 
 
 class Readers:
-    """The reading half of a store."""
+    """The reading half of a store. `packs` reads what closed sessions were packed into."""
+
+    packs: PackReader
 
     def _all(self, query: str, *values: Any) -> list[Any]:
         """The rows of a query on this thread's connection. Raises StoreError."""
@@ -96,21 +100,26 @@ class Readers:
     def _chunks(
         self, device_id: str, stream: bytes, number: int, first_seq: int, end_seq: int | None
     ) -> Iterator[StoredChunk]:
-        key = number * SEQ_SPAN + first_seq
-        end = number * SEQ_SPAN + (SEQ_SPAN if end_seq is None else end_seq)
-        while True:
+        """From rows and objects. Rows are read before the blocks of the same seqs: what is packed meanwhile is in one.
+
+        A chunk may be in both while its row is being dropped.
+        """
+        base = number * SEQ_SPAN
+        seq, end = first_seq, SEQ_SPAN if end_seq is None else end_seq
+        while seq < end:
             page = self._all(
                 "SELECT key, received_ms, session_id, host_ms, data FROM chunks"
                 " WHERE key >= ? AND key < ? AND fault IS NULL ORDER BY key LIMIT ?",
-                key,
-                end,
+                base + seq,
+                base + end,
                 _PAGE,
             )
-            for row in page:
-                yield StoredChunk(device_id, stream, row[0] % SEQ_SPAN, *row[1:])
-            if len(page) < _PAGE:
-                return
-            key = page[-1][0] + 1
+            rows = [StoredChunk(device_id, stream, row[0] - base, *row[1:]) for row in page]
+            last = rows[-1].seq if len(page) == _PAGE else end - 1
+            packed = self.packs.chunks(device_id, stream, number, seq, last)
+            for _, same in groupby(merge(rows, packed, key=_seq), key=_seq):
+                yield next(same)
+            seq = last + 1
 
     def session_chunks(self, device_id: str, session_id: int) -> Iterator[StoredChunk]:
         """Chunks of a session, stream after stream, each from the last display record before the session on.
@@ -255,6 +264,10 @@ class Readers:
         for owner, name, value in self._all("SELECT device_id, name, value FROM counters" + where, *values):
             found.setdefault(owner, {})[name] = value
         return found
+
+
+def _seq(chunk: StoredChunk) -> int:
+    return chunk.seq
 
 
 def _device(device_id: str, first_ms: int, last_ms: int, is_online: int, *rest: Any) -> DeviceRow:

@@ -19,6 +19,7 @@ from ..errors import StoreError, StoreFailure
 from ..wire.limits import BRIDGE_ID_BYTES
 from .database import SqlStore, SqlTransaction
 from .migrate import migrate_sqlite, remedy
+from .objects import FolderObjects
 from .sql import Connection
 
 BUSY_TIMEOUT_MS = 5_000
@@ -55,6 +56,7 @@ class SqliteStore(SqlStore):
         super().__init__(sinks)
         self.path = self.place = str(path)
         self.folder = Path(path).absolute().parent
+        self.packs.objects = FolderObjects(self.folder / "objects")
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()  # its own: a thread's first read must not wait for a commit

@@ -12,10 +12,11 @@ from pixeltrail_bridge.errors import LocalError
 from pixeltrail_bridge.export import ptr
 from pixeltrail_bridge.replay.recording import Recording
 from pixeltrail_bridge.wire import messages as m
+from pixeltrail_bridge.wire.recording_file import Head, read_file
 
 from tests.support import sessions
 
-HEAD = ptr.Head(sessions.DEVICE_ID, sessions.SESSION_ID, sessions.START_MS, sessions.START_MS + 60_000)
+HEAD = Head(sessions.DEVICE_ID, sessions.SESSION_ID, sessions.START_MS, sessions.START_MS + 60_000)
 CHUNKS = list(
     sessions.session(
         sessions.coded("mono_invaders", 10), 2, inputs=[(300, m.Touch(3, 4, 0)), (350, m.Touch(3, 4, 2))]
@@ -46,7 +47,7 @@ def test_a_file_plays_like_the_store() -> None:
 
 
 def test_the_chunks_are_the_devices_own_bytes() -> None:
-    _, chunks = ptr.read_ptr(io.BufferedReader(io.BytesIO(WHOLE)), "a.ptr")  # type: ignore[arg-type]
+    _, chunks = read_file(io.BufferedReader(io.BytesIO(WHOLE)), "a.ptr")  # type: ignore[arg-type]
     assert [(one.stream, one.seq, one.data) for one in chunks] == [(c.stream, c.seq, c.data) for c in CHUNKS]
 
 
@@ -58,7 +59,7 @@ def test_it_is_a_cbor_sequence() -> None:
         items.append(cbor2.load(file, read_size=1))
     head = [HEAD.device_id, HEAD.session_id, HEAD.start_ms, HEAD.end_ms]
     assert items[0] == ["pixeltrail", 1, *head]
-    assert items[1:] == [[chunk.host_ms, True, chunk.data] for chunk in CHUNKS]
+    assert items[1:] == [[chunk.host_ms, True, chunk.data, chunk.received_ms] for chunk in CHUNKS]
 
 
 @pytest.mark.parametrize(
@@ -70,9 +71,9 @@ def test_it_is_a_cbor_sequence() -> None:
         (cbor2.dumps(["pixeltrail", 1, "../../x", 1, 2, 3]), "names no device"),
         (cbor2.dumps(["pixeltrail", 1, "kitchen-01", 1, -2, 3]), "names no device"),
         (WHOLE[:-1], "ends in the middle; get the whole file"),
-        (WHOLE + cbor2.dumps([1, True, b"\xff"]), "behind item"),
-        (WHOLE + cbor2.dumps(["soon", True, CHUNKS[0].data]), "with its time"),
-        (WHOLE + cbor2.dumps([1, True, bytes(5_000)]), "expected a chunk's bytes"),
+        (WHOLE + cbor2.dumps([1, True, b"\xff", 1]), "behind item"),
+        (WHOLE + cbor2.dumps(["soon", True, CHUNKS[0].data, 1]), "with its time"),
+        (WHOLE + cbor2.dumps([1, True, bytes(5_000), 1]), "expected a chunk's bytes"),
         (WHOLE + b"\x81" * 100, "behind item"),
     ],
 )
