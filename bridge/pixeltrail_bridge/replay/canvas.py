@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Rectangle = tuple[int, int, int, int]
+# plain integers: an operation with an IntFlag makes an object, and a seek has hundreds of frames
+_KEY, _FIRST, _LAST = int(FrameFlag.KEY), int(FrameFlag.FIRST), int(FrameFlag.LAST)
+_MIXED, _RESET = int(FrameFlag.MIXED), int(FrameFlag.RESET)
 _PAYLOAD_PX: Final = 0
 _PAYLOAD_CX: Final = 1
 _CHECKSUM_BYTES: Final = 4
@@ -90,8 +93,8 @@ class Canvas:
         return np.concatenate([rgb, opaque], axis=2).tobytes()
 
     def _apply(self, frame: Frame) -> Shown | None:
-        is_key = bool(frame.flags & FrameFlag.KEY)
-        if frame.flags & FrameFlag.FIRST:
+        is_key = bool(frame.flags & _KEY)
+        if frame.flags & _FIRST:
             self._drop_open()
             if not is_key and not self.synced:
                 self.ignored += 1
@@ -104,14 +107,14 @@ class Canvas:
             return None
         elif is_key != self._is_key:
             raise FrameError("frame: a part of a keyframe and one of a delta are mixed up")
-        is_last = bool(frame.flags & FrameFlag.LAST)
+        is_last = bool(frame.flags & _LAST)
         payload, checksum = _split(frame.payload, is_key and is_last)
         self._paint(frame, payload)
         if not is_last:
             return None
         if checksum is not None:
             self._check(checksum)
-        return self._show(bool(frame.flags & FrameFlag.MIXED))
+        return self._show(bool(frame.flags & _MIXED))
 
     def _open(self, is_key: bool) -> None:
         self._is_open = True
@@ -142,7 +145,7 @@ class Canvas:
             return self._decoder.paint(payload, self._next)
         if frame.payload_type != _PAYLOAD_CX:
             raise FrameError(f"frame: payload type {frame.payload_type} is not known here; update the bridge")
-        if frame.flags & FrameFlag.RESET:
+        if frame.flags & _RESET:
             self._painter.reset()
         elif self._is_key and not self._parts:
             raise FrameError("keyframe: the first part does not reset the model")

@@ -23,7 +23,7 @@ from ..errors import LocalError, PeerError
 from ..wire.decode import decode_uplink
 from ..wire.messages import Chunk, Display, Frame, FrameFlag, SessionStart
 from . import formats, marks
-from .canvas import Rectangle
+from .canvas import Canvas, Rectangle, Shown
 from .marks import Mark
 from .timeline import Timeline
 
@@ -106,6 +106,12 @@ class _Piece:
     chunk: Chunk
     host_ms: int
     is_own: bool
+
+    @property
+    def end_ms(self) -> int:
+        """Host time of its last record."""
+        records = self.chunk.records
+        return self.host_ms + records[-1].time_ms - self.chunk.time_ms if records else self.host_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,35 +239,44 @@ class Recording:
                 yield _Place(at_ms, number, seq)
 
     def _from(self, from_ms: int) -> Iterator[Picture]:
-        """Pictures from the newest keyframe on that shows what stands at `from_ms`; without one, from the first."""
+        """Pictures from the one standing at `from_ms` on, or from the first.
+
+        Decoded from the newest keyframe that shows what stands there.
+        """
         newest = bisect_right(self._places, from_ms, key=lambda place: place.at_ms)
         for place in reversed(self._places[:newest]):
-            shown = self._decode(place)
+            shown = self._decode(place, from_ms)
             first = next(shown, None)
             if first is not None and first.at_ms <= from_ms:
                 return chain((first,), shown)
-        return self._decode(_Place(0, 0, 0))
+        return self._decode(_Place(0, 0, 0), from_ms)
 
-    def _decode(self, place: _Place) -> Iterator[Picture]:
-        """Each picture that became visible in the session from a place on."""
+    def _decode(self, place: _Place, from_ms: int) -> Iterator[Picture]:
+        """Each picture that became visible in the session from a place on.
+
+        Of the pictures in chunks that end by `from_ms` only the last is given: a copy of each would take as long as to
+        paint it.
+        """
         now_ms = place.at_ms
         for number, reel in enumerate(self._source.reels[place.reel :]):
             timeline = Timeline()
+            waiting: tuple[Canvas, int, int, Shown] | None = None
             for piece in self._approach(reel, reel.first if number else max(place.seq, reel.first)):
+                is_past = max(now_ms, piece.end_ms - self.start_ms) <= from_ms
+                if waiting is not None and not is_past:
+                    yield _picture(*waiting)
+                    waiting = None
                 for moment in timeline.feed(piece.chunk):
                     if moment.shown is None or timeline.canvas is None or not piece.is_own:
                         continue
                     host_ms = piece.host_ms + moment.time_ms - piece.chunk.time_ms
                     now_ms = max(now_ms, host_ms - self.start_ms)
-                    yield Picture(
-                        now_ms,
-                        host_ms,
-                        timeline.canvas.display,
-                        bytes(timeline.canvas.picture),
-                        moment.shown.rectangles,
-                        moment.shown.is_keyframe,
-                        moment.shown.is_mixed,
-                    )
+                    if is_past:
+                        waiting = (timeline.canvas, now_ms, host_ms, moment.shown)
+                    else:
+                        yield _picture(timeline.canvas, now_ms, host_ms, moment.shown)
+            if waiting is not None:
+                yield _picture(*waiting)
 
     def _approach(self, reel: _Reel, first: int) -> Iterator[_Piece]:
         """The chunks from `first` on, behind the one with the display record in force there."""
@@ -304,9 +319,8 @@ class _ListSource:
                 piece = _piece(one, session_id)
             if piece is not None:
                 self._pieces.setdefault(piece.chunk.stream, []).append(piece)
-                if piece.is_own and piece.chunk.records:
-                    last_ms = piece.host_ms + piece.chunk.records[-1].time_ms - piece.chunk.time_ms
-                    self.end_ms = max(self.end_ms, last_ms)
+                if piece.is_own:
+                    self.end_ms = max(self.end_ms, piece.end_ms)
         self.reels = [_reel_of(stream, pieces) for stream, pieces in self._pieces.items()]
 
     def read(self, reel: _Reel, first: int, end: int) -> Iterator[_Piece]:
@@ -342,6 +356,12 @@ def _piece(stored: Placed, session_id: int) -> _Piece | None:
         return None
     host_ms = stored.received_ms if stored.host_ms is None else stored.host_ms
     return _Piece(chunk, host_ms, stored.session_id == session_id) if isinstance(chunk, Chunk) else None
+
+
+def _picture(canvas: Canvas, at_ms: int, host_ms: int, shown: Shown) -> Picture:
+    """A copy of what the canvas shows."""
+    data = bytes(canvas.picture)
+    return Picture(at_ms, host_ms, canvas.display, data, shown.rectangles, shown.is_keyframe, shown.is_mixed)
 
 
 def _whole(picture: Picture) -> Picture:

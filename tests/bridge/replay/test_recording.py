@@ -141,6 +141,7 @@ def test_a_display_that_is_turned(store: SqlStore) -> None:
     recording = Recording.open(store, DEVICE, SESSION)
     for at_ms, value, size in (
         (1_950, 19, (WIDTH, HEIGHT)),
+        (2_599, 19, (WIDTH, HEIGHT)),
         (2_600, 50, (HEIGHT, WIDTH)),
         (3_000, 51, (HEIGHT, WIDTH)),
     ):
