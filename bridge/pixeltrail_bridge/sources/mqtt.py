@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import ssl
 import threading
 import time
@@ -23,7 +24,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from ..errors import ConfigError
 from ..wire.encode import encode_downlink
-from ..wire.limits import DEVICE_ID, MAX_MESSAGE_BYTES, VERSION
+from ..wire.limits import BRIDGE_ID_BYTES, DEVICE_ID, MAX_MESSAGE_BYTES, VERSION
 from ..wire.messages import HostHello
 from .base import Arrival, LinkState, Presence, Receive, State, StateEvent, host_ms
 from .herald import Action, Alarm, Announce, Herald, Refuse, Serve
@@ -39,6 +40,7 @@ _STOP_S: Final = 2.0
 _READ_BYTES: Final = 1 << 20  # more than lies there: each read gives the interpreter away, for up to 5 ms
 _MAX_TOPICS: Final = 10_000  # remembered, so that a topic is taken apart once
 _PUBLISH: Final = (0x30, 0x31)  # at QoS 0, not retained and retained
+_BRIDGE: Final = re.compile(f"[0-9a-f]{{{2 * BRIDGE_ID_BYTES}}}")
 _REFUSED: Final = {134, 135, 5, 4}  # bad user name or password, not authorised: MQTT 5 and 3.1.1
 
 
@@ -223,7 +225,7 @@ class MqttSource:
         if self._take(topic.encode(), bytes(message.payload)):
             return
         middle, _, last = topic.removeprefix(f"{PREFIX}/").rpartition("/")
-        if middle == "_bridge":
+        if middle == "_bridge" and _BRIDGE.fullmatch(last):
             with self._lock:
                 actions = self._herald.heard(last, not message.payload, message.retain, time.monotonic())
             self._do(actions)

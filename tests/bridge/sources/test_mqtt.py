@@ -95,6 +95,21 @@ def test_messages_that_come_together_keep_their_order_and_their_bytes(broker, se
     peer.close()
 
 
+def test_what_no_bridge_would_announce_is_only_counted(broker) -> None:
+    peer = Peer(broker.port)
+    names = ("x", "none of ours", "00112233445566", "0011223344556677/more")
+    for name in names:
+        peer.publish(f"pt/v1/_bridge/{name}", b"here I am", retain=True)
+    collector, source = Collector(), MqttSource(f"mqtt://127.0.0.1:{broker.port}", ID)
+    source.start(collector.receive, collector.state)
+    collector.wait_up()
+    assert source.bad_topics == 3, "the last is below the level that is listened to"
+    for name in names:
+        peer.publish(f"pt/v1/_bridge/{name}", b"", retain=True)
+    source.stop()
+    peer.close()
+
+
 def test_the_herald_sleeps_while_nothing_is_due(broker) -> None:
     collector, source = Collector(), MqttSource(f"mqtt://127.0.0.1:{broker.port}", ID)
     ticks = []
