@@ -16,7 +16,7 @@ import pytest
 from pixeltrail_bridge.mobile import links
 from segment.analytics.client import Client
 
-from tests.support import node, requirements, services
+from tests.support import cutting_proxy, node, requirements, services
 
 from .rig import World, rig
 
@@ -55,8 +55,10 @@ class App:
         )
         return [event for event in self.world.server.events if event["messageId"] in wanted]
 
-    def run(self, library: str, device: str, count: int) -> list[str]:
-        output = node.run(Path("companion.js"), library, self.url, KEY, device, str(count), timeout_s=100)
+    def run(self, library: str, device: str, count: int, url: str = "") -> list[str]:
+        output = node.run(
+            Path("companion.js"), library, url or self.url, KEY, device, str(count), timeout_s=100
+        )
         return list(json.loads(output.splitlines()[-1]))
 
 
@@ -118,6 +120,19 @@ def test_an_app_that_names_the_device_joins_its_session(app: App, library: str) 
     for event in joined:
         assert event["context"]["device"]["id"] == DEVICE
         assert event["properties"][REPLAY] == f"{DEVICE}/{session_of(app)}"
+
+
+def test_a_network_that_cuts_requests_and_answers(app: App) -> None:
+    """What was committed and never acknowledged comes again, under the same message IDs, and counts once."""
+    faults = ["answer", "request", "answer", "answer"]
+    with cutting_proxy.running(int(app.url.rpartition(":")[2]), faults) as proxy:
+        ids = app.run("node", "", 40, f"http://{services.LOOPBACK}:{proxy.port}")
+        assert not proxy.faults, "the app was done before every fault was met"
+    events = app.events(ids)
+    numbers = [event["properties"]["number"] for event in events if event.get("event") == "Tapped"]
+    assert sorted(numbers) == list(range(40))
+    ((known,),) = app.world.bridge.query("SELECT value FROM counters WHERE name = 'mobile_known_already'")
+    assert known >= 1
 
 
 def test_the_library_for_python_with_gzip(app: App) -> None:
