@@ -1,7 +1,8 @@
 """`pixeltrail dlq`: dead letters, which is what was given up on, and why.
 
-`m7` is a message, record or call of a device that could not be used; `e7` is event 7, which a sink refused. Every
-subcommand works through the store, so it may run beside the bridge.
+`m7` is a message, record or call of a device that could not be used; `e7` is event 7, which a sink refused; `p7` is
+piece 7 of all recordings, which a replay sink refused. Every subcommand works through the store, so it may run beside
+the bridge.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ _REASON_WIDTH = 120
 
 app = typer.Typer(help="Show, retry or delete dead letters.", no_args_is_help=True)
 
-Ids = Annotated[list[str] | None, typer.Argument(help="m7, e7 ... as `list` shows them.", show_default=False)]
+Ids = Annotated[
+    list[str] | None, typer.Argument(help="m7, e7, p7 ... as `list` shows them.", show_default=False)
+]
 DeviceOption = Annotated[
     str | None, typer.Option("--device", help="Only of this device.", show_default=False)
 ]
@@ -49,15 +52,17 @@ AllOption = Annotated[bool, typer.Option("--all", help="All there are.")]
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Letters of devices, and events that sinks refused."""
+    """Letters of devices, and events and pieces of recordings that sinks refused."""
 
     messages: list[DeadLetter]
     events: list[DeadLetter]
+    pieces: list[DeadLetter]
 
     def named(self) -> list[tuple[str, DeadLetter]]:
         """All with their IDs, newest first."""
-        both = [("m", one) for one in self.messages] + [("e", one) for one in self.events]
-        return [(f"{letter}{one.id}", one) for letter, one in sorted(both, key=lambda pair: -pair[1].last_ms)]
+        kinds = (("m", self.messages), ("e", self.events), ("p", self.pieces))
+        found = [(f"{letter}{one.id}", one) for letter, some in kinds for one in some]
+        return sorted(found, key=lambda pair: -pair[1].last_ms)
 
 
 @app.command("list")
@@ -115,14 +120,17 @@ def retry(
     from ..app.parts import mapping_settings, sink_names
     from ..ingest.again import retry_letters
     from ..mapping.chunks import map_chunk
+    from ..store import pieces
 
     settings = load_config(config, set_)
     with open_store(settings, sink_names(settings)) as store:
         found = _choose(store, ids, device, kind, reason, all_)
         queued = sum(store.requeue_dead(sink, events) for sink, events in _by_sink(found.events).items())
+        again = pieces.requeue(store, [one.id for one in found.pieces])
         results = retry_letters(store, found.messages, map_chunk, mapping_settings(settings))
     counts = {
         "events_queued": queued,
+        "pieces_queued": again,
         "messages_read": sum(one.fault is None for one in results),
         "events_added": sum(one.calls for one in results),
         "still_dead": sum(one.fault is not None for one in results),
@@ -130,6 +138,8 @@ def retry(
     if as_json:
         print(json.dumps(counts))
         return
+    if again:
+        print(f"{again} pieces of recordings wait for their sink again.")
     print(
         f"{counts['events_queued']} events wait for their sink again. {counts['messages_read']} messages could be "
         f"read and gave {counts['events_added']} events; {counts['still_dead']} stay dead letters."
@@ -150,32 +160,38 @@ def purge(
     config: ConfigOption = None,
     set_: SetOption = None,
 ) -> None:
-    """Delete dead letters for good. Events stay in the history of their device."""
+    """Delete dead letters for good. Events and recordings stay in the history of their device."""
+    from ..store import pieces
+
     with open_store(load_config(config, set_)) as store:
         found = _choose(store, ids, device, kind, reason, all_)
 
         def work(tx: Any) -> tuple[int, int]:
             messages = tx.drop_letters([one.id for one in found.messages])
             events = sum(tx.drop_dead_deliveries(sink, some) for sink, some in _by_sink(found.events).items())
-            for one in (*found.messages, *found.events):
+            for one in (*found.messages, *found.events, *found.pieces):
                 tx.count(one.device_id, "dead_letters_purged")
             return messages, events
 
         messages, events = store.commit_batch(work)
+        given_up = pieces.give_up(store, [one.id for one in found.pieces])
     if as_json:
-        print(json.dumps({"messages": messages, "events": events}))
-    else:
-        print(f"Deleted {messages} messages, and gave up {events} events for good.")
+        print(json.dumps({"messages": messages, "events": events, "pieces": given_up}))
+        return
+    if given_up:
+        print(f"Gave up {given_up} pieces of recordings for good.")
+    print(f"Deleted {messages} messages, and gave up {events} events for good.")
 
 
 def _find(
     store: SqlStore, device: str | None, kind: str | None, reason: str | None, limit: int = -1
 ) -> _Found:
-    from ..store import overview
+    from ..store import overview, pieces
 
     return _Found(
         overview.find_letters(store, device, kind, reason, limit),
         overview.find_dead_deliveries(store, device, kind, reason, limit),
+        pieces.dead(store, device, kind, reason, limit),
     )
 
 
@@ -200,6 +216,7 @@ def _choose(
     return _Found(
         [one for name, one in chosen if name.startswith("m")],
         [one for name, one in chosen if name.startswith("e")],
+        [one for name, one in chosen if name.startswith("p")],
     )
 
 

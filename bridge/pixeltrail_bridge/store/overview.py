@@ -19,6 +19,10 @@ SELECT d.device_id, count(*) FROM deliveries v JOIN devices d ON d.no = v.device
 WHERE v.state = 'dead' GROUP BY d.device_id
 """
 _ALL = 1 << 62  # rows: no limit, for both databases
+_DEAD_PIECES = """
+SELECT d.device_id, count(*) FROM replay_pieces r JOIN devices d ON d.no = r.device
+WHERE r.state = 'dead' GROUP BY d.device_id
+"""
 _GAPS = "SELECT d.device_id, count(*) FROM gaps g JOIN devices d ON d.no = g.device GROUP BY d.device_id"
 _DELIVERIES = """
 SELECT d.device_id, v.state, count(*) FROM deliveries v JOIN devices d ON d.no = v.device
@@ -46,10 +50,10 @@ def newest_dead_letters(store: Readers, device_id: str, limit: int) -> list[Dead
 
 
 def dead_letter_counts(store: Readers) -> dict[str, int]:
-    """By device: messages nobody could read and events that a sink refused for good."""
+    """By device: messages nobody could read, events and pieces of recordings that a sink refused for good."""
     counts: dict[str, int] = {}
     letters = store._all("SELECT device_id, count(*) FROM dead_letters GROUP BY device_id")
-    for device_id, count in (*letters, *store._all(_DEAD)):
+    for device_id, count in (*letters, *store._all(_DEAD), *store._all(_DEAD_PIECES)):
         counts[device_id] = counts.get(device_id, 0) + count
     return counts
 
@@ -173,6 +177,8 @@ def dead_letter_reasons(store: Readers, limit: int = 10) -> list[tuple[str, str,
     query = (
         "SELECT kind, substr(reason, 1, 60) AS why, count(*) AS many FROM dead_letters GROUP BY kind, why"
         " UNION ALL SELECT sink, substr(answer, 1, 60) AS why, count(*) AS many FROM deliveries"
+        " WHERE state = 'dead' GROUP BY sink, why"
+        " UNION ALL SELECT sink, substr(answer, 1, 60) AS why, count(*) AS many FROM replay_pieces"
         " WHERE state = 'dead' GROUP BY sink, why ORDER BY many DESC LIMIT ?"
     )
     return [(kind, why, many) for kind, why, many in store._all(query, limit)]
