@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Literal
+
 from ..config import Config
 from ..errors import ConfigError
 from ..sinks import amplitude_replay
 from ..sinks.amplitude_replay import AmplitudeReplaySettings, AmplitudeReplaySink
 from ..sinks.custom import load_replay_sink
 from ..sinks.replay import ReplaySink
-from . import parts
+from ..store import pieces
+from ..store.database import SqlStore
 
 MARKS = ("touch", "key", "log", "vitals", "event")
 
@@ -38,7 +42,7 @@ def amplitude_replay_settings(config: Config) -> AmplitudeReplaySettings:
         raise ConfigError(f"amplitude_replay.without: {unknown[0]!r} is none of {', '.join(MARKS)}")
     return AmplitudeReplaySettings(
         api_key=section.api_key.reveal(),
-        zone=zone(config),
+        zone=section.zone or config.segment.zone,
         host=section.host or None,
         sample_rate=config.recording.sample_rate,
         scale=section.scale or None,
@@ -47,12 +51,24 @@ def amplitude_replay_settings(config: Config) -> AmplitudeReplaySettings:
     )
 
 
-def zone(config: Config) -> str:
-    """Where replays go. ConfigError: events go elsewhere, where no replay would be found by them."""
-    wanted, events = config.amplitude_replay.zone, config.segment.zone
-    if wanted and wanted != events and parts.has_segment(config):
-        raise ConfigError(
-            f"amplitude_replay.zone is {wanted} and segment.zone is {events}: replays and events belong in one zone; "
-            "leave amplitude_replay.zone out"
-        )
-    return wanted or events
+Found = tuple[Literal["ok", "note", "FAULT"], str, str]
+
+
+def diagnose(config: Config, store: SqlStore, now_ms: int) -> Iterator[Found]:
+    """How each replay sink does: level, what, and words. Dead pieces are told with the other dead letters."""
+    for name in replay_sink_names(config):
+        what, counts = f"sink {name}", pieces.counts(store, name)
+        stopped = counts.get("stopped", 0)
+        more = f"; {stopped:,} sessions were stopped" if stopped else ""
+        failure = pieces.last_failure(store, name)
+        if failure is None:
+            yield (
+                "ok",
+                what,
+                f"{counts.get('sent', 0):,} pieces sent, {counts.get('waiting', 0):,} wait{more}",
+            )
+            continue
+        pause_s = max(0, failure.next_try_ms - now_ms) // 1000
+        again = f"; tried again in {pause_s} s" if pause_s else ""
+        text = f"{counts['waiting']:,} pieces wait, after {failure.attempts} attempts: {failure.answer}{again}{more}"
+        yield "FAULT", what, text

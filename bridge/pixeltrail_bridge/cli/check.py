@@ -17,6 +17,7 @@ from ..errors import ConfigError, PixeltrailError
 from .check_amplitude import find as find_amplitude
 from .check_amplitude import read_samples
 from .check_amplitude import show as show_samples
+from .check_replays import find as find_replays
 from .options import ConfigOption, SetOption, load_config
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def _findings(settings: Config, offline: bool, samples: list[dict[str, Any]] | N
         yield False, "sources", "no device can reach the bridge; set mqtt.enabled or serial.ports"
     yield from _segment(settings, offline)
     yield from find_amplitude(settings, offline, samples)
+    yield from find_replays(settings)
     if settings.jsonl.path is not None:
         yield _writable("jsonl.path", settings.jsonl.path.parent, "jsonl.path")
     if settings.web.enabled:

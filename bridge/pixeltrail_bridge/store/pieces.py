@@ -223,6 +223,24 @@ def counts(store: Readers, sink: str) -> dict[str, int]:
     return dict(store._all("SELECT state, count(*) FROM replay_pieces WHERE sink = ? GROUP BY state", sink))
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Of a piece that waits for another try."""
+
+    attempts: int
+    answer: str
+    next_try_ms: int
+
+
+def last_failure(store: Readers, sink: str) -> Failure | None:
+    query = (
+        "SELECT attempts, answer, next_try_ms FROM replay_pieces WHERE sink = ? AND state = 'waiting' AND attempts > 0"
+        " ORDER BY next_try_ms DESC LIMIT 1"
+    )
+    found = store._all(query, sink)
+    return Failure(*found[0]) if found else None
+
+
 def dead(
     store: Readers,
     device_id: str | None = None,
