@@ -12,15 +12,15 @@ _FOLDERS = (
     ("", "__init__ announce capture cbor cbor_reader chunk clock config engine faults kernels kernels_plain"),
     (
         "",
-        "lifecycle link masks message outbox pacing recorder remote session sight state streams vitals wire xxh32",
+        "lifecycle link masks message outbox pacing pairing recorder remote session sight state streams vitals wire xxh32",
     ),
     ("codec/", "__init__ area assembly coder encoder fnv masked moves native rects references strips tables"),
     (
         "codec/kernels/",
-        "__init__ anysize bits bytes32 cxcolour cxhead cxmono fnv halves16 halves32 moves refs",
+        "__init__ anysize bits bytes32 cxcolour cxhead cxmono drive fnv halves16 halves32 moves refs",
     ),
     ("codec/kernels/", "words16 words2 words32 words4 words8 wordwise"),
-    ("codec/plain/", "__init__ anysize bits cxcolour cxhead cxmono fnv moves refs"),
+    ("codec/plain/", "__init__ anysize bits cxcolour cxhead cxmono drive fnv moves refs"),
     ("taps/", "__init__ direct framebuf palette"),
     ("transport/", "__init__ framing framing_plain stream"),
 )
@@ -35,6 +35,6 @@ files = [folder + name + ".py" for folder, names in _FOLDERS for name in names.s
 if options.thumb:  # inline assembler, which no compiler but Arm Thumb's takes
     files += ["codec/thumb/" + name + ".py" for name in ("__init__", "thumb6", "thumb7")]
 if options.spool:
-    files += ["backlog.py", "spool.py"]
+    files += ["backlog.py", "renewal.py", "spool.py"]
 files += ["transport/" + name + ".py" for names, is_wanted in _CHOSEN if is_wanted for name in names.split()]
 package("pixeltrail", tuple(files), opt=3)

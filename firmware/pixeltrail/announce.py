@@ -107,22 +107,30 @@ class Announcer:
 
     def announce(self):
         """Tell what must be told first. Returns False when the outbox has no room for it."""
-        if self.is_told():
-            return True
+        while not self.is_told():
+            if not self.announce_next():
+                return False
+        return True
+
+    def announce_next(self):
+        """Tell the first of what must be told, in a chunk of its own. Returns False when the outbox has no room for it.
+
+        There must be something to tell.
+        """
         self._chunk.close()
-        told = self._tell_stream() and self._tell_session() and self._tell_opt_out() and self._tell_gaps()
+        is_told = self._tell_next()
         self._chunk.close()
-        return told
+        return is_told
 
     def is_told(self):
+        session = self._session
         return (
             self._display_told
-            and not self._blind_left
+            and self._told_index == session.index
+            and self.told_opt_out == session.opted_out
             and self._masks_told == self._masks.changes
-            and self._told_index == self._session.index
-            and self.told_opt_out == self._session.opted_out
-            and not self._holes
-            and not self._may_tell_refusals()
+            and not (self._holes or self._blind_left)
+            and not (self._has_refused and self._may_tell_refusals())
         )
 
     def _may_tell_refusals(self):
@@ -130,71 +138,86 @@ class Announcer:
 
         Never while a frame is under way: a gap would end it.
         """
-        return self._has_refused and not self._capture.is_open and self._capture.has_room()
+        return not self._capture.is_open and self._capture.has_room()
 
-    def _tell_stream(self):
-        if not self._hello_told:
-            quality = wire.CLOCK_GOOD if self._clock.has_date else wire.CLOCK_NONE
-            if self.write(message.hello, False, CALLS, self._device, quality, self._link.newest.previous):
-                return False
-            self._hello_told = True
+    def _tell_next(self):
+        session = self._session
         if not self._display_told:
-            if self.write(message.display, False, CALLS, self._face, self._encoder, self._references):
-                return False
-            self._display_told = True
-        while self._blind_left:
-            if self.write(message.unknown_area, False, CALLS, self._blind[-self._blind_left], None, None):
-                return False
-            self._blind_left -= 1
-        return self._tell_masks()
+            return self._tell_display() if self._hello_told else self._tell_hello()
+        if self._blind_left:
+            return self._tell_blind()
+        if self._masks_told != self._masks.changes:
+            return self._tell_masks()
+        if self._told_index != session.index:
+            return self._tell_session(session)
+        if self.told_opt_out != session.opted_out:
+            return self._tell_opt_out(session.opted_out)
+        return self._tell_hole() if self._holes else self._tell_refusals()
+
+    def _tell_hello(self):
+        quality = wire.CLOCK_GOOD if self._clock.has_date else wire.CLOCK_NONE
+        if self.write(message.hello, False, CALLS, self._device, quality, self._link.newest.previous):
+            return False
+        self._hello_told = True
+        return True
+
+    def _tell_display(self):
+        if self.write(message.display, False, CALLS, self._face, self._encoder, self._references):
+            return False
+        self._display_told = True
+        return True
+
+    def _tell_blind(self):
+        if self.write(message.unknown_area, False, CALLS, self._blind[-self._blind_left], None, None):
+            return False
+        self._blind_left -= 1
+        return True
 
     def _tell_masks(self):
         """That there are none is told only where an earlier record named some."""
         masks = self._masks
-        if self._masks_told != masks.changes and (masks.flat or self._masks_named):
+        if masks.flat or self._masks_named:
             if self.write(message.masks, False, CALLS, masks.flat, None, None):
                 return False
             self._masks_named = bool(masks.flat)
         self._masks_told = masks.changes
         return True
 
-    def _tell_session(self):
-        session = self._session
+    def _tell_session(self, session):
         if self._open_index >= 0 and self._open_index != session.index:
             if self.write(message.session_end, False, CONTROL, self._open_index, None, None):
                 return False
             self._open_index = -1
-        if self._told_index != session.index:
-            if self.write(message.session_start, False, CALLS, session.index, session.sampled, session.epoch):
-                return False
-            self._told_index = self._open_index = session.index
+            return True
+        if self.write(message.session_start, False, CALLS, session.index, session.sampled, session.epoch):
+            return False
+        self._told_index = self._open_index = session.index
         return True
 
-    def _tell_opt_out(self):
-        is_out = self._session.opted_out
-        if self.told_opt_out != is_out:
-            if self.write(message.opt_out, False, CONTROL, is_out, None, None):
-                return False
-            self.told_opt_out = is_out
-            if not is_out:
-                self.lifted_at = self._chunk.seq
+    def _tell_opt_out(self, is_out):
+        if self.write(message.opt_out, False, CONTROL, is_out, None, None):
+            return False
+        self.told_opt_out = is_out
+        if not is_out:
+            self.lifted_at = self._chunk.seq
         return True
 
-    def _tell_gaps(self):
-        while self._holes:
-            first, end = self._holes[0]
-            if self.write(_opt_out_gap, False, CONTROL, first, end, None):
-                return False
-            self._holes.pop(0)
-        if self._may_tell_refusals():
-            for i in range(len(_GAP_REASONS)):
-                counts = self._refused[i]
-                if not (counts[0] or counts[1] or counts[2]):
-                    continue
+    def _tell_hole(self):
+        first, end = self._holes[0]
+        if self.write(_opt_out_gap, False, CONTROL, first, end, None):
+            return False
+        self._holes.pop(0)
+        return True
+
+    def _tell_refusals(self):
+        for i in range(len(_GAP_REASONS)):
+            counts = self._refused[i]
+            if counts[0] or counts[1] or counts[2]:
                 if self.write(_refusal_gap, False, CONTROL, self._chunk, counts, _GAP_REASONS[i]):
                     return False
                 counts[0] = counts[1] = counts[2] = 0
-            self._has_refused = False
+                return True
+        self._has_refused = False
         return True
 
 

@@ -50,6 +50,9 @@ class Capture:
         self._is_closing = False
         self._is_mixed = False
         self._is_refused = False  # the waiting refresh was counted as refused
+        self._owes_exact = (
+            False  # the last frame was mixed: whatever is left to send, an exact one must follow
+        )
         self._parts = 0
         self._starved = 0  # times in a row that nothing fitted
         self._refresh_ms = 0
@@ -165,7 +168,7 @@ class Capture:
         is_last = self._encoder.finished
         if size == 0 and not is_last:
             return self._does_not_fit(is_fresh)
-        if size == 0 and self._parts == 0 and not self.is_key:  # what had changed is as it was
+        if size == 0 and self._parts == 0 and not (self.is_key or self._owes_exact):  # all is as it was
             chunk.drop_record()
             self.is_open = False
             self.skipped += 1
@@ -224,6 +227,7 @@ class Capture:
         self.is_open = False
         self._is_closing = False
         self.frames += 1
+        self._owes_exact = bool(is_mixed)
         if is_mixed:
             self.mixed += 1
             self.has_changed = True

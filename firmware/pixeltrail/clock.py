@@ -70,6 +70,8 @@ class Clock:
     def update(self):
         ticks = self._ticks()
         passed = (ticks - self._last) & _MASK
+        if not passed:
+            return
         self._last = ticks
         self.now = (self.now + passed) & _MASK
         passed += self.stream_ms

@@ -14,7 +14,7 @@ from . import message
 from .announce import Announcer
 from .capture import Capture
 from .chunk import Chunk
-from .clock import Clock, elapsed, new_stream_id, ticks_diff
+from .clock import Clock, new_stream_id, ticks_diff
 from .config import Device, Settings
 from .faults import APP, ENCODER, NAMES, TAP, TRANSPORT, Faults, print_error
 from .lifecycle import Lifecycle
@@ -40,6 +40,8 @@ _RENEW = const(
     (1 << 30) - (1 << 22)
 )  # a new stream begins when its clock or count gets here: 70 minutes early
 _HOUSEKEEPING_MS = const(100)
+_SENDS_A_STEP = const(4)
+_MASK = const((1 << 30) - 1)
 # opt-out as it is kept: a bit for each source
 _BY_APP = const(1)
 _BY_BRIDGE = const(2)
@@ -91,12 +93,16 @@ class Engine:
         self._is_started = False
         self._is_purging = False
         self._has_complained = False
-        self._is_seeing = False
-        self._kept_at = 0
+        self._may_record = self._is_recording = self._is_seeing = False  # see _review
+        self._is_exact = s.exact
+        self._linger_ms = s.linger_ms
+        self._third_us = s.max_step_ms * 1000 // 3
+        self._kept_at = -_HOUSEKEEPING_MS
         self._begin(tap)
 
     def _begin(self, tap):
         self._is_live = hasattr(tap, "is_changed")
+        self._is_versioned = hasattr(tap, "version")
         self._looked_at = 0
         self._use_display()
         kept = self._state.get("opt_out", 0)
@@ -110,6 +116,7 @@ class Engine:
         if self._settings.flash_spool_bytes:
             self._use_flash()
         self._session.begin(self._clock)
+        self._review()
 
     def _use_flash(self):
         from .backlog import Backlog
@@ -123,36 +130,35 @@ class Engine:
 
     # --- what may be recorded ---
 
-    def _is_recording(self):
-        return self._may_record() and self._session.sampled is True
+    def _review(self):
+        """Work out what may be recorded, after a change of anything that this rests on; steps and refreshes ask for
+        the answer alone.
 
-    def _may_record(self):
-        """True unless replay data is known to be unwanted."""
+        `_may_record`: replay data is not known to be unwanted. `_is_recording`: it is known to be wanted.
+        `_is_seeing`: pictures can be taken, and masked where they must be.
+        """
         session = self._session
-        return (
+        self._may_record = (
             self._is_started
             and not self._paused
             and not self._is_purging
             and session.sampled is not False
-            and not session.opted_out_by_app
-            and not session.opted_out_by_bridge
+            and not session.opted_out
             and self._remote.capture_enabled
         )
-
-    def _check_sight(self):
-        """Whether pictures can be taken, and masked where they must be; after a change of any of these."""
+        self._is_recording = self._may_record and session.sampled is True
         off = self._faults.off
         self._is_seeing = not (off[ENCODER] or off[TAP] or self._masks.is_blocking or self._sight.is_blind)
 
     # --- steps ---
 
     def _step(self, started_us):
-        # Calls are what bytecode is slow at: what can wait does so in _housekeep, and nothing is asked twice.
+        # Calls are what bytecode is slow at: what can wait does so in _housekeep, and nothing is asked twice. One
+        # thing at a time: what must be told goes before frames, a record a step.
         clock = self._clock
-        clock.update()
         now = clock.now
         faults = self._faults
-        seq = self._chunk.seq
+        chunk = self._chunk
         if not faults.off[TRANSPORT]:
             faults.at = TRANSPORT
             orders = self._link.step(now, clock.stream_ms)
@@ -161,83 +167,104 @@ class Engine:
                 faults.passed(TRANSPORT)
             if orders:
                 self._follow(orders)
-        if self._is_purging or elapsed(now, self._kept_at) >= _HOUSEKEEPING_MS:
-            self._housekeep(now)
-        self._announcer.announce()
-        if self._is_seeing and self._is_recording():
+        is_free = True
+        if now - self._kept_at & _MASK >= _HOUSEKEEPING_MS:
+            is_free = not self._housekeep(now)
+        if not self._announcer.is_told():
+            self._announcer.announce_next()
+        elif is_free and self._is_recording and self._is_seeing:
             self._picture(now, started_us)
-        if self._chunk.is_open and clock.stream_ms - self._chunk.opened_ms >= self._settings.linger_ms:
-            self._chunk.close()
-        if self._chunk.seq != seq:
-            self._send(now)
+        if chunk.is_open and clock.stream_ms - chunk.opened_ms >= self._linger_ms:
+            chunk.close()
+        if self._outbox.unsent and not faults.off[TRANSPORT]:
+            self._send(now, started_us)
 
-    def _send(self, now):
-        if not self._faults.off[TRANSPORT]:
-            self._faults.at = TRANSPORT
-            self._link.send(now, self._clock.stream_ms)
-            self._faults.at = APP
+    def _send(self, now, started_us):
+        """Send on, as long as a third of the step's time is not over."""
+        clock = self._clock
+        self._faults.at = TRANSPORT
+        for _ in range(_SENDS_A_STEP):
+            if ticks_diff(clock.microseconds(), started_us) > self._third_us:
+                break
+            if not self._link.send(now, clock.stream_ms):
+                break
+        self._faults.at = APP
 
     def _housekeep(self, now):
-        self._kept_at = now
-        if self._is_purging and not (self._link.is_pinned() and not self._faults.off[TRANSPORT]):
+        """What is due now and then, one thing in each step. True: there was something that took long."""
+        link = self._link
+        if self._is_purging and not (link.is_pinned() and not self._faults.off[TRANSPORT]):
             self._chunk.close()
-            self._link.purge(self._announcer.note_hole)
+            link.purge(self._announcer.note_hole)
             self._is_purging = False
-        if self._link.can_begin_stream():
-            if self._clock.stream_ms >= _RENEW or self._chunk.seq >= _RENEW:
-                self._renew_stream()
-        if self._remote.tick(now):
-            self._use_remote()
+            self._review()
+            return True
+        if (self._clock.stream_ms >= _RENEW or self._chunk.seq >= _RENEW) and link.can_begin_stream():
+            self._renew_stream()
+            return True
         if self._vitals.is_due(now):
             self._send_vitals()
-        if self._lifecycle.is_pending:
-            self._tell_last_run()
+            return True
         if self._masks.is_behind:
             self._masks.settle()
             self._capture.missed()
-            self._check_sight()
+            self._review()
+            return True
+        self._kept_at = now
+        if self._remote.left_s and self._remote.tick(now):
+            self._use_remote()
+        if self._lifecycle.line is not None or self._lifecycle.is_pending:
+            self._tell_last_run()
+        return False
 
     def _tell_last_run(self):
         line = self._lifecycle.line
-        if line is not None and self._is_recording():
+        if line is not None and self._is_recording:
             self._lifecycle.line = None
             self._log(1, line)
         self._lifecycle.acked(self._link.streams[0].acked)
 
     def _picture(self, now, started_us):
         """Look at a display that has no refresh of its own, and code what is due."""
-        if self._is_live and self._tap.is_changed and elapsed(now, self._looked_at) >= self._pacer.frame_ms:
+        if self._is_live and self._tap.is_changed and now - self._looked_at & _MASK >= self._pacer.frame_ms:
             self._looked_at = now
             self._tap.is_changed = False
             self._refreshed(started_us)
-        self._code(started_us, False)
+        capture = self._capture
+        if capture.is_open or capture.is_waiting or capture.has_changed or self._pacer.may_need_key():
+            self._code(started_us, False)
 
     def _code(self, started_us, is_unbounded):
+        faults = self._faults
         frames = self._capture.frames
-        self._faults.at = ENCODER
+        faults.at = ENCODER
         self._pacer.step(started_us, is_unbounded)
-        self._faults.at = APP
-        if self._faults.is_counting and self._capture.frames != frames:
-            self._faults.passed(ENCODER)
+        faults.at = APP
+        if faults.is_counting and self._capture.frames != frames:
+            faults.passed(ENCODER)
 
     def _refreshed(self, started_us):
         """The display shows what its buffer holds."""
-        if not self._faults.off[TAP]:
+        faults = self._faults
+        if self._is_versioned and not faults.off[TAP]:
             self._look()
+        capture = self._capture
         if not self._is_seeing:
-            self._capture.missed()
+            capture.missed()
             return
-        self._clock.update()
-        self._faults.at = ENCODER
-        self._capture.refreshed(self._clock.stream_ms)
-        self._faults.at = APP
-        if self._settings.exact and self._is_recording() and self._announcer.announce():
-            self._code(started_us, True)
+        clock = self._clock
+        clock.update()
+        faults.at = ENCODER
+        capture.refreshed(clock.stream_ms)
+        faults.at = APP
+        if self._is_exact and self._is_recording and (capture.is_waiting or self._pacer.may_need_key()):
+            if self._announcer.announce():
+                self._code(started_us, True)
 
     def _note_step(self, started_us):
         step_us = ticks_diff(self._clock.microseconds(), started_us)
         if step_us > self._vitals.longest_step_us:
-            self._vitals.note_step(step_us)
+            self._vitals.longest_step_us = step_us
 
     def _send_vitals(self):
         if not self._vitals.is_wanted():
@@ -256,6 +283,7 @@ class Engine:
             was = session.sampled
             if session.settle(down.index, down.session_id, down.sampled) and session.sampled and not was:
                 self._pacer.needs_key = True
+            self._review()
         if orders & (ORDER_OPT_OUT | ORDER_OPT_IN):
             self._follow_opt_out(bool(orders & ORDER_OPT_OUT))
         if orders & ORDER_CONFIG and self._settings.enable_remote_config:
@@ -280,7 +308,7 @@ class Engine:
         self._pacer.tune(remote)
         self._is_seeing = False  # should this fail
         self._masks.set_remote(remote.masks)
-        self._check_sight()
+        self._review()
         if not remote.capture_enabled:
             self._pacer.halt()
             self._capture.missed()
@@ -303,6 +331,8 @@ class Engine:
             self._chunk.close()
             self._is_purging = self._link.is_purging = True
             self._capture.missed()
+            self._kept_at = (self._clock.now - _HOUSEKEEPING_MS) & _MASK
+        self._review()
         self._announcer.announce()
 
     # --- sessions, streams and displays ---
@@ -312,6 +342,7 @@ class Engine:
         self._pacer.needs_key = True
         self._send_vitals()
         self._session.begin(self._clock)
+        self._review()
         self._announcer.announce()
 
     def _begin_stream(self):
@@ -352,7 +383,7 @@ class Engine:
         sight.take()
         self._hand_out(sight.encoder)
         self._masks.use(sight.encoder, sight.width, sight.height)
-        self._check_sight()
+        self._review()
 
     def _hand_out(self, encoder):
         self._encoder = encoder
@@ -384,7 +415,7 @@ class Engine:
     def _turn_off(self, part, error):
         text = "%s turned off after three times %s: %s" % (NAMES[part], type(error).__name__, error)
         self._capture.missed()
-        self._check_sight()
+        self._review()
         self._say(1, text)
         self._log(1, text)
 

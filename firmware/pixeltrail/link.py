@@ -32,7 +32,8 @@ ORDER_OPT_IN = const(16)
 ORDER_CONFIG = const(32)
 
 _MESSAGES_A_STEP = const(4)
-_SENDS_A_STEP = const(2)
+_SLOT = const(8)  # bytes before a chunk in the outbox
+_MASK = const((1 << 30) - 1)
 _SYNC_MS = const(30_000)
 _RESEND_MS = const(2_000)
 _LAST_RESEND_MS = const(60_000)
@@ -82,6 +83,8 @@ class Link:
         self._wait_ms = _RESEND_MS
         self._highest = 0  # one above the highest seq of the active stream that was ever sent
         self._random = 1
+        self._is_behind = False  # something acked is still to be freed
+        self.stepped_at = 0
         self.is_purging = False  # send no chunk until `purge` was called
         self._backlog = None
         self._spool = None
@@ -152,7 +155,10 @@ class Link:
             self._activate()
 
     def _oldest_of(self, stream):
-        """The lowest seq that the bridge may still expect. In the newest stream gap records explain every hole."""
+        """The lowest seq that the bridge may still expect; -1 when that takes another step to find out.
+
+        In the newest stream gap records explain every hole.
+        """
         if not stream.has_holes:
             return stream.acked
         if self._spool is not None:
@@ -160,7 +166,7 @@ class Link:
             if seq < 0 and self._pinned != _IN_SPOOL:
                 length = self._load_spooled(stream)
                 if length < 0:
-                    return stream.acked
+                    return -1
                 if length:
                     seq = self._spool.loaded_seq()
             if seq >= 0:
@@ -181,33 +187,54 @@ class Link:
     # --- one step ---
 
     def step(self, now, stream_ms):
-        """`now` is Clock.now, `stream_ms` the age of the newest stream. Returns orders, ORDER_* bits."""
+        """`now` is Clock.now, `stream_ms` the age of the newest stream. Returns orders, ORDER_* bits.
+
+        At most one message goes up: each may cost a third of a step. `send` is there for those who have time for more.
+        """
         transport = self._transport
+        self.stepped_at = now
         transport.poll(now)
-        self._unpin()
+        if self._pinned != _NOTHING:
+            self._unpin()
+        if self._is_behind:
+            self._free()
         if self._backlog is not None:
             self._stream_ms = stream_ms
             self._tend_backlog(now)
         if not transport.connected:
             self._is_fresh = False
-            self._tell_host(False)
+            if self._host_told:
+                self._tell_host(False)
             return self._take_orders()
         if transport.generation != self._generation:
             self._generation = transport.generation
             self._connected(now)
-        self._receive(now)
-        self._tell_host(self._may_send(now))
-        if self._may_send(now):
+        length = transport.receive()
+        if length:
+            self._receive(length, now)
+        may_send = not self._needs_hello or self._may_send(now)
+        if may_send != self._host_told and self._tells_host:
+            self._tell_host(may_send)
+        if may_send:
             self._timers(now)
             self._send(now, stream_ms)
-        return self._take_orders()
+        return self._take_orders() if self._orders else 0
 
     def send(self, now, stream_ms):
-        """Give the transport what it takes now; for chunks that were closed since `step`."""
-        if self._transport.connected:
-            self._unpin()
-            if self._may_send(now):
-                self._send(now, stream_ms)
+        """Give the transport another message; returns False when there is none or it takes none."""
+        sent = self.chunks_sent
+        if self._transport.connected and (not self._needs_hello or self._may_send(now)):
+            if self._pinned != _NOTHING:
+                self._unpin()
+            self._send(now, stream_ms)
+        return self.chunks_sent != sent
+
+    def has_to_send(self):
+        """True while a step would find something to give away, if it might."""
+        outbox = self._outbox
+        if outbox.sent != outbox.count or self._wants_sync or self._is_behind:
+            return True
+        return self._spool is not None and len(self._spool.segments) > 0
 
     def is_pinned(self):
         return self._pinned != _NOTHING
@@ -229,14 +256,12 @@ class Link:
         return self._is_fresh and elapsed(now, self._hello_at) <= _HOST_FRESH_MS
 
     def _tell_host(self, is_there):
-        if self._tells_host and is_there != self._host_told:
-            self._host_told = is_there
-            self._transport.host_is(is_there)
+        self._host_told = is_there
+        self._transport.host_is(is_there)
 
     def _unpin(self):
-        if self._pinned != _NOTHING and (self._transport.can_send() or not self._transport.connected):
+        if self._transport.can_send() or not self._transport.connected:
             self._pinned = _NOTHING
-            self._free()
 
     # --- timers ---
 
@@ -246,9 +271,9 @@ class Link:
         self._resend_ms = self._wait_ms = _RESEND_MS
 
     def _timers(self, now):
-        if elapsed(now, self._synced_at) >= _SYNC_MS:
+        if now - self._synced_at & _MASK >= _SYNC_MS:
             self._wants_sync = True
-        if self._is_waiting() and elapsed(now, self._progress_at) >= self._wait_ms:
+        if now - self._progress_at & _MASK >= self._wait_ms and self._is_waiting():
             self._wants_sync = True
             self._go_back()
             self._progress_at = now
@@ -279,34 +304,37 @@ class Link:
     # --- sending ---
 
     def _send(self, now, stream_ms):
-        transport = self._transport
+        """Give the transport one message, if there is one and it takes it."""
         if self._wants_sync:
-            if not transport.can_send():
+            if self._transport.can_send():
+                self._send_sync(now, stream_ms)
+            return
+        outbox = self._outbox
+        spool = self._spool
+        if spool is None:
+            if outbox.sent == outbox.count or outbox.sent >= self._window:
                 return
-            self._send_sync(now, stream_ms)
-        for _ in range(_SENDS_A_STEP):
-            if self.in_flight() >= self._window or not transport.can_send():
-                return
-            if self._spool is not None and self._spool.segments:
-                at = self._send_from_flash(now)
-                if at < 0:
-                    return
-                if at:
-                    continue
-            at = self._outbox.next_to_send()
-            if at < 0 or self._outbox.tag(at) != self.streams[0].tag:
-                return
-            if not self._send_chunk(now, at):
-                return
+        elif self.in_flight() >= self._window:
+            return
+        if not self._transport.can_send():
+            return
+        if spool is not None and spool.segments and self._send_from_flash(now):
+            return
+        at = outbox.next_to_send()
+        if at >= 0 and outbox.buffer[at + 6] == self.streams[0].tag:
+            self._send_chunk(now, at)
 
     def _send_sync(self, now, stream_ms):
         stream = self.streams[0]
+        oldest = self._oldest_of(stream)
+        if oldest < 0:
+            return
         w = self._sync
         w.reset(0, _SYNC_BYTES)
         message.sync(
             w,
             stream.name,
-            self._oldest_of(stream),
+            oldest,
             self._streams.next_of(stream),
             self._streams.age(stream_ms),
             self._date(),
@@ -322,16 +350,15 @@ class Link:
 
     def _send_chunk(self, now, at):
         if self.is_purging:
-            return False
+            return
         outbox = self._outbox
         length = outbox.length(at)
-        if not self._transport.send(outbox.buffer, outbox.start(at), length):
-            return False
-        self._pinned = at
-        self._note_sent(now, outbox.seq(at), length)
-        outbox.mark_sent()
-        self._settle_sent(now, outbox.seq(at))
-        return True
+        if self._transport.send(outbox.buffer, at + _SLOT, length):
+            self._pinned = at
+            seq = outbox.seq(at)
+            self._note_sent(now, seq, length)
+            outbox.mark_sent(at, length)
+            self._settle_sent(now, seq)
 
     def _send_from_flash(self, now):
         """1 when a chunk went, 0 when flash has none to send, -1 when none can be sent in this step."""
@@ -373,19 +400,22 @@ class Link:
         self.bytes_sent += length
 
     def _settle_sent(self, now, seq):
+        self._unpin()
         if self._write_only:
             self._accept(self.streams[0], seq + 1, now)
-        self._unpin()
 
     # --- receiving ---
 
-    def _receive(self, now):
+    def _receive(self, length, now):
+        """Take messages, up to one that makes much work."""
         transport = self._transport
         for _ in range(_MESSAGES_A_STEP):
+            kind = self._take(transport.rx, length, now)
+            if kind == wire.CONFIG or kind == wire.NEW_STREAM:
+                return
             length = transport.receive()
             if not length:
                 return
-            self._take(transport.rx, length, now)
 
     def _take(self, buffer, length, now):
         down = self.downlink
@@ -412,6 +442,7 @@ class Link:
             self._orders |= ORDER_CONFIG
         elif kind != wire.TIME:
             self.unknown += 1
+        return kind
 
     def _knows_stream(self):
         for stream in self.streams:
@@ -465,21 +496,22 @@ class Link:
         self._free()
 
     def _free(self):
-        outbox = self._outbox
+        """Forget what is acked, as much as fits a step; `_is_behind` tells whether something is left."""
         stream = self.streams[0]
-        if self._spool is not None:
-            self._spool.free(stream.name, stream.acked)
-            if self._backlog.is_moving():
-                return
-        while True:
-            at = outbox.oldest()
-            if at < 0 or at == self._pinned or outbox.tag(at) != stream.tag or outbox.seq(at) >= stream.acked:
-                break
-            outbox.free()
-        if at >= 0 and at == self._pinned:
+        self._is_behind = True
+        if self._spool is not None and (
+            self._spool.free(stream.name, stream.acked) or self._backlog.is_moving()
+        ):
             return
-        if stream.has_holes and self._oldest_of(stream) > stream.acked:
-            self._wants_sync = True
+        if self._outbox.free_below(stream.tag, stream.acked, self._pinned):
+            return
+        if stream.has_holes:
+            oldest = self._oldest_of(stream)
+            if oldest < 0:
+                return
+            if oldest > stream.acked:
+                self._wants_sync = True
+        self._is_behind = False
         self._retire()
 
     # --- opt-out ---

@@ -29,6 +29,9 @@ CALLS = 1
 CONTROL = 2
 
 _HEAD = const(8)
+# What is done in one step of the recorder at most.
+_FREES = const(16)
+_RUN = const(48)
 # At least so much is kept for a gap, a session end and an opt-out, each in a chunk of its own, of about 70 bytes.
 _RESERVE = const(256)
 
@@ -49,6 +52,7 @@ class Outbox:
         self._cursor = 0
         self.used = 0  # bytes of the ring that cannot be written, lost ones counted
         self.unsent = 0  # bytes of chunks behind the cursor
+        self._bytes = 0  # of all chunks, without their slots
         self.count = 0
         self.sent = 0
 
@@ -97,6 +101,7 @@ class Outbox:
             self._turn()
         kernels.write_slot(self.buffer, place, seq, length, marks)
         self.unsent += length
+        self._bytes += length
         length += _HEAD
         self._tail = place + length
         self.used += length
@@ -116,7 +121,7 @@ class Outbox:
         Not while a transport writes from the ring.
         """
         count, sent, at = self.count, self.sent, self._head
-        self.used = self.unsent = self.count = self.sent = 0
+        self.used = self.unsent = self.count = self.sent = self._bytes = 0
         old_wrap = self._wrap
         self._tail = self._cursor = self._head
         self._wrap = self.size
@@ -144,6 +149,7 @@ class Outbox:
         self._tail += need
         self.used += need
         self.count += 1
+        self._bytes += length
         if was_sent:
             self.sent += 1
             self._cursor = self._tail
@@ -180,14 +186,14 @@ class Outbox:
         """How many of the oldest chunks are of one stream and take at most `limit` bytes with their slots."""
         at = self._head
         tag = self.tag(at)
-        for count in range(self.count):
+        for count in range(min(self.count, _RUN)):
             if at >= self._wrap:
                 at = 0
             limit -= _HEAD + self.length(at)
             if limit < 0 or self.tag(at) != tag:
                 return count
             at += _HEAD + self.length(at)
-        return self.count
+        return min(self.count, _RUN)
 
     def next_to_send(self):
         """Position of the chunk at the cursor, -1 when all were sent."""
@@ -197,29 +203,36 @@ class Outbox:
             self._cursor = 0
         return self._cursor
 
-    def mark_sent(self):
-        """The chunk at the cursor was given to the transport."""
-        at = self.next_to_send()
-        length = self.length(at)
+    def mark_sent(self, at, length):
+        """The chunk of `length` bytes at the cursor, which is `at`, was given to the transport."""
         self._cursor = at + _HEAD + length
         self.unsent -= length
         self.sent += 1
 
     def go_back(self):
         """Send everything again, from the oldest."""
-        at = self._head
-        for _ in range(self.sent):
-            if at >= self._wrap:
-                at = 0
-            length = self.length(at)
-            self.unsent += length
-            at += _HEAD + length
+        self.unsent = self._bytes
         self._cursor = self._head
         self.sent = 0
+
+    def free_below(self, tag, seq, pinned):
+        """Forget the oldest chunks, if they are of the stream with this tag, below `seq` and not at `pinned`.
+
+        A bounded number of them; True: there may be more, or one is pinned.
+        """
+        for _ in range(_FREES):
+            at = self._head
+            if not self.count or self.buffer[at + 6] != tag or kernels.read_seq(self.buffer, at) >= seq:
+                return False
+            if at == pinned:
+                return True
+            self.free()
+        return True
 
     def free(self):
         """Forget the oldest chunk."""
         length = self.length(self._head)
+        self._bytes -= length
         if self.sent:
             self.sent -= 1
         else:

@@ -24,7 +24,7 @@ class Pacer:
         self._outbox = outbox
         self._transport = transport
         self.tune(settings)
-        self._step_us = settings.max_step_ms * 1000
+        self._third_us = settings.max_step_ms * 1000 // 3
         self.needs_key = True  # the next frame must be a keyframe
         self.is_key_requested = False
         self._is_coding = False
@@ -55,6 +55,10 @@ class Pacer:
             self._capture.give_up()
             self.needs_key = True
 
+    def may_need_key(self):
+        """True while a keyframe may be due though nothing changed."""
+        return self.needs_key or self.is_key_requested
+
     def is_idle(self):
         """True when the newest refresh is wholly in chunks."""
         capture = self._capture
@@ -64,7 +68,7 @@ class Pacer:
         """Begin a frame if one is due, and code parts of it as long as another one fits into the step's time.
 
         `started_us`: when the step began. With `is_unbounded` the whole frame is coded, if the outbox has room. A step
-        that has spent half its time already codes nothing, but for every fourth of them.
+        that has spent a third of its time already codes nothing, but for every fourth of them.
         """
         capture = self._capture
         if not capture.is_open and not self._begin(self._clock.now):
@@ -73,7 +77,7 @@ class Pacer:
         part_us = clock.microseconds()
         if (
             not is_unbounded
-            and ticks_diff(part_us, started_us) >= self._step_us >> 1
+            and ticks_diff(part_us, started_us) >= self._third_us
             and self._waits < _MOST_WAITS
         ):
             self._waits += 1
@@ -83,10 +87,10 @@ class Pacer:
         while capture.is_open and capture.step(clock.stream_ms, is_unbounded):
             after_us = clock.microseconds()
             took_us = ticks_diff(after_us, part_us)
-            capture.pace(took_us, self._step_us >> 1)
+            capture.pace(took_us, self._third_us)
             part_us = after_us
-            if not is_unbounded and ticks_diff(after_us, started_us) + took_us >= self._step_us:
-                break
+            if not is_unbounded and ticks_diff(after_us, started_us) >= self._third_us:
+                break  # the next part may take longer than the last
         self._is_coding = False
         if capture.faults > self._faults:
             self._faults = capture.faults

@@ -12,8 +12,11 @@ from micropython import const
 from . import message, wire
 from .announce import REFUSED_CALLS, REFUSED_INPUTS
 from .engine import Engine
+from .faults import TRANSPORT
 
 _POLL_MS = const(5)
+_REST_MS = const(10)  # between two looks at the line while there is nothing to do
+_MASK = const((1 << 30) - 1)
 _LOUD_ZERO = (
     "pixeltrail: sample_rate was not given and is 0.0, so NO REPLAY IS RECORDED."
     " Recorder(..., sample_rate=1.0) records every session."
@@ -43,9 +46,11 @@ class Recorder(Engine):
             self._say(1, _UNMASKED)
         if s.auto_start:
             self._is_started = True
+            self._review()
         if self._state.is_kept:
             self._state.put("boot", self._device.boot)
         try:
+            self._announcer.announce()
             self._lifecycle.started(self.track, self._chunk.seq)
         except Exception as error:
             self._contain(error)
@@ -59,13 +64,14 @@ class Recorder(Engine):
             self._is_started = True
             self._pacer.needs_key = True
         self._faults.restore()
-        self._check_sight()
+        self._review()
 
     def stop(self):
         """Record no replay until `start`; calls go on, and so does the session."""
         try:
             self._pacer.halt()
             self._is_started = False
+            self._review()
             self._pacer.needs_key = True
             self._clock.update()
             self._send_vitals()
@@ -143,12 +149,12 @@ class Recorder(Engine):
 
     def replay_id(self):
         """`<device ID>/<session ID>`, None unless the session is being recorded and its ID is known."""
-        if not self._is_recording() or not self._session.has_id:
+        if not self._is_recording or not self._session.has_id:
             return None
         return "%s/%d" % (self._device.device_id, self._session.known_id())
 
     def _mask_changed(self):
-        self._check_sight()
+        self._review()
         self._pacer.halt()
         self._capture.missed()  # a picture taken under other masks begins no frame
         if self._masks.is_blocking:
@@ -158,9 +164,11 @@ class Recorder(Engine):
         self._pacer.halt()
         self._capture.missed()  # what is drawn from here on may be what nobody should see
         self._paused += 1
+        self._review()
 
     def _end_pause(self):
         self._paused -= 1
+        self._review()
 
     def _begin_quiet(self):
         self._quiets += 1
@@ -193,7 +201,7 @@ class Recorder(Engine):
         """A touch at a pixel of the display, moved to its edge when outside; phase DOWN, MOVE, UP or CANCEL."""
         try:
             self._notice()
-            if self._is_recording():
+            if self._is_recording:
                 x = min(max(x, 0), self._sight.width - 1)
                 y = min(max(y, 0), self._sight.height - 1)
                 if self._masks.covers(x, y):
@@ -206,7 +214,7 @@ class Recorder(Engine):
         """A key or knob; phase DOWN, UP or TURN, `amount` the signed steps of a turn."""
         try:
             self._notice()
-            if self._is_recording() and not self._masks.hides_keys:
+            if self._is_recording and not self._masks.hides_keys:
                 self._announcer.record(message.key, True, REFUSED_INPUTS, name, phase, amount)
         except Exception as error:
             self._contain(error)
@@ -234,11 +242,11 @@ class Recorder(Engine):
     def capture(self):
         """The display was refreshed just now. The tap calls this; so does an app whose display has no hook."""
         try:
-            if self._may_record():
+            if self._may_record:
                 started_us = self._clock.microseconds()
                 self._refreshed(started_us)
                 self._note_step(started_us)
-            else:
+            elif self._capture.has_picture:
                 self._capture.missed()
         except Exception as error:
             self._contain(error)
@@ -248,7 +256,8 @@ class Recorder(Engine):
         try:
             self._clock.update()
             self._chunk.close()
-            self._send(self._clock.now)
+            if not self._faults.off[TRANSPORT]:
+                self._send(self._clock.now, self._clock.microseconds())
         except Exception as error:
             self._contain(error)
 
@@ -260,7 +269,7 @@ class Recorder(Engine):
             self._contain(error)
 
     def _log(self, level, text):
-        if self._is_recording():
+        if self._is_recording:
             self._announcer.record(message.log, True, REFUSED_INPUTS, level, text, None)
 
     def _notice(self):
@@ -276,7 +285,16 @@ class Recorder(Engine):
     def poll(self):
         """One bounded step: the line, what is due, parts of a frame. Call it often, from the main loop."""
         try:
-            started_us = self._clock.microseconds()
+            clock = self._clock
+            clock.update()
+            capture = self._capture
+            if (
+                clock.now - self._link.stepped_at & _MASK < _REST_MS
+                and not (self._chunk.is_open or capture.is_open or capture.is_waiting or self._outbox.unsent)
+                and not self._link.has_to_send()
+            ):
+                return
+            started_us = clock.microseconds()
             self._step(started_us)
             self._note_step(started_us)
         except Exception as error:
@@ -292,22 +310,21 @@ class Recorder(Engine):
 
     # --- what a person or a player asks ---
 
-    @property
-    def errors(self):
-        """Errors contained since the recorder was made."""
-        return self._faults.errors
+    def __getattr__(self, name):
+        """`errors`: errors contained since the recorder was made. `idle`: the newest refresh is wholly in chunks, or
+        there is nothing to record. `drained`: the bridge has everything.
 
-    @property
-    def idle(self):
-        """True when the newest refresh is wholly in chunks, or there is nothing to record."""
-        if not (self._is_recording() and self._is_seeing):
-            return True
-        return self._pacer.is_idle() and not (self._is_live and self._tap.is_changed)
-
-    @property
-    def drained(self):
-        """True when the bridge has everything."""
-        return self._announcer.is_told() and self._link.is_drained()
+        No properties: beside one, MicroPython looks for a setter at each store to any attribute.
+        """
+        if name == "errors":
+            return self._faults.errors
+        if name == "idle":
+            if not (self._is_recording and self._is_seeing):
+                return True
+            return self._pacer.is_idle() and not (self._is_live and self._tap.is_changed)
+        if name == "drained":
+            return self._announcer.is_told() and self._link.is_drained()
+        raise AttributeError(name)
 
     def stats(self):
         """Counts since the stream began, as a dict; `errors` and what is turned off since the recorder was made."""

@@ -10,8 +10,8 @@ The outbox gives a chunk up only when the file that holds it is closed, which is
 A power cut before that leaves nothing of the file, or some of it, or noise behind it: whole frames count, and
 everything else is passed over. What was lost so is a hole in its stream, which the link tells the bridge of.
 
-Opt-out alone changes a segment: `purge` writes it anew without replay data, one in a step, and until then nothing of
-the sort is read from it. The new file has another ending until the old one is gone, so a cut leaves one of them.
+Opt-out alone changes a segment: `purge` has it written anew without replay data (renewal.py), and until then nothing of
+the sort is read from it.
 
 Sending and resending read, into the one buffer that writing also uses, and allocate nothing but a file handle in each
 segment. Faults of the file system are counted and end the writing for a minute.
@@ -28,11 +28,13 @@ SLOT = const(8)  # bytes before a chunk in `buffer`
 
 _MAGIC = b"PTS1"
 _HEAD = "<4s8sB8sII"  # magic, stream, whether there is a previous one, that, boot, age in ms
-_HEAD_BYTES = const(29)
+HEAD_BYTES = const(29)
 _OVERHEAD = const(12)  # zeros, CRC-32 and code bytes of a frame
 _BLOCK = const(4096)  # flash is erased in these, and a file takes whole ones
 _IN_FLIGHT = const(64)
-_SKIPS_A_STEP = const(16)  # chunks that are passed over when one is looked for
+_BYTES_A_STEP = const(
+    512
+)  # of flash that are passed over when a chunk is looked for, but for the one that is read
 _SEGMENT_BYTES = const(16_384)
 
 
@@ -84,6 +86,7 @@ class Spool:
         self._loaded = 0
         self._in_flight = [0] * _IN_FLIGHT
         self.sent = 0
+        self._renewal = None
         self._restore()
 
     # --- at start ---
@@ -125,9 +128,9 @@ class Spool:
         """What a file holds, or None when not even its head can be read."""
         self._open_source(number)
         length = self._read(0)
-        if length != _HEAD_BYTES or self.buffer[:4] != _MAGIC:
+        if length != HEAD_BYTES or self.buffer[:4] != _MAGIC:
             return None
-        segment = Segment(number, bytes(self.buffer[:_HEAD_BYTES]))
+        segment = Segment(number, bytes(self.buffer[:HEAD_BYTES]))
         while True:
             segment.size = offset = self._behind
             length = self._read(offset)
@@ -154,7 +157,7 @@ class Spool:
     def room(self):
         """Bytes that one more segment may have."""
         left = (self._limit - self.used) // _BLOCK * _BLOCK
-        return max(0, min(left, _SEGMENT_BYTES) - 2 * _HEAD_BYTES)
+        return max(0, min(left, _SEGMENT_BYTES) - 2 * HEAD_BYTES)
 
     def begin(self, head):
         number = self.segments[-1].number + 1 if self.segments else 1
@@ -189,9 +192,9 @@ class Spool:
 
     def _put(self, data, at, size):
         self._loaded = 0
-        self._new.size += self._write_frame(self._file, self.buffer, data, at, size)
+        self._new.size += self.write_frame(self._file, self.buffer, data, at, size)
 
-    def _write_frame(self, file, buffer, data, at, size):
+    def write_frame(self, file, buffer, data, at, size):
         length = kernels.encode_frame(data, buffer, at, size, kernels.CRC_TABLE)
         if write_part(file, buffer, 0, length) != length:
             raise OSError("no space")
@@ -211,7 +214,8 @@ class Spool:
         if self._loaded and self.loaded_seq() >= acked:
             return self._loaded
         self._loaded = 0
-        for _ in range(_SKIPS_A_STEP):
+        left = _BYTES_A_STEP
+        while left > 0:
             if self._index >= len(self.segments):
                 return 0
             segment = self.segments[self._index]
@@ -223,6 +227,7 @@ class Spool:
             elif self._loaded and self.loaded_seq() >= acked:
                 return self._loaded
             else:
+                left -= self._behind - self._offset
                 self._offset = self._behind
                 self._loaded = 0
         return -1
@@ -230,9 +235,7 @@ class Spool:
     def _next_frame(self, segment):
         """Read the frame at the cursor; False at the segment's end."""
         try:
-            if self._source_number != segment.number:
-                self._open_source(segment.number)
-            length = self._read(self._offset)
+            length = self.read(segment.number, self._offset)
         except FAULTS:
             self.faults += 1
             return False
@@ -269,7 +272,7 @@ class Spool:
         return self._in_flight[0] if self.sent else -1
 
     def free(self, stream, acked):
-        """Every chunk of `stream` below `acked` is the bridge's."""
+        """Every chunk of `stream` below `acked` is the bridge's. True: a file was deleted, and there may be others."""
         gone = 0
         while gone < self.sent and self._in_flight[gone] < acked:
             gone += 1
@@ -277,11 +280,15 @@ class Spool:
             self.sent -= gone
             for i in range(self.sent):
                 self._in_flight[i] = self._in_flight[i + gone]
-        while self.segments and self.segments[0].stream == stream and self.segments[0].end <= acked:
+        if self.segments and self.segments[0].stream == stream and self.segments[0].end <= acked:
             self._drop_first()
+            return True
+        return False
 
     def _drop_first(self):
         segment = self.segments.pop(0)
+        if self._renewal is not None and self._renewal.old is segment:
+            self._give_up_renewal()
         self.used -= _blocks(segment.size)
         if self._index:
             self._index -= 1
@@ -300,61 +307,69 @@ class Spool:
             segment.needs_purge = True
 
     def purge(self, dropped):
-        """Write the first segment that needs it anew; dropped(stream, first, end) for each
-        run of chunks. False when none needs it."""
-        for index in range(len(self.segments)):
-            segment = self.segments[index]
+        """Go on with writing anew what needs it, a frame in each call; dropped(stream, first, end) for each run of
+        chunks. False when nothing needs it. Not while a chunk is being sent from here."""
+        self._loaded = 0
+        try:
+            if self._renewal is None:
+                return self._begin_renewal()
+            if not self._renewal.step():
+                self._renewal.finish(dropped)
+                self._renewal = None
+        except FAULTS:
+            self.faults += 1
+            self._give_up_renewal()
+        return True
+
+    def _begin_renewal(self):
+        from .renewal import Renewal
+
+        for segment in self.segments:
             if segment.needs_purge:
-                try:
-                    self._rewrite(index, segment, dropped)
-                except FAULTS:
-                    self.faults += 1
+                self._renewal = Renewal(self, segment)
                 return True
         return False
 
-    def _rewrite(self, index, old, dropped):
-        new = Segment(old.number, old.head)
-        gone = []
-        buffer = bytearray(len(self.buffer))
-        path = self._path(old.number, ".new")
-        self._open_source(old.number)
-        with self._open(path, "wb") as file:
-            new.size = self._write_frame(file, buffer, old.head, 0, _HEAD_BYTES)
-            self._read(0)
-            while True:
-                length = self._read(self._behind)
-                if length == 0:
-                    break
-                if length <= SLOT:
-                    continue
-                seq = self.loaded_seq()
-                if self.buffer[7]:
-                    if gone and gone[-1][1] == seq:
-                        gone[-1][1] = seq + 1
-                    else:
-                        gone.append([seq, seq + 1])
-                    continue
-                new.size += self._write_frame(file, buffer, self.buffer, 0, length)
-                new.first = seq if new.first < 0 else new.first
-                new.end = seq + 1
+    def _give_up_renewal(self):
+        renewal, self._renewal = self._renewal, None
+        if renewal is not None:
+            renewal.give_up()
+
+    def create(self, number, ending):
+        return self._open(self._path(number, ending), "wb")
+
+    def discard(self, file, number):
+        self._try(file.close)
+        self._try(self._files.remove, self._path(number, ".new"))
+
+    def replace(self, old, new):
+        """Put the closed file of `new` in the place of `old`'s, or nothing."""
         self._close_source()
         self._files.remove(self._path(old.number))
         self.used -= _blocks(old.size)
-        if new.first < 0:
-            self._files.remove(path)
+        index = self.segments.index(old)
+        if new is None:
+            self._files.remove(self._path(old.number, ".new"))
             self.segments.pop(index)
         else:
-            self._files.rename(path, self._path(old.number))
+            self._files.rename(self._path(old.number, ".new"), self._path(old.number))
             self.segments[index] = new
             self.used += _blocks(new.size)
         self.go_back()
-        for first, end in gone:
-            dropped(old.stream, first, end)
 
     # --- files ---
 
+    def read(self, number, offset):
+        """Read the frame at `offset` of a segment into `buffer`: bytes of what it holds, -1 for a bad one, 0 at the
+        end. `behind` says where the next one begins."""
+        if self._source_number != number:
+            self._open_source(number)
+        return self._read(offset)
+
+    def behind(self):
+        return self._behind
+
     def _read(self, offset):
-        """Read the frame at `offset` into `buffer`: bytes of what it holds, -1 for a bad one, 0 at the end."""
         count = self._fill(offset)
         at = 0
         while at < count and self.buffer[at] == 0:

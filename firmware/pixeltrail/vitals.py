@@ -59,10 +59,6 @@ class Vitals:
         if isinstance(battery_mv, int):
             self.numbers[wire.VITAL_BATTERY_MV] = battery_mv
 
-    def note_step(self, step_us):
-        if step_us > self.longest_step_us:
-            self.longest_step_us = step_us
-
     def collect(self, capture, link, announcer, errors):
         n = self.numbers
         if self._counts_heap:

@@ -249,7 +249,7 @@ def test_a_delta_interrupted_by_a_refresh_is_mixed_and_the_next_one_exact():
     slow_clock(rig)
     noise(display, 1)
     display.show()
-    rig.step(2)
+    rig.step(5)
     assert not rig.recorder.idle
     noise(display, 2)
     display.show()
@@ -265,7 +265,7 @@ def test_a_keyframe_interrupted_by_a_refresh_runs_to_its_end():
     slow_clock(rig)
     noise(display, 1)
     display.show()
-    rig.step(3)
+    rig.step(5)
     noise(display, 2)
     display.show()
     rig.settle()

@@ -64,7 +64,7 @@ class RingMachine(RuleBasedStateMachine):
     def send(self):
         at = self.outbox.next_to_send()
         assert self.slot(at) == self.kept[self.sent]
-        self.outbox.mark_sent()
+        self.outbox.mark_sent(at, self.outbox.length(at))
         self.sent += 1
 
     @rule()

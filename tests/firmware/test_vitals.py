@@ -16,8 +16,7 @@ def vitals_every(interval_ms):
 
 def test_numbers_are_kept_by_key():
     vitals = vitals_every(60_000)
-    vitals.note_step(300)
-    vitals.note_step(200)
+    vitals.longest_step_us = 300
     vitals.tell(-50, None)
     vitals.tell("strong", 3600)
     capture = SimpleNamespace(frames=1, skipped=2, refused=3, mixed=4)
