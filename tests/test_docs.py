@@ -126,6 +126,36 @@ def record(folder: Path) -> None:
     store.close()
 
 
+def record_app(folder: Path) -> None:
+    """A data folder with one device and one companion app."""
+    from pixeltrail_bridge.mobile.intake import Intake, IntakeSettings, Received
+    from pixeltrail_bridge.store.sqlite import SqliteStore
+
+    from tests.bridge.sinks.rows import NOW_MS
+
+    data = folder / "pixeltrail-data"
+    data.mkdir()
+    event = {"type": "track", "event": "Tapped", "anonymousId": "phone-1", "messageId": "m-1"}
+    store = SqliteStore(data / "pixeltrail.db")
+
+    def write(tx: Any) -> None:
+        tx.add_device("kitchen-01", b"{}", NOW_MS)
+        Intake(IntakeSettings()).take(tx, [Received(event, NOW_MS)])
+
+    store.commit_batch(write)
+    store.close()
+
+
+def with_app(command: str, word: str) -> Callable[[Path], None]:
+    """Runs a command over what an app left; `word` must be in what it prints."""
+
+    def run_it(folder: Path) -> None:
+        record_app(folder)
+        assert word in run(*shlex.split(command), cwd=folder)
+
+    return run_it
+
+
 def on_recordings(command: str, word: str, code: int = 0) -> Callable[[Path], None]:
     """Runs a command over recordings; `word` must be in what it prints."""
 
@@ -164,6 +194,10 @@ RUNS: dict[str, Callable[[Path], object]] = {
             'pixeltrail dlq purge --reason "bytes of JSON"': "gave up 1 events",
         }.items()
     },
+    "pixeltrail apps list": with_app("pixeltrail apps list", "phone-1"),
+    "pixeltrail apps pair phone-1 kitchen-01": with_app(
+        "pixeltrail apps pair phone-1 kitchen-01", "belongs to kitchen-01"
+    ),
     # Dead letters are something to be done.
     "pixeltrail doctor": on_recordings("pixeltrail doctor", "FAULT  dead letters", code=1),
     "pixeltrail doctor --json": on_recordings("pixeltrail doctor --json", '"level": "fault"', code=1),
@@ -285,3 +319,10 @@ def test_every_call_is_on_the_device_page() -> None:
     page = (ROOT / "docs" / "device.md").read_text()
     calls = [name for name, _ in inspect.getmembers(Recorder, callable) if not name.startswith("_")]
     assert [name for name in calls if f"{name}(" not in page and f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("block", [b for page, b in blocks("python") if page.name == "mobile-bridge.md"])
+def test_code_of_the_page_about_apps_runs(block: str, tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(block)
+    run(sys.executable, str(script), cwd=tmp_path)

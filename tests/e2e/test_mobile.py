@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import subprocess
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -29,14 +32,10 @@ Event = dict[str, Any]
 class App:
     """The bridge with its mobile side on; `url` is what an app is told."""
 
-    def __init__(self, world: World, url: str) -> None:
-        self.world, self.url = world, url
+    def __init__(self, world: World, url: str, page_port: int) -> None:
+        self.world, self.url, self.page_port = world, url, page_port
 
     def post(self, path: str, content: Any, key: str = KEY) -> int:
-        import base64
-        import urllib.error
-        import urllib.request
-
         token = base64.b64encode(f"{key}:".encode()).decode()
         headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -66,11 +65,11 @@ class App:
 def app_world(folder: Path, **mobile: Any) -> Iterator[App]:
     folder.mkdir(exist_ok=True)
     (folder / "key").write_text(KEY + "\n")
-    port = services.free_port()
+    port, page_port = services.free_port(), services.free_port()
     settings = {"enabled": True, "port": port, "write_key_file": str(folder / "key"), "sample_rate": 1.0}
-    with rig(folder, {"mobile": settings | mobile}) as world:
+    with rig(folder, {"mobile": settings | mobile, "web": {"enabled": True, "port": page_port}}) as world:
         world.bridge.wait_until(lambda: "Apps:" in world.bridge.log, "apps may post")
-        yield App(world, f"http://{services.LOOPBACK}:{port}")
+        yield App(world, f"http://{services.LOOPBACK}:{port}", page_port)
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +157,18 @@ def test_a_token_on_the_display_pairs_an_app(app: App) -> None:
     for joined in app.events(["token-1", "token-2"]):
         assert joined["context"]["device"]["id"] == DEVICE
         assert session_in(joined) == session_of(app)
+
+
+def test_the_device_s_timeline_shows_what_the_app_did(app: App) -> None:
+    assert app.post("/v1/track", {"event": "Seen", "anonymousId": DEVICE, "messageId": "seen-1"}) == 200
+    app.events(["seen-1"])
+    session_id = session_of(app)
+    address = (
+        f"http://{services.LOOPBACK}:{app.page_port}/api/sessions/{DEVICE}/{session_id}/events?limit=500"
+    )
+    with urllib.request.urlopen(address) as answer:
+        shown = json.load(answer)["events"]
+    assert "seen-1" in [event["message_id"] for event in shown]
 
 
 def test_the_published_destination_sees_one_device_and_one_session(app: App) -> None:
