@@ -69,6 +69,8 @@ def _findings(settings: Config, offline: bool, samples: list[dict[str, Any]] | N
         yield _writable("jsonl.path", settings.jsonl.path.parent, "jsonl.path")
     if settings.web.enabled:
         yield from _page(settings)
+    if settings.mobile.enabled:
+        yield from _mobile(settings)
 
 
 def _data_folder(folder: Path) -> Finding:
@@ -233,3 +235,19 @@ def _page(settings: Config) -> Iterator[Finding]:
     yield _free(web.host, web.port, "page", "web.port")
     if not is_loopback(web.host):
         yield True, "page", f"note: it has no login, so all who reach {web.host}:{web.port} see every device"
+
+
+def _mobile(settings: Config) -> Iterator[Finding]:
+    from ..app.mobile import api_settings, intake_settings
+    from ..web.guard import is_loopback
+
+    mobile = settings.mobile
+    try:
+        api_settings(settings)
+        intake_settings(settings)
+    except ConfigError as error:
+        yield False, "apps", str(error)
+        return
+    yield _free(mobile.host, mobile.port, "apps", "mobile.port")
+    if not is_loopback(mobile.host) and not mobile.proxies:
+        yield True, "apps", "note: the key and the events travel in the clear; put a proxy with TLS in front"

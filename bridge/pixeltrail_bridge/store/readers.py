@@ -37,7 +37,7 @@ _DEVICES = """
 SELECT d.device_id, d.first_seen_ms, d.last_seen_ms, d.is_online, d.state, s.stream, s.state,
        (SELECT count(*) FROM sessions WHERE device = d.no)
 FROM devices d LEFT JOIN streams s ON s.no = (SELECT max(no) FROM streams WHERE device = d.no)
-ORDER BY d.device_id
+WHERE NOT EXISTS (SELECT 1 FROM apps a WHERE a.device = d.no) ORDER BY d.device_id
 """
 _SESSIONS = """
 SELECT d.device_id, s.session_id, s.number, s.boot, s.stream, s.start_ms, s.last_ms, s.end_ms, s.sampled,

@@ -120,3 +120,27 @@ def test_doctor_says_that_all_is_well(tmp_path: Path) -> None:
     (finding,) = diagnosis.check_apps(store)
     store.close()
     assert (finding.level, finding.text) == ("ok", "all 1 events have a device ID and a session")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ([], "mobile.write_key_file"),
+        (["mobile.write_key_file=key", "mobile.block_ips=somewhere"], "mobile.block_ips"),
+        (["mobile.write_key_file=key"], "any free port"),
+        (["mobile.write_key_file=key", "mobile.host=0.0.0.0"], "TLS"),
+    ],
+)
+def test_check_looks_at_what_apps_need(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    settings: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "key").write_text("app-key\n")
+    given = ["mobile.enabled=true", "mobile.port=0", "mqtt.port=0", "web.port=0", *settings]
+    run(["check", "--offline", *(word for one in given for word in ("--set", one))])
+    found = [line for line in capsys.readouterr().out.splitlines() if "apps:" in line]
+    assert words in "\n".join(found)

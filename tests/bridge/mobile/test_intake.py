@@ -285,3 +285,9 @@ EVENTS = st.dictionaries(
 def test_no_event_breaks_the_store(store: SqlStore, events: list[dict[str, Any]]) -> None:
     taken = take(store, *events)
     assert taken.added + taken.known + taken.refused >= len(events)
+
+
+def test_apps_are_no_devices(store: SqlStore) -> None:
+    add_device(store)
+    take(store, event(1))
+    assert [row.device_id for row in store.devices()] == [DEVICE]
