@@ -6,6 +6,7 @@ every row in whole bytes. Names and layouts are those of MicroPython's framebuf.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -80,9 +81,24 @@ def to_rgb(
     picture: bytes | bytearray, format: PixelFormat, width: int, height: int, palette: bytes | None = None
 ) -> NDArray[np.uint8]:
     """The picture as (height, width, 3) of R, G, B. A palette maps indices; one past its end is black."""
+    return _colours(to_values(picture, format, width, height), format, palette)
+
+
+@functools.lru_cache(16)
+def rgba_table(format: PixelFormat, palette: bytes | None = None) -> NDArray[np.uint32]:
+    """R, G, B, A (255) of each pixel value, as the bytes of one number each."""
     import numpy as np
 
-    values = to_values(picture, format, width, height)
+    values = np.arange(1 << _BITS[format], dtype=np.uint16)[None, :]
+    rgba = np.full((1, values.size, 4), 255, np.uint8)
+    rgba[:, :, :3] = _colours(values, format, palette)
+    table: NDArray[np.uint32] = rgba.view(np.uint32).reshape(-1)
+    return table
+
+
+def _colours(values: NDArray[np.uint16], format: PixelFormat, palette: bytes | None) -> NDArray[np.uint8]:
+    import numpy as np
+
     if format in (PixelFormat.RGB565, PixelFormat.RGB565S):
         return _rgb565(values)
     if palette is not None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..replay import marks
+from ..replay import formats, marks
 from ..replay.canvas import Canvas
 from ..replay.timeline import Moment
 from ..wire.messages import Gap, Touch
 from .live import Hub
 
-_OPAQUE: Final = 255
 _TOLD: Final = ("key", "log", "vitals", "masks", "opt_out", marks.GAP)  # beside the picture, as they come
 
 
@@ -41,20 +40,18 @@ class Feed:
             self._hub.lose(device_id, is_error=False)
 
     def _show(self, device_id: str, canvas: Canvas, moment: Moment) -> None:
-        import numpy as np
-
         assert moment.shown is not None
-        rgb = canvas.rgb()
+        display = canvas.display
+        values = formats.to_values(canvas.picture, display.format, display.width, display.height)
+        table = formats.rgba_table(display.format, display.palette)
 
         def rgba(x: int, y: int, w: int, h: int) -> bytes:
-            part = rgb[y : y + h, x : x + w]
-            alpha = np.full((*part.shape[:2], 1), _OPAQUE, np.uint8)
-            return np.concatenate([part, alpha], axis=2).tobytes()
+            return table[values[y : y + h, x : x + w]].tobytes()
 
         self._hub.show(
             device_id,
-            rgb.shape[1],
-            rgb.shape[0],
+            display.width,
+            display.height,
             moment.shown.rectangles,
             rgba,
             is_keyframe=moment.shown.is_keyframe,

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..replay import formats
 from ..replay.canvas import Rectangle
 from ..replay.recording import Picture, Recording
 from .answers import Refused, answering, number, session_of, takes_gzip
@@ -140,19 +141,11 @@ def _encode(picture: Picture, before: Picture | None) -> bytes:
     flags |= WHOLE if areas == [(0, 0, width, height)] else 0
     parts = [HEAD.pack(min(picture.at_ms, 0xFFFFFFFF), flags, width, height, len(areas))]
     if areas:
-        rgba = _rgba(picture)
+        values = formats.to_values(picture.pixels, display.format, width, height)
+        table = formats.rgba_table(display.format, display.palette)
         for x, y, w, h in areas:
-            parts += (BLOCK.pack(x, y, w, h), rgba[y : y + h, x : x + w].tobytes())
+            parts += (BLOCK.pack(x, y, w, h), table[values[y : y + h, x : x + w]].tobytes())
     return b"".join(parts)
-
-
-def _rgba(picture: Picture) -> NDArray[np.uint8]:
-    import numpy as np
-
-    rgb = picture.rgb()
-    rgba = np.full((*rgb.shape[:2], 4), 255, np.uint8)
-    rgba[:, :, :3] = rgb
-    return rgba
 
 
 def _few(areas: list[Rectangle]) -> list[Rectangle]:

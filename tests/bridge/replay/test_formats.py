@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from pixeltrail_bridge.replay import formats
 from pixeltrail_bridge.wire.messages import PixelFormat as F
@@ -69,3 +70,16 @@ def test_masks_keep_the_bits_of_pixels(format: F) -> None:
             assert not formats.to_values(unused, format, width, height).any()
             used = bytes(~byte & 255 for byte in unused)
             assert formats.to_values(used, format, width, height).all()
+
+
+@pytest.mark.parametrize("palette", [None, bytes(range(60))])
+@pytest.mark.parametrize("format", list(F))
+def test_the_table_gives_the_same_colours(format: F, palette: bytes | None) -> None:
+    width, height = 37, 21
+    picture = np.random.default_rng(3).integers(
+        0, 256, formats.picture_bytes(format, width, height), np.uint8
+    )
+    values = formats.to_values(picture.tobytes(), format, width, height)
+    rgba = formats.rgba_table(format, palette)[values].view(np.uint8).reshape(height, width, 4)
+    assert (rgba[:, :, :3] == formats.to_rgb(picture.tobytes(), format, width, height, palette)).all()
+    assert (rgba[:, :, 3] == 255).all()
