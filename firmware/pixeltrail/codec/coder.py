@@ -45,12 +45,15 @@ _IS_NOISE = const(42)
 SPENT = const(43)
 PIXELS = const(44)
 _HAS_OPS = const(45)
-_IS_SCARCE = const(46)
 HAS_TORN = const(47)
-_NUMBERS = const(48)
+HAS_MASKS = const(48)
+_NUMBERS = const(49)
 
 # What a head says.
-_END, _COPY, _REFERENCE, _RECTANGLE, _RAW = const(0), const(1), const(2), const(3), const(4)
+_COPY = const(1)
+_REFERENCE = const(2)
+_RECTANGLE = const(3)
+_RAW = const(4)
 
 # A decision takes at most 10.5 bits. An operation's head has at most 62, a rectangle's 42; between two chances to stop
 # lie 31 bytes and then at most 57, or 16 pixels of mono; the end of a part takes one decision and 4 bytes.
@@ -71,7 +74,6 @@ _LEAST_NOISE = const(
 _MOST_NOISE = const(1 << 14)
 _FOR_GOOD = const(1 << 24)
 NO_LIMIT = const(1 << 16)
-_LEAST_EFFORT = const(64)  # room for the head of a rectangle and some pixels
 
 
 class Coder:
@@ -138,36 +140,20 @@ class Coder:
         self._noise_bytes = self._noise_beside = self._noise_column = 0
         self._calm()
 
-    def job(self, area, strips, dirty, references):
+    def job(self, area, strips, dirty, references, moves):
         """What kernels/drive.py works with, in the order it says."""
         rows = memoryview(self._space)[272:]
         job = [self.numbers, self._space, area, rows, strips.aimed, dirty.bits, dirty.rect, references.arrays]
-        job += (self._buffer, b"", self._table, self._states, strips.table, strips.check, strips.factor)
-        job += (
-            strips.mask,
-            head.code,
-            self._code,
-            references.match,
-            references.put,
-            dirty.kernel,
-            dirty.shape,
-        )
+        job += (self._buffer, b"", self._table, self._states)
+        job += (strips.table, strips.check, strips.factor, strips.mask)
+        job += (head.code, self._code, references.match, references.put)
+        job += (dirty.kernel, dirty.shape, moves.found, moves.numbers)
         return job
 
     def open(self, out, start, end):
         """Begin a part in out[start:end]."""
-        numbers = self.numbers
-        numbers[0] = 0
-        numbers[1] = 0x3FFFFFFF
-        numbers[2] = start
-        numbers[10] = start
-        numbers[22] = max(0, min(end - _STOP_BYTES, start + max(self.effort, _LEAST_EFFORT)))
-        numbers[_ROOM_END] = end
-        numbers[SPENT] = 0
-        numbers[_HAS_OPS] = 0
-        numbers[_IS_SCARCE] = 1 if self.effort < NO_LIMIT else 0
         self._out = out
-        numbers[28] = 0
+        head.open(self.numbers, start, end, self.effort)
 
     def room(self):
         """Bytes certainly left, with the end of the part set aside."""
@@ -220,8 +206,7 @@ class Coder:
         """End the part; return its length, 0 if it holds nothing."""
         if not self.numbers[_HAS_OPS]:
             return 0
-        self._head(_END)
-        return head.flush(0, 0, self._out, self.numbers) - self.numbers[10]
+        return head.close(0, 0, self._out, self._table, self._states, self.numbers)
 
     def columns_that_fit(self, column, row):
         """How many strips of one row fit into what is left of the part, whatever they show."""

@@ -21,7 +21,7 @@ row of zeros. Nothing reads them in the buffer, so nothing that leaves the devic
 from micropython import const
 
 from .area import COLUMN, COLUMNS, ROW, ROWS, Area
-from .coder import BUDGET, HAS_TORN, IS_EMPTY, PAYLOAD_TYPE, PIXELS, SPENT, Coder
+from .coder import BUDGET, HAS_MASKS, HAS_TORN, IS_EMPTY, PAYLOAD_TYPE, PIXELS, SPENT, Coder
 from .fnv import Fnv
 from .masked import Masked
 from .moves import Moves
@@ -45,7 +45,9 @@ _MAX_SIDE = const(1024)
 _NEXT = const(1)
 _NOISE = const(2)
 _FULL = const(3)
+_NO_MOVE = const(4)
 _OUT = const(9)  # in its list
+_FOUND = const(4)  # of the dirty map's rectangle: there is one
 _ROWS_DONE = const(7)  # of the numbers
 
 
@@ -87,6 +89,7 @@ class Encoder:
         self._strips = Strips(buffer, rows, pitch, row_bytes, strip_bytes)
         self._cols = self._strips.cols
         self._dirty = DirtyMap(self._cols, rows, pages)
+        self._rect = self._dirty.rect
         self._torn = bytearray(self._strips.map_bytes)
         edge = _edge_mask(format, width * bits & 7)
         foot = (1 << (height & 7)) - 1 if pages and height & 7 else 255
@@ -108,11 +111,11 @@ class Encoder:
         self._numbers = self._coder.numbers
         self._is_narrow = False  # a row did not fit: split rectangles into columns
         self.exact = True
-        self._job = self._coder.job(self._area.q, self._strips, self._dirty, self._references)
+        self._job = self._coder.job(self._area.q, self._strips, self._dirty, self._references, self._moves)
 
     def refresh(self):
         """Hash the whole buffer. Returns how many strips have to be sent anew, 0 when nothing changed."""
-        if not (self._dirty.found or self._numbers[HAS_TORN]):
+        if not (self._rect[_FOUND] or self._numbers[HAS_TORN]):
             self._moves.begin()
             changed = self._strips.refresh_telling(self._dirty.bits, self._moves)
         else:
@@ -156,20 +159,21 @@ class Encoder:
         self._strips.see(masked, self._dirty.bits)
         self._fill = fill
         self._masked = masked
+        self._numbers[HAS_MASKS] = 1 if masked else 0
         self._is_fill = False
         self._dirty.seek()
 
     @property
     def dirty(self):
         """True while a strip is to be sent. Strips torn by the app count from the next refresh on."""
-        return self._dirty.found
+        return self._rect[_FOUND] > 0
 
     @property
     def finished(self):
         """True when all of this frame is coded."""
         if self._is_key:
             return self._row >= self._rows
-        return not self._dirty.found
+        return not self._rect[_FOUND]
 
     def begin(self, key):
         """Start a frame. There must have been a refresh."""
@@ -190,21 +194,29 @@ class Encoder:
         0: nothing is left, or not enough room. A part may bring no whole row; from then on this frame's rectangles are
         split into columns. While `end - start` is small against what earlier calls offered, 0 asks for more, once.
         """
-        room = end - start
+        self._offer(end - start)
+        self._numbers[BUDGET] = budget_px
+        self._numbers[IS_EMPTY] = 1
+        self._job[_OUT] = out
+        self._coder.open(out, start, end)
+        return self._encode()
+
+    def _offer(self, room):
         if room > self._largest_room:
             self._largest_room = room
         self._may_split = self._starved or room * 4 >= self._largest_room * 3
+
+    def _encode(self):
+        if not (self._is_key or self._is_narrow):
+            self._send_delta()
         numbers = self._numbers
-        numbers[BUDGET] = budget_px
-        numbers[IS_EMPTY] = 1
-        self._coder.open(out, start, end)
-        if not self._is_key:
-            self._send_delta(out)
-        while numbers[BUDGET] and not self.finished:
+        while numbers[BUDGET] and (self._row < self._rows if self._is_key else self._rect[_FOUND]):
             self._next_rectangle()
         size = self._coder.close()
-        self._starved = size == 0 and not self.finished
-        if size and numbers[IS_EMPTY] and self._may_split:
+        self._starved = False
+        if not size:
+            self._starved = not self.finished
+        elif numbers[IS_EMPTY] and self._may_split:
             self._is_narrow = True
         return size
 
@@ -220,45 +232,26 @@ class Encoder:
         """Write the checksum of what the keyframe coded, 4 bytes, little-endian."""
         self._fnv.write_into(out, start)
 
-    def _send_delta(self, out):
+    def _send_delta(self):
         """The part of a delta, as far as nothing is in the way."""
-        if self._moves.count:
-            self._send_moves()
-        if self._masked is not None:
-            return
         numbers = self._numbers
-        job = self._job
-        job[_OUT] = out
         why = _NEXT
-        while why and not self._is_narrow:
-            why = drive.run(job, numbers)
+        while why:
+            why = drive.run(self._job, numbers)
             if why == _NOISE:
                 self._coder.notice_noise(numbers[_ROWS_DONE])
             elif why == _FULL:
                 numbers[BUDGET] = 0
+            elif why == _NO_MOVE:
+                self._give_up_moves()
             elif why:
                 self._next_rectangle()
 
-    # --- moves ---
-
-    def _send_moves(self):
-        """Put as many as fit into the first part; strips of the others are still dirty, and follow as pixels."""
-        moves = self._moves
-        number = 0
-        while number < moves.count and self._copy(moves.aim(number, self._area)):
-            self._dirty.settle(self._area.q)
-            number += 1
-        if number:
-            self._numbers[IS_EMPTY] = 0
-            self._dirty.seek()
-        elif not self._may_split:
+    def _give_up_moves(self):
+        if self._may_split:
+            self._moves.drop()
+        else:
             self._numbers[BUDGET] = 0  # ask for more room
-            return
-        moves.drop()
-
-    def _copy(self, dy):
-        q = self._area.q
-        return self._coder.copy(q[COLUMN], q[COLUMNS], q[ROW], q[ROWS], dy)
 
     # --- rectangles ---
 

@@ -24,53 +24,65 @@ _FIELDS = const(5)
 _LEAST_ROWS = const(8)  # changed rows: a copy takes 4 to 7 bytes, as pixels of some rows do
 _LEAST_PAGES = const(4)
 _FURTHEST = const(64)
-_STEPS = const(8192)  # rows looked at in one refresh: bounds it to some 130,000 instructions
+# A changed strip is marked for as many instructions as a row is looked at, and both must fit the time of a refresh.
+_STEPS = const(2_600)
+_LEAST_STEPS = const(256)
 
 _COLUMN = const(0)
 _DY = const(3)
 _LEFT = const(4)
 _COUNT = const(5)
 _LEAST = const(7)
+_FAR = const(8)
 
 
 class Moves:
-    """movable_rows: all but a last page that is not 8 px high. strip_rows: pixels that a strip is high."""
+    """movable_rows: all but a last page that is not 8 px high. strip_rows: pixels that a strip is high.
+
+    found and numbers are for kernels/drive.py.
+    """
 
     def __init__(self, strips, movable_rows, strip_rows):
         rows = strips.rows
         least = _LEAST_PAGES if strip_rows > 1 else _LEAST_ROWS
         self._table = strips.table
-        self._list = array("H", bytes(2 * _FIELDS * _MOST))
+        self._columns = strips.cols
+        self._is_first = True
+        self.found = array("H", bytes(2 * _FIELDS * _MOST))
         limits = (_MOST, least, _FURTHEST, strips.cols * rows)
-        self._q = array("i", (0, rows, movable_rows, 0, 0, 0) + limits)
+        self.numbers = array("i", (0, rows, movable_rows, 0, 0, 0) + limits)
 
     def drop(self):
-        self._q[_COUNT] = 0
+        self.numbers[_COUNT] = 0
 
     def begin(self):
         """A refresh begins."""
-        self._q[_COUNT] = 0
-        self._q[_LEFT] = _STEPS
+        self.numbers[_COUNT] = 0
+        self.numbers[_LEFT] = _STEPS
+        self._is_first = True
 
     def hint(self, dy):
         """The next thing to try: a row shows what the one `dy` rows below it showed."""
-        self._q[_DY] = dy
+        self.numbers[_DY] = dy
 
     def search(self, column, dirty):
-        """Look at a column whose changed strips have just been marked, while the table has their old hashes."""
-        q = self._q
-        if q[_LEFT] > 0:
-            q[_COLUMN] = column
-            if kernel.complete(self._table, dirty, q) >= q[_LEAST]:
-                kernel.search(self._table, dirty, self._list, q)
+        """Look at a column whose changed strips have just been marked, while the table has their old hashes.
+
+        Returns False when no other column needs to be looked at.
+        """
+        q = self.numbers
+        q[_COLUMN] = column
+        changed = kernel.complete(self._table, dirty, q)
+        if self._is_first:  # the others may have changed as much
+            self._is_first = False
+            q[_LEFT] = max(_LEAST_STEPS, _STEPS - changed * self._columns)
+        if changed >= q[_LEAST]:
+            q[_FAR] = 0  # what moved beside it first
+            if not (q[_COUNT] and kernel.search(self._table, dirty, self.found, q)) and q[_LEFT] > 0:
+                q[_FAR] = _FURTHEST
+                kernel.search(self._table, dirty, self.found, q)
+        return q[_LEFT] > 0
 
     @property
     def count(self):
-        return self._q[_COUNT]
-
-    def aim(self, number, area):
-        """Aim an area (area.py) at a move's rows; return how far below they were, negative when above."""
-        m = self._list
-        i = _FIELDS * number
-        area.aim(m[i], m[i + 1], m[i + 2], m[i + 3])
-        return m[i + 4] - m[i + 2]
+        return self.numbers[_COUNT]

@@ -17,7 +17,7 @@ _BLOCK_ROWS = 8
 class DirtyMap:
     """`column`, `columns`, `row` and `rows` are those of the rectangle that was found last, in strips.
 
-    bits, shape, rect and kernel are for kernels/drive.py: rect[4] is 1 when a rectangle was found.
+    bits, shape, rect and kernel are for kernels/drive.py: rect[4] is 1 when there is one.
     """
 
     def __init__(self, cols, rows, pages):
@@ -30,10 +30,6 @@ class DirtyMap:
         self.kernel = bits.settle
         self._elsewhere = array("H", (0, 0, 0, 0, 0))
         self._nothing = array("i", (0 for _ in range(AREA)))
-
-    @property
-    def found(self):
-        return self.rect[4] > 0
 
     def seek(self):
         """Find the topmost rectangle."""

@@ -70,9 +70,12 @@ class Strips:
         whole[0] = 0
         found = changed = self._go_on(dirty)
         while found:
-            moves.search(whole[0] - 1, dirty)
+            if not moves.search(whole[0] - 1, dirty):
+                whole[_DO] = _STORE
             found = self._go_on(dirty)
             changed += found
+            if whole[_DO] == _STORE:
+                break
         whole[_DO] = _STORE
         return changed
 

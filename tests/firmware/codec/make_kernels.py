@@ -62,8 +62,12 @@ def scan(p: {ptr}, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
     step = q[6]
     last = q[7]
     end = q[9]
+    keep = q[10] & 1
     base = int(p)
     table = int(s)
+    old = table + (end + 1) * rows * 4
+    height = (rows + 7) >> 3
+    marks = 0
     n = 0
     r = 0
     tail = 0
@@ -76,14 +80,15 @@ def scan(p: {ptr}, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
         while int(s) ^ block:
 {clean}            s = ptr32(int(s) + {step})
         r = stop - ((tail - int(s)) >> 2)
+        marks = int(d) + c * height
         p = {ptr}(base + (last if c == end else c * step) + r * pitch)
         while r < stop:
             h = {hash}
             if h ^ s[0]:
-                if q[10]:
-                    ptr32(table + (end + 1) * rows * 4)[r] = s[0]
+                if keep:
+                    ptr32(old)[r] = s[0]
                     s[0] = int(h)
-                d[c * ((rows + 7) >> 3) + (r >> 3)] |= 1 << (r & 7)
+                ptr8(marks)[r >> 3] |= 1 << (r & 7)
                 n += 1
             p = {ptr}(int(p) + pitch)
             s = ptr32(int(s) + 4)

@@ -18,19 +18,14 @@ class Screen:
         self.strips = Strips(self.buffer, ROWS, PITCH, PITCH, STRIP)
         self.moves = Moves(self.strips, movable, 1)
         self.dirty = bytearray(self.strips.map_bytes)
-        self.aimed: tuple[int, ...] = ()
         self.refresh()
 
     def refresh(self) -> list[tuple[int, ...]]:
         self.dirty[:] = bytes(len(self.dirty))
         self.moves.begin()
         self.strips.refresh_telling(self.dirty, self.moves)
-        return [
-            (*self.aimed, dy) for dy in (self.moves.aim(number, self) for number in range(self.moves.count))
-        ]
-
-    def aim(self, *area: int) -> None:
-        self.aimed = area
+        found = [tuple(self.moves.found[5 * i : 5 * i + 5]) for i in range(self.moves.count)]
+        return [(*place, source - place[2]) for *place, source in found]
 
     def scroll(self, column: int, columns: int, top: int, end: int, dy: int) -> None:
         """Rows top to end show what was dy rows below them."""

@@ -30,7 +30,7 @@ def clear(p: ptr8, n: int):
 def code(rng: int, c: int, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws: ptr16) -> int:
     """Code the head of an operation; return the new end of `out`. Contexts are in the order of coded.py on the host.
 
-    st: [3] what: 0 end, 1 copy, 2 reference, 3 rectangle, 4 raw rectangle; [4] strip, [5] strips, [6] row, [7] rows,
+    st: [3] what: 1 copy, 2 reference, 3 rectangle, 4 raw rectangle; [4] strip, [5] strips, [6] row, [7] rows,
     [8] of a copy |dy| << 1 | (dy < 0), of a reference how long ago; [9] of a reference same place, of a rectangle known
     above.
     Of the display: [24] first context of heads, [25] bits of a strip, [26] bits of a row, [31] pixels of a strip, [32]
@@ -51,9 +51,7 @@ def code(rng: int, c: int, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws: ptr16) 
     j = 0
     m = 0
     ws[0] = base | 1
-    if kind == 0:
-        ws[0] = base
-    elif kind == 1:
+    if kind == 1:
         ws[1] = base + 3
         place = 15
         t = base + 20
@@ -220,15 +218,60 @@ def code(rng: int, c: int, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws: ptr16) 
 
 
 @micropython.viper
-def flush(k: int, low: int, out: ptr8, st: ptr32) -> int:
-    """Write what tells the code from all others; drop up to 3 zero bytes at the end; return the end of `out`.
+def open(st: ptr32, start: int, end: int, effort: int):
+    """Begin a part in `out` from start to end, whose pixels end soon after so many bytes. Sets [0], [1], [2], [10],
+    [22], [28] and what drive.py says of [41], [43], [45] and [46].
+    """
+    st[0] = 0
+    st[1] = 0x3FFFFFFF
+    st[2] = start
+    st[10] = start
+    st[28] = 0
+    st[41] = end
+    st[43] = 0
+    st[45] = 0
+    st[46] = 0
+    if effort < 0x10000:
+        st[46] = 1
+        if effort < 64:
+            effort = 64  # room for the head of a rectangle and some pixels
+    end -= 98
+    if end > start + effort:
+        end = start + effort
+    if end < 0:
+        end = 0
+    st[22] = end
 
-    A decoder reads zeros after the end. st[10] is the part's first byte, which is never dropped.
+
+@micropython.viper
+def close(k: int, low: int, out: ptr8, T: ptr32, pr: ptr8, st: ptr32) -> int:
+    """Code that no operation follows, and write what tells the code from all others; drop up to 3 zero bytes at the
+    end; return the bytes of the part.
+
+    A decoder reads zeros after the end. The part's first byte is never dropped.
     """
     low = st[0]
     k = st[2]
     rng = st[1]
+    c = st[24]
     j = 0
+    while not rng >> 22:
+        if low >> 30:
+            low &= 0x3FFFFFFF
+            j = k - 1
+            while out[j] == 255:
+                out[j] = 0
+                j -= 1
+            out[j] += 1
+        out[k] = low >> 22
+        k += 1
+        low = (low & 0x3FFFFF) << 8
+        rng <<= 8
+    t = T[pr[c]]
+    m = (rng >> 12) * (t >> 16)
+    low += m
+    rng -= m
+    pr[c] = t >> 8
     while not rng >> 22:
         if low >> 30:
             low &= 0x3FFFFFFF
@@ -268,7 +311,7 @@ def flush(k: int, low: int, out: ptr8, st: ptr32) -> int:
             if not out[k - 1]:
                 k -= 1
         j -= 1
-    return k
+    return k - st[10]
 
 
 @micropython.viper

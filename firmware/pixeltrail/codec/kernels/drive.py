@@ -12,13 +12,16 @@ import micropython
 
 @micropython.viper
 def run(job, st: ptr32) -> int:
-    """Name or code rectangles of a delta until none is left or the budget is spent: 0. Else what encoder.py must do:
-    1 the next one, 2 notice that the last one was noise, 3 end the part.
+    """Code moves, then name or code rectangles of a delta until none is left or the budget is spent: 0. Else what
+    encoder.py must do: 1 the next rectangle, 2 notice that the last one was noise, 3 end the part, 4 no move fits.
+
+    Moves that do not fit are forgotten: their strips are still dirty, and follow as pixels.
 
     job: what coder.py lists there. st: the numbers of the cx kernels (cxhead.in), and of coder.py: [10] first byte of
     the part, [38] pixels left of the budget, [39] 1 while the part shows nothing, [40] pixels of a strip, [41] end of
     `out`, [42] 1 while noise is expected, [43] bytes of pixels in this part, [44] pixels since the last reset, [45] 1
-    when the part has an operation, [46] 1 when bytes of pixels are scarce, [47] 1 when a strip was torn.
+    when the part has an operation, [46] 1 when bytes of pixels are scarce, [47] 1 when a strip was torn, [48] 1 when
+    anything is masked: then only moves are coded here.
     """
     numbers = job[0]
     space = job[1]
@@ -42,6 +45,8 @@ def run(job, st: ptr32) -> int:
     put_reference = job[19]
     settle = job[20]
     shape = job[21]
+    v = ptr16(job[22])
+    o = ptr32(job[23])
     a = ptr32(area)
     w = ptr32(window)
     d = ptr8(dirty)
@@ -57,6 +62,37 @@ def run(job, st: ptr32) -> int:
     i = 0
     y = 0
     above = 0
+    if o[5]:
+        n = o[5] * 5
+        while i < n:
+            if st[41] - st[2] < 92:
+                break
+            st[3] = 1
+            st[4] = v[i]
+            st[5] = v[i + 1]
+            st[6] = v[i + 2]
+            st[7] = v[i + 3]
+            y = v[i + 4] - v[i + 2]
+            st[8] = y << 1
+            if y < 0:
+                st[8] = 1 - (y << 1)
+            head(0, 0, out, table, states, numbers, space)
+            a[8] = v[i + 3]
+            a[9] = v[i]
+            a[10] = v[i + 1]
+            a[11] = v[i + 2]
+            settle(dirty, 0, rect, shape, area)
+            i += 5
+        if not i:
+            return 4
+        o[5] = 0
+        st[39] = 0
+        st[45] = 1
+        a[8] = 0
+        a[11] = 0
+        settle(dirty, 0, rect, shape, area)
+    if st[48]:
+        return 0
     while True:
         if not r[4]:
             return 0

@@ -19,8 +19,12 @@ def scan(p: ptr16, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
     step = q[6]
     last = q[7]
     end = q[9]
+    keep = q[10] & 1
     base = int(p)
     table = int(s)
+    old = table + (end + 1) * rows * 4
+    height = (rows + 7) >> 3
+    marks = 0
     n = 0
     r = 0
     tail = 0
@@ -39,14 +43,15 @@ def scan(p: ptr16, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
             p = ptr16(int(p) + pitch)
             s = ptr32(int(s) + 8)
         r = stop - ((tail - int(s)) >> 2)
+        marks = int(d) + c * height
         p = ptr16(base + (last if c == end else c * step) + r * pitch)
         while r < stop:
             h = ((((((((((h := ((((((((((h := ((((((((((h := ((((((((uint(p[0]) ^ k) * k + p[1]) * k + p[2]) * k + p[3]) * k + p[4]) * k + p[5]) * k + p[6]) * k + p[7])) >> 13 ^ h) * k + p[8]) * k + p[9]) * k + p[10]) * k + p[11]) * k + p[12]) * k + p[13]) * k + p[14]) * k + p[15])) >> 13 ^ h) * k + p[16]) * k + p[17]) * k + p[18]) * k + p[19]) * k + p[20]) * k + p[21]) * k + p[22]) * k + p[23])) >> 13 ^ h) * k + p[24]) * k + p[25]) * k + p[26]) * k + p[27]) * k + p[28]) * k + p[29]) * k + p[30]) * k + p[31])
             if h ^ s[0]:
-                if q[10]:
-                    ptr32(table + (end + 1) * rows * 4)[r] = s[0]
+                if keep:
+                    ptr32(old)[r] = s[0]
                     s[0] = int(h)
-                d[c * ((rows + 7) >> 3) + (r >> 3)] |= 1 << (r & 7)
+                ptr8(marks)[r >> 3] |= 1 << (r & 7)
                 n += 1
             p = ptr16(int(p) + pitch)
             s = ptr32(int(s) + 4)

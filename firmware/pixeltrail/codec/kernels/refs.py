@@ -17,7 +17,7 @@ import micropython
 
 
 @micropython.viper
-def find(a: int, b: int, arrays) -> int:
+def find(i: int, size: int, arrays) -> int:
     """Find the rectangle: the newest entry at the same place, else the newest of all.
 
     Returns twice how many entries back it is, 1 being the newest, plus 1 if at the same place; 0: nowhere. Where only
@@ -35,7 +35,8 @@ def find(a: int, b: int, arrays) -> int:
     rows = q[3]
     stride = q[6]
     high = size >> 8
-    i = 0
+    a = 0
+    b = 0
     j = 0
     k = 0
     c = 0
@@ -45,15 +46,17 @@ def find(a: int, b: int, arrays) -> int:
     while True:
         lower = 0
         best = 0
-        i = 0
-        while i < n:
-            if not p[i] >> 8 ^ high:
+        i = n
+        while i:
+            i -= 3
+            c = p[i]
+            if not (c ^ size) >> 8:
                 if not p[i + 2] ^ rows:
                     best = 1
-                elif not (p[i] ^ size) | (p[i + 1] ^ y):
-                    if p[i + 2] < rows and p[i + 2] > lower:
-                        lower = p[i + 2]
-            i += 3
+                elif not (c ^ size) | (p[i + 1] ^ y):
+                    if p[i + 2] < rows:
+                        if p[i + 2] > lower:
+                            lower = p[i + 2]
         if best:
             a = q[1] * 0x1003F + rows
             if q[0] + q[1] > q[11]:

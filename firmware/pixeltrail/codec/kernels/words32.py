@@ -19,8 +19,12 @@ def scan(p: ptr32, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
     step = q[6]
     last = q[7]
     end = q[9]
+    keep = q[10] & 1
     base = int(p)
     table = int(s)
+    old = table + (end + 1) * rows * 4
+    height = (rows + 7) >> 3
+    marks = 0
     n = 0
     r = 0
     tail = 0
@@ -39,14 +43,15 @@ def scan(p: ptr32, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
             p = ptr32(int(p) + pitch)
             s = ptr32(int(s) + 8)
         r = stop - ((tail - int(s)) >> 2)
+        marks = int(d) + c * height
         p = ptr32(base + (last if c == end else c * step) + r * pitch)
         while r < stop:
             h = (((((((((h := (((((((((h := (((((((((h := (((((((((h := (((((((((h := (((((((((h := (((((((((h := (((((((uint(p[0]) ^ k) * k + ptr16(p)[1]) * k + p[1]) * k + ptr16(p)[3]) * k + p[2]) * k + ptr16(p)[5]) * k + p[3])) >> 13 ^ h) * k + p[4]) * k + ptr16(p)[9]) * k + p[5]) * k + ptr16(p)[11]) * k + p[6]) * k + ptr16(p)[13]) * k + p[7])) >> 13 ^ h) * k + p[8]) * k + ptr16(p)[17]) * k + p[9]) * k + ptr16(p)[19]) * k + p[10]) * k + ptr16(p)[21]) * k + p[11])) >> 13 ^ h) * k + p[12]) * k + ptr16(p)[25]) * k + p[13]) * k + ptr16(p)[27]) * k + p[14]) * k + ptr16(p)[29]) * k + p[15])) >> 13 ^ h) * k + p[16]) * k + ptr16(p)[33]) * k + p[17]) * k + ptr16(p)[35]) * k + p[18]) * k + ptr16(p)[37]) * k + p[19])) >> 13 ^ h) * k + p[20]) * k + ptr16(p)[41]) * k + p[21]) * k + ptr16(p)[43]) * k + p[22]) * k + ptr16(p)[45]) * k + p[23])) >> 13 ^ h) * k + p[24]) * k + ptr16(p)[49]) * k + p[25]) * k + ptr16(p)[51]) * k + p[26]) * k + ptr16(p)[53]) * k + p[27])) >> 13 ^ h) * k + p[28]) * k + ptr16(p)[57]) * k + p[29]) * k + ptr16(p)[59]) * k + p[30]) * k + ptr16(p)[61]) * k + p[31])
             if h ^ s[0]:
-                if q[10]:
-                    ptr32(table + (end + 1) * rows * 4)[r] = s[0]
+                if keep:
+                    ptr32(old)[r] = s[0]
                     s[0] = int(h)
-                d[c * ((rows + 7) >> 3) + (r >> 3)] |= 1 << (r & 7)
+                ptr8(marks)[r >> 3] |= 1 << (r & 7)
                 n += 1
             p = ptr32(int(p) + pitch)
             s = ptr32(int(s) + 4)

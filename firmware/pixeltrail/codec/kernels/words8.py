@@ -19,8 +19,12 @@ def scan(p: ptr32, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
     step = q[6]
     last = q[7]
     end = q[9]
+    keep = q[10] & 1
     base = int(p)
     table = int(s)
+    old = table + (end + 1) * rows * 4
+    height = (rows + 7) >> 3
+    marks = 0
     n = 0
     r = 0
     tail = 0
@@ -45,14 +49,15 @@ def scan(p: ptr32, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
             p = ptr32(int(p) + pitch)
             s = ptr32(int(s) + 16)
         r = stop - ((tail - int(s)) >> 2)
+        marks = int(d) + c * height
         p = ptr32(base + (last if c == end else c * step) + r * pitch)
         while r < stop:
             h = (((((((((h := (((((((uint(p[0]) ^ k) * k + ptr16(p)[1]) * k + p[1]) * k + ptr16(p)[3]) * k + p[2]) * k + ptr16(p)[5]) * k + p[3])) >> 13 ^ h) * k + p[4]) * k + ptr16(p)[9]) * k + p[5]) * k + ptr16(p)[11]) * k + p[6]) * k + ptr16(p)[13]) * k + p[7])
             if h ^ s[0]:
-                if q[10]:
-                    ptr32(table + (end + 1) * rows * 4)[r] = s[0]
+                if keep:
+                    ptr32(old)[r] = s[0]
                     s[0] = int(h)
-                d[c * ((rows + 7) >> 3) + (r >> 3)] |= 1 << (r & 7)
+                ptr8(marks)[r >> 3] |= 1 << (r & 7)
                 n += 1
             p = ptr32(int(p) + pitch)
             s = ptr32(int(s) + 4)
