@@ -1,4 +1,4 @@
-"""Chromium for all tests of the page: one browser for each file, a new context and page for each test.
+"""Chromium for all tests of the page: one browser, and a new page for each test.
 
 A page fails its test when a script throws, when anything is said as an error on its console (which is where Chromium
 reports what the content security policy refused), or when it asks for something outside the bridge.
@@ -34,18 +34,28 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
+@pytest.fixture(scope="session")
+def contexts(browser: Browser) -> Iterator[dict[str, BrowserContext]]:
+    """One for each set of options: the scripts are fetched once."""
+    found: dict[str, BrowserContext] = {}
+    yield found
+    for context in found.values():
+        context.close()
+
+
 @pytest.fixture
-def new_page(browser: Browser) -> Iterator[NewPage]:
+def new_page(browser: Browser, contexts: dict[str, BrowserContext]) -> Iterator[NewPage]:
     """`new_page(viewport=..., allowed=(...))`: `allowed` are parts of the console errors that a test expects."""
     faults: list[str] = []
-    contexts: list[BrowserContext] = []
+    pages: list[Page] = []
 
     def open_page(*, allowed: tuple[str, ...] = (), **options: Any) -> Page:
-        context = browser.new_context(
-            **({"viewport": DESKTOP, "permissions": ["clipboard-read", "clipboard-write"]} | options)
-        )
-        contexts.append(context)
+        context = contexts.get(repr(options))
+        if context is None:
+            more = {"viewport": DESKTOP, "permissions": ["clipboard-read", "clipboard-write"]}
+            context = contexts[repr(options)] = browser.new_context(**(more | options))
         page = context.new_page()
+        pages.append(page)
         page.on("pageerror", lambda error: faults.append(str(error)))
 
         def hear(kind: str, text: str) -> None:
@@ -57,8 +67,8 @@ def new_page(browser: Browser) -> Iterator[NewPage]:
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert faults == []
 
 

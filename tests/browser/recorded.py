@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,9 +92,13 @@ class Site:
         format: m.PixelFormat,
         shown: Sequence[tuple[int, bytes]],
         marks: Iterable[Timed] = (),
+        keyframes: Container[int] = (),
         **hello: object,
     ) -> Film:
-        """A session with these pictures (ms since its start, in the display's format) and records between them."""
+        """A session with these pictures (ms since its start, in the display's format) and records between them.
+
+        The first picture is a keyframe, and so are those that come at a time of `keyframes`.
+        """
         studio = Studio(self.store)
         stream = hashlib.sha256(device_id.encode()).digest()[:8]
         device = Device(width, height, format)
@@ -103,7 +107,13 @@ class Site:
         feed = [*camera.begin(0, **hello), *camera.key(shown[0][0])]
         acts: list[tuple[int, m.Body | bytes]] = [*shown[1:], *marks]
         for at_ms, what in sorted(acts, key=lambda pair: pair[0]):
-            feed += camera.show(at_ms, what) if isinstance(what, bytes) else [camera.say(at_ms, what)]
+            if not isinstance(what, bytes):
+                feed.append(camera.say(at_ms, what))
+            elif at_ms in keyframes:
+                device.draw(what)
+                feed += camera.key(at_ms)
+            else:
+                feed += camera.show(at_ms, what)
         studio.feed(*feed, device_id=device_id)
         session = self.store.sessions(device_id)[-1]
         film = Film(device_id, session.session_id, width, height, format, tuple(shown))
