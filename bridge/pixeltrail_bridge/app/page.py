@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from ..config import Config
+from ..export import formats
 from ..ingest.again import Retried, retry_letters
 from ..mapping.chunks import map_chunk
 from ..mapping.display import DISPLAY_CHANGED
 from ..replay.warm import warm_up
 from ..store.base import DeadLetter
 from ..store.database import SqlStore
+from ..web.exports import Exports
 from ..web.viewing import Viewing
 from . import parts
 
@@ -27,8 +29,12 @@ def make_viewing(store: SqlStore, config: Callable[[], Config], wake: Callable[[
         return retry_letters(store, letters, map_chunk, parts.mapping_settings(config()))
 
     threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+    exports = Exports(store, config().bridge.data_dir)
     return Viewing(
         store,
+        formats=formats.available(),
+        more=exports.routes(),
+        closing=[exports.close],
         retry_letters=again,
         wake=wake,
         public_url=config().web.public_url,

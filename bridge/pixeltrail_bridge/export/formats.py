@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from ..errors import LocalError
@@ -52,6 +53,7 @@ class Format:
     about: str
     write: Write
     check: Callable[[Options], None] = lambda options: None
+    needs: str | None = None  # a module that an extra brings
 
 
 def named(name: str) -> Format:
@@ -62,15 +64,12 @@ def named(name: str) -> Format:
 
 
 def available() -> list[str]:
-    """Formats that can be written on this machine."""
-    names = []
-    for name, format in FORMATS.items():
-        try:
-            format.check(Options())
-        except LocalError:
-            continue
-        names.append(name)
-    return names
+    """Formats that can be written on this machine; loads nothing."""
+    return [
+        name
+        for name, format in FORMATS.items()
+        if format.needs is None or find_spec(format.needs) is not None
+    ]
 
 
 def file_name(recording: Recording, format: Format) -> str:
@@ -220,7 +219,7 @@ FORMATS: Final = {
     for format in (
         Format("png", ".png", "image/png", "one moment", _write_png),
         Format("gif", ".gif", "image/gif", "pictures that move, for chats and documents", _write_gif),
-        Format("mp4", ".mp4", "video/mp4", "a film", _write_mp4, _check_mp4),
+        Format("mp4", ".mp4", "video/mp4", "a film", _write_mp4, _check_mp4, "av"),
         Format("rrweb", ".json", "application/json", "for rrweb players", _write_rrweb),
         Format("ptr", ".ptr", "application/octet-stream", "what the device sent", _write_ptr, _check_ptr),
         Format("jsonl", ".jsonl", "application/jsonl", "the events", _write_jsonl),

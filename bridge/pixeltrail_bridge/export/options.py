@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, get_type_hints
+from typing import Any, Final
 
 from ..errors import LocalError
 
@@ -47,20 +47,27 @@ class Options:
             raise LocalError(f"to = {self.to_ms} ms is not after from = {self.from_ms} ms")
 
 
-def parse(values: Mapping[str, Any]) -> Options:
-    """Options as JSON has them. LocalError names the one that is unknown or of another type."""
-    types = get_type_hints(Options)
+def parse(values: Mapping[str, Any], max_drawn_px: int = MAX_DRAWN_PX) -> Options:
+    """Options as JSON has them; `at_ms` is another name of `from_ms`, for one moment.
+
+    LocalError names the one that is unknown or of another type.
+    """
+    types = {field.name: field.type for field in dataclasses.fields(Options)}
     given: dict[str, Any] = {}
-    for name, value in values.items():
-        if name not in types or name == "max_drawn_px":
-            known = ", ".join(field.name for field in dataclasses.fields(Options)[:-1])
-            raise LocalError(f"there is no export option {name[:40]!r}; there are {known}")
+    for key, value in values.items():
+        name = "from_ms" if key == "at_ms" else key
+        wanted = _WANTED.get(str(types.get(name)))
+        if wanted is None or name == "max_drawn_px":
+            known = ", ".join(list(types)[:-1])
+            raise LocalError(f"there is no export option {key[:40]!r}; there are {known}")
         if value is None and name == "to_ms":
             continue
-        wanted = int if name == "to_ms" else types[name]
         if wanted is float and type(value) is int:
             value = float(value)
         if type(value) is not wanted:
-            raise LocalError(f"export option {name}: expected {wanted.__name__}, got {type(value).__name__}")
+            raise LocalError(f"export option {key}: expected {wanted.__name__}, got {type(value).__name__}")
         given[name] = value
-    return Options(**given)
+    return Options(**given, max_drawn_px=max_drawn_px)
+
+
+_WANTED: Final[Mapping[str, type]] = {"int": int, "int | None": int, "float": float, "bool": bool}

@@ -16,6 +16,7 @@ class Part:
     def __init__(self, whole: Source, from_ms: int = 0, to_ms: int | None = None) -> None:
         self._whole, self._from_ms, self._to_ms = whole, from_ms, to_ms
         self.device_id, self.session_id, self.start_ms = whole.device_id, whole.session_id, whole.start_ms
+        self.is_open = whole.is_open
         self.end_ms = whole.end_ms if to_ms is None else min(whole.end_ms, whole.start_ms + to_ms)
 
     def pictures(self, from_ms: int = 0, to_ms: int | None = None) -> Iterator[Picture]:

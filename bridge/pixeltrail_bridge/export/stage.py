@@ -43,6 +43,7 @@ class Source(Protocol):
     session_id: int
     start_ms: int
     end_ms: int
+    is_open: bool
 
     def pictures(self, from_ms: int = 0, to_ms: int | None = None) -> Iterator[Picture]: ...
     def marks(self) -> Iterator[Mark]: ...
@@ -87,8 +88,8 @@ class Stage:
         captions: Sequence[Caption] = (),
     ) -> None:
         self._source, self._options = source, options
-        self._length_ms = _length_of(source, options)
         self._marks = list(source.marks())
+        self._length_ms = _length_of(source, options, self._marks)
         self._sides = self._find_sides()
         scale = self._scale = options.scale or usual_scale(self._sides[0])
         self._overlays = self._make_overlays(captions)
@@ -198,10 +199,11 @@ class Stage:
             )
 
 
-def _length_of(source: Source, options: Options) -> int:
-    end_ms = max(1, source.end_ms - source.start_ms)
-    if options.from_ms >= end_ms:
+def _length_of(source: Source, options: Options, marks: Sequence[Mark]) -> int:
+    """Of the wanted part. What is known of a running session's end is old, so nothing is refused there."""
+    end_ms = max(1, source.end_ms - source.start_ms, marks[-1].at_ms if marks else 0)
+    if options.from_ms >= end_ms and not source.is_open:
         raise LocalError(
             f"from = {options.from_ms / 1000:.1f} s is not before the session's end, {end_ms / 1000:.1f} s"
         )
-    return (end_ms if options.to_ms is None else min(options.to_ms, end_ms)) - options.from_ms
+    return max(1, (end_ms if options.to_ms is None else min(options.to_ms, end_ms)) - options.from_ms)

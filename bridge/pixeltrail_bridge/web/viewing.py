@@ -17,14 +17,15 @@ from .sessions import SessionRoutes
 from .shares import ShareRoutes
 
 _SHARE_PAGE: Final = resources.files(__package__) / "static" / "share.html"
-_READERS: Final = 2
+_DECODERS, _STILLS, _READERS = 1, 2, 2  # threads
 
 
 class Viewing:
     """`close` when the server has stopped.
 
     `formats`: in which sessions can be exported; `summaries`: events that the bridge makes of the pictures;
-    `more` and `shared`: routes of others, the second also behind a link to one session.
+    `more` and `shared`: routes of others, the second also behind a link to one session; `closing`: what they need at
+    the end.
     """
 
     def __init__(
@@ -37,13 +38,15 @@ class Viewing:
         formats: Sequence[str] = (),
         summaries: str = "",
         more: Sequence[BaseRoute] = (),
+        closing: Sequence[Callable[[], None]] = (),
         shared: Sequence[BaseRoute] = (),
     ) -> None:
         self.recordings = Recordings(store)
-        self.decoders, self.readers = Pool("decode"), Pool("read", _READERS)
-        self._more = [*more, *shared]
+        self.decoders, self.stills = Pool("decode", _DECODERS), Pool("stills", _STILLS)
+        self.readers = Pool("read", _READERS)
+        self._more, self._closing = [*more, *shared], closing
         self._sessions = SessionRoutes(store, self.recordings, self.readers, formats, summaries)
-        self._pixels = PixelRoutes(self.recordings, self.decoders)
+        self._pixels = PixelRoutes(self.recordings, self.stills, self.decoders)
         self._inspector = InspectRoutes(store, self.readers, retry_letters, wake)
         reads = [*self._sessions.reads(), *self._pixels.routes(), *self._inspector.reads(), *shared]
         self._shares = ShareRoutes(
@@ -60,5 +63,7 @@ class Viewing:
         ]
 
     def close(self) -> None:
-        self.decoders.close()
-        self.readers.close()
+        for close in self._closing:
+            close()
+        for pool in (self.decoders, self.stills, self.readers):
+            pool.close()

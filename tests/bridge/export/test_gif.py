@@ -109,6 +109,7 @@ class film_source:
     def __init__(self, film: Film, end_ms: int | None = None) -> None:
         self._film = film
         self.device_id, self.session_id, self.start_ms = film.device_id, 1, film.start_ms
+        self.is_open = False
         last_ms = max((one.at_ms for one in film.made), default=0)
         self.end_ms = film.start_ms + (last_ms + 1_000 if end_ms is None else end_ms)
 
