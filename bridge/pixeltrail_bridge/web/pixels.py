@@ -48,8 +48,8 @@ _FRESH_S: Final = 60
 class PixelRoutes:
     """Both only read, and may be used through a link to one session."""
 
-    def __init__(self, recordings: Recordings, pool: Pool) -> None:
-        self._recordings, self._pool = recordings, pool
+    def __init__(self, recordings: Recordings, stills: Pool, stretches: Pool) -> None:
+        self._recordings, self._stills, self._stretches = recordings, stills, stretches
 
     def routes(self) -> list[Route]:
         place = "/api/sessions/{device_id}/{session_id}"
@@ -66,7 +66,8 @@ class PixelRoutes:
         if to_ms is not None and to_ms < from_ms:
             raise Refused(400, f"to={to_ms} lies before from={from_ms}")
         is_packed = takes_gzip(request)
-        body, until_ms = await self._pool.run(self._pixels, *place, from_ms, to_ms, is_packed)
+        pool = self._stills if to_ms == from_ms else self._stretches  # who seeks waits; what comes next does not
+        body, until_ms = await pool.run(self._pixels, *place, from_ms, to_ms, is_packed)
         headers = {
             "x-pixeltrail-until": str(until_ms),
             "cache-control": "no-store",
@@ -81,7 +82,7 @@ class PixelRoutes:
         place = session_of(request)
         at_ms = number(request.query_params, "t", 0) or 0
         width = number(request.query_params, "width", None, MAX_WIDTH)
-        body = await self._pool.run(self._frame, *place, at_ms, width)
+        body = await self._stills.run(self._frame, *place, at_ms, width)
         if body is None:
             raise Refused(404, f"Nothing was shown yet at {at_ms} ms.")
         return Response(body, 200, {"cache-control": f"private, max-age={_FRESH_S}"}, "image/png")

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
-WORKERS: Final = 2
 MOST_WAITING: Final = 64
 
 
@@ -25,7 +24,7 @@ class Busy(Exception):
 class Pool:
     """`run` belongs to the event loop, `close` to anyone."""
 
-    def __init__(self, name: str, workers: int = WORKERS, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(self, name: str, workers: int, most_waiting: int = MOST_WAITING) -> None:
         self._threads = ThreadPoolExecutor(workers, name)
         self._most = workers + most_waiting
         self._taken = 0
