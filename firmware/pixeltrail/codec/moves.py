@@ -47,6 +47,7 @@ class Moves:
         least = _LEAST_PAGES if strip_rows > 1 else _LEAST_ROWS
         self._table = strips.table
         self._columns = strips.cols
+        self._furthest = min(_FURTHEST, rows)
         self._is_first = True
         self.found = array("H", bytes(2 * _FIELDS * _MOST))
         limits = (_MOST, least, _FURTHEST, strips.cols * rows)
@@ -79,7 +80,7 @@ class Moves:
         if changed >= q[_LEAST]:
             q[_FAR] = 0  # what moved beside it first
             if not (q[_COUNT] and kernel.search(self._table, dirty, self.found, q)) and q[_LEFT] > 0:
-                q[_FAR] = _FURTHEST
+                q[_FAR] = self._furthest
                 kernel.search(self._table, dirty, self.found, q)
         return q[_LEFT] > 0
 

@@ -115,8 +115,8 @@ class Strips:
         column = self._seen[0]
         while column < self.cols:
             found = self._refresh_column(column, dirty)
-            if found and moves is not None:
-                moves.search(column, dirty)
+            if found and moves is not None and not moves.search(column, dirty):
+                moves = None
             changed += found
             column = self._seen[self._at]
         return changed
