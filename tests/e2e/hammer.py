@@ -1,9 +1,9 @@
 """Everything at once, and everything is killed: devices, broker, bridge and the server that events go to.
 
-    python -m tests.e2e.hammer --kills 500 [--seconds S] [--seed K] [--store URL] [--report FILE]
+    python -m tests.e2e.hammer --kills 500 [--seconds S] [--seed K] [--stores sqlite,postgres] [--report FILE]
 
 While devices publish (tests/support/fleet.py), each of the four is ended by SIGKILL at moments that a seed chooses and
-started again; meanwhile the server also answers 429, 500, late, half, not at all, or nonsense. In the end everything
+started again, and so is PostgreSQL where that keeps the store. Meanwhile the server also answers 429, 500, late, half, not at all, or nonsense. In the end everything
 accepted must be stored and delivered, each call under one ID, nothing may wait for ever, and each dead letter and gap
 must be one that the journals explain. verdict.py judges.
 """
@@ -30,11 +30,12 @@ from pixeltrail_bridge.config.table import DATABASE_NAME
 from pixeltrail_bridge.store.database import SqlStore
 from pixeltrail_bridge.store.opening import open_store
 
-from tests.support import fleet, segment_server, services
+from tests.support import fleet, services
 from tests.support.bridge_process import COMMAND, BridgeProcess, bridge_process, wait_until
 from tests.support.services import LOOPBACK, Service
+from tests.support.vendors import SEGMENT, VENDORS, Vendor
 
-from .rig import WRITE_KEY, bridge_settings
+from .rig import bridge_settings
 from .verdict import Verdict, judge, report
 
 ROLES = ("bridge", "bridge", "broker", "server", "publisher", "bridge and broker", "bridge and server")
@@ -91,6 +92,7 @@ class Hammer:
     recovery_s: dict[str, list[float]] = field(default_factory=dict)
     faults: int = 0
     store_url: str = ""
+    vendor: Vendor = SEGMENT
 
     def strike(self) -> None:
         """One kill (of one process, or of two at once) and the restart of what died."""
@@ -99,7 +101,7 @@ class Hammer:
         time.sleep(self.dice.uniform(0, 0.2))  # anywhere between two commits, or within a start
         if self.dice.random() < 0.6:
             self.break_server(*(self.dice.choice(_FAULTS) for _ in range(self.dice.randint(1, 3))))
-        role = self.dice.choice(ROLES)
+        role = self.dice.choice(ROLES if self.database is None else (*ROLES, "database"))
         publisher = self.dice.choice(self.publishers)
         began_s = time.monotonic()
         for victim in role.split(" and "):
@@ -108,12 +110,16 @@ class Hammer:
         if self.dice.random() < 0.3:
             time.sleep(self.dice.uniform(0, 0.5))  # some stay away for a while
         for victim in reversed(role.split(" and ")):
-            self._process(victim, publisher).start()
+            if victim == "database":
+                self._process(victim, publisher).restart()  # which waits until its memory is free
+            else:
+                self._process(victim, publisher).start()
         if self.dice.random() < 0.8:
             self._await_recovery(role, publisher, began_s)
 
-    def _process(self, victim: str, publisher: Publisher) -> Service | BridgeProcess:
+    def _process(self, victim: str, publisher: Publisher) -> Any:
         return {
+            "database": self.database,
             "bridge": self.bridge,
             "broker": self.broker,
             "server": self.server,
@@ -166,7 +172,7 @@ class Hammer:
 
     def _waiting(self) -> int:
         with self._opened() as store:
-            return store.pending("segment")
+            return store.pending(self.vendor.name)
 
     def _opened(self) -> contextlib.AbstractContextManager[SqlStore]:
         path = self.bridge.data / DATABASE_NAME
@@ -182,26 +188,20 @@ def hammer(
     devices: int = 6,
     entry: Sequence[str] = COMMAND,
     store_url: str = "",
+    vendor: Vendor = SEGMENT,
 ) -> Iterator[Hammer]:
     """Everything started, devices at work. `store_url`: a PostgreSQL database in place of the bridge's own."""
-    print(f"hammer: seed {seed}", file=sys.stderr)
+    print(f"hammer: seed {seed}, {vendor}", file=sys.stderr)
     with ExitStack() as stack:
         broker = stack.enter_context(services.mosquitto())
         events = folder / "events.jsonl"
-        command = [
-            sys.executable,
-            segment_server.__file__,
-            "--write-key",
-            WRITE_KEY,
-            "--log",
-            events,
-        ]
+        command = [sys.executable, *vendor.command(events)]
         (folder / "server").mkdir()
         port = services.free_port()
         server = Service([*command, "--port", str(port)], [port], folder / "server")
         stack.callback(server.kill)
         server.start()
-        merged = bridge_settings(folder, f"http://{LOOPBACK}:{port}")
+        merged = bridge_settings(folder, f"http://{LOOPBACK}:{port}", vendor)
         merged |= {"mqtt": {"url": f"mqtt://{LOOPBACK}:{broker.port}"}, "store": {"url": store_url}}
         bridge = stack.enter_context(bridge_process(folder / "bridge", merged, entry))
         publishers = []
@@ -213,7 +213,11 @@ def hammer(
             publishers[-1].start()
         journal = fleet.Journal(folder)
         dice = random.Random(seed)
-        yield Hammer(folder, broker, server, bridge, publishers, dice, journal, events, store_url=store_url)
+        yield Hammer(
+            *(folder, broker, server, bridge, publishers, dice, journal, events),
+            store_url=store_url,
+            vendor=vendor,
+        )
 
 
 def _shares(devices: int) -> list[list[str]]:
@@ -251,30 +255,45 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Those of a run but the number of kills; `./dev bench ingest` has them too."""
     parser.add_argument("--seconds", type=float, help="end earlier, after this time")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--store", metavar="URL", default="", help="PostgreSQL database in place of a file")
+    parser.add_argument(
+        "--stores", default="sqlite,postgres", help="one or both of them, one after the other"
+    )
+    parser.add_argument(
+        "--vendor",
+        choices=[str(vendor) for vendor in VENDORS],
+        default=str(SEGMENT),
+        help="who gets the events",
+    )
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the result as a page of Markdown")
 
 
-def run_options(options: argparse.Namespace) -> Verdict:
-    with tempfile.TemporaryDirectory(prefix="pixeltrail-hammer-") as folder:
-        verdict = run(
-            Path(folder), options.kills, seconds=options.seconds, seed=options.seed, store_url=options.store
-        )
+def run_options(options: argparse.Namespace) -> dict[str, Verdict]:
+    """A run, and its verdict, for each store."""
+    verdicts = {}
+    for store in options.stores.split(","):
+        with ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pixeltrail-hammer-"))
+            database = {"sqlite": None, "postgres": stack.enter_context}[store]
+            server = database(services.postgres()) if database else None
+            verdicts[store] = run(
+                Path(folder), options.kills, seconds=options.seconds, seed=options.seed, database=server
+            )
     if options.report:
         options.report.parent.mkdir(parents=True, exist_ok=True)
-        options.report.write_text(report(verdict))
-    return verdict
+        options.report.write_text(report(verdicts))
+    return verdicts
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.hammer", allow_abbrev=False)
     parser.add_argument("--kills", type=int, default=20)
     add_options(parser)
-    verdict = run_options(parser.parse_args(argv))
-    print(report(verdict))
-    if not verdict.is_good:
-        print(verdict, file=sys.stderr)
-    return 0 if verdict.is_good else 1
+    verdicts = run_options(parser.parse_args(argv))
+    print(report(verdicts))
+    for store, verdict in verdicts.items():
+        if not verdict.is_good:
+            print(f"{store}: {verdict}", file=sys.stderr)
+    return 0 if all(verdict.is_good for verdict in verdicts.values()) else 1
 
 
 if __name__ == "__main__":

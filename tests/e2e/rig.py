@@ -20,11 +20,12 @@ from typing import Any
 
 from pixeltrail_bridge.simulate import SimulatedBoard, spawn_board
 
-from tests.support import corpus, segment_server, services
+from tests.support import corpus, services
 from tests.support.bridge_process import COMMAND, BridgeProcess, Settings, bridge_process, descendants
+from tests.support.vendors import KEY, SEGMENT, Vendor
 
 PLAYER = Path(__file__).with_name("player")
-WRITE_KEY = "test-write-key"
+WRITE_KEY = KEY
 _BOARD_S = 100.0
 _MOMENT_S = 100.0  # a board whose broker dies again and again waits for up to a minute before it connects
 _SERVES = re.compile(r"serving the devices of|is open")
@@ -37,7 +38,8 @@ class World:
     broker: services.Service | None
     """None: the bridge runs one itself."""
     mqtt_port: int
-    server: segment_server.SegmentServer
+    server: Any
+    """Of the vendor."""
     bridge: BridgeProcess
     boards: list[SimulatedBoard] = field(default_factory=list)
 
@@ -109,14 +111,15 @@ def rig(
     entry: Sequence[str] = COMMAND,
     embedded: bool = False,
     started: bool = True,
+    vendor: Vendor = SEGMENT,
 ) -> Iterator[World]:
-    """A broker, the Segment server and the bridge; `settings` are added to those of the bridge."""
+    """A broker, the vendor's server and the bridge; `settings` are added to those of the bridge."""
     with contextlib.ExitStack() as stack:
         broker = None if embedded else stack.enter_context(services.mosquitto())
         port = services.free_port() if broker is None else broker.port
-        server = stack.enter_context(segment_server.running(write_key=WRITE_KEY))
+        server = stack.enter_context(vendor.running())
         mqtt = {"port": port} if embedded else {"url": f"mqtt://{services.LOOPBACK}:{port}"}
-        merged = bridge_settings(folder, server.url) | {"mqtt": mqtt}
+        merged = bridge_settings(folder, server.url, vendor) | {"mqtt": mqtt}
         for section, values in (settings or {}).items():
             merged[section] = {**merged.get(section, {}), **values}
         bridge = stack.enter_context(bridge_process(folder / "bridge", merged, entry, started=started))
@@ -132,13 +135,8 @@ def rig(
             world.stop_boards()
 
 
-def bridge_settings(folder: Path, segment_url: str) -> dict[str, dict[str, Any]]:
-    key = folder / "write-key"
-    key.write_text(WRITE_KEY)
-    return {
-        "segment": {"write_key_file": key, "host": segment_url},
-        "events": {"display_window_s": 1},
-    }
+def bridge_settings(folder: Path, url: str, vendor: Vendor = SEGMENT) -> dict[str, dict[str, Any]]:
+    return {**vendor.settings(folder, url), "events": {"display_window_s": 1}}
 
 
 class Chaos:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.requirements import require
+from tests.support.vendors import AMPLITUDE, SEGMENT, Vendor
 
 from . import hammer
 
@@ -37,9 +38,15 @@ def finish(world: hammer.Hammer) -> None:
     assert verdict.is_good, verdict
 
 
+each_vendor = pytest.mark.parametrize(
+    "vendor", [SEGMENT, pytest.param(AMPLITUDE, marks=pytest.mark.slow)], ids=str
+)
+
+
 @pytest.mark.timeout(300)
-def test_a_slow_disk_and_kills(tmp_path: Path, faults: Path) -> None:
-    with hammer.hammer(tmp_path, devices=4) as world:
+@each_vendor
+def test_a_slow_disk_and_kills(tmp_path: Path, faults: Path, vendor: Vendor) -> None:
+    with hammer.hammer(tmp_path, devices=4, vendor=vendor) as world:
         (faults / "slow").write_text("20")
         for _ in range(2):
             world.await_progress(60)
@@ -50,8 +57,11 @@ def test_a_slow_disk_and_kills(tmp_path: Path, faults: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_full_disk_stops_confirmations_until_there_is_room(tmp_path: Path, faults: Path) -> None:
-    with hammer.hammer(tmp_path, devices=4) as world:
+@each_vendor
+def test_a_full_disk_stops_confirmations_until_there_is_room(
+    tmp_path: Path, faults: Path, vendor: Vendor
+) -> None:
+    with hammer.hammer(tmp_path, devices=4, vendor=vendor) as world:
         world.await_progress(60)
         (faults / "full").touch()
         world.bridge.wait_until(
@@ -66,9 +76,10 @@ def test_a_full_disk_stops_confirmations_until_there_is_room(tmp_path: Path, fau
 
 
 @pytest.mark.timeout(300)
+@each_vendor
 @pytest.mark.parametrize("jump_s", [DAY_S, -DAY_S], ids=["forward", "back"])
-def test_a_wall_clock_that_jumps(tmp_path: Path, faults: Path, jump_s: int) -> None:
-    with hammer.hammer(tmp_path, devices=4) as world:
+def test_a_wall_clock_that_jumps(tmp_path: Path, faults: Path, jump_s: int, vendor: Vendor) -> None:
+    with hammer.hammer(tmp_path, devices=4, vendor=vendor) as world:
         world.await_progress(60)
         world.break_server({"kind": "status", "status": 503, "retry_after": "3"})
         world.bridge.wait_until(world.has_retry, "an event waits for its second try")

@@ -14,6 +14,7 @@ from pixeltrail_bridge.store.sqlite import SqliteStore
 from pixeltrail_bridge.wire.messages import GapReason
 
 from tests.support import corpus, harness
+from tests.support.vendors import AMPLITUDE, SEGMENT, Vendor
 
 from .rig import Chaos, World, recorded, rig
 
@@ -36,28 +37,32 @@ def judge(world: World, name: str, loops: int, ticks: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "loops", "seed", "kills"),
+    ("name", "loops", "seed", "kills", "vendor"),
     [
-        ("mono_invaders", 1, 1, 3),
-        pytest.param("mono_invaders", 3, 2, 12, marks=pytest.mark.slow),
-        pytest.param("gs4_aclock", 5, 3, 8, marks=pytest.mark.slow),
-        pytest.param("lv_benchmark", 1, 4, 12, marks=pytest.mark.slow),
-        pytest.param("rgb_thermostat", 4, 5, 8, marks=pytest.mark.slow),
+        ("mono_invaders", 1, 1, 3, SEGMENT),
+        ("mono_invaders", 1, 9, 3, AMPLITUDE),
+        pytest.param("mono_invaders", 3, 2, 12, SEGMENT, marks=pytest.mark.slow),
+        pytest.param("mono_invaders", 3, 10, 12, AMPLITUDE, marks=pytest.mark.slow),
+        pytest.param("gs4_aclock", 5, 3, 8, SEGMENT, marks=pytest.mark.slow),
+        pytest.param("lv_benchmark", 1, 4, 12, SEGMENT, marks=pytest.mark.slow),
+        pytest.param("rgb_thermostat", 4, 5, 8, SEGMENT, marks=pytest.mark.slow),
     ],
+    ids=str,
 )
 @pytest.mark.timeout(300)
 def test_kills_of_bridge_and_broker_lose_and_double_nothing(
-    tmp_path: Path, name: str, loops: int, seed: int, kills: int
+    tmp_path: Path, name: str, loops: int, seed: int, kills: int, vendor: Vendor
 ) -> None:
-    with rig(tmp_path) as world:
+    with rig(tmp_path, vendor=vendor) as world:
         ticks = play_through_kills(world, name, loops, seed, kills)
         assert ticks > 50
         judge(world, name, loops, ticks)
 
 
 @pytest.mark.timeout(300)
-def test_kills_of_the_broker_inside_lose_and_double_nothing(tmp_path: Path) -> None:
-    with rig(tmp_path, embedded=True) as world:
+@pytest.mark.parametrize("vendor", [SEGMENT, pytest.param(AMPLITUDE, marks=pytest.mark.slow)], ids=str)
+def test_kills_of_the_broker_inside_lose_and_double_nothing(tmp_path: Path, vendor: Vendor) -> None:
+    with rig(tmp_path, embedded=True, vendor=vendor) as world:
         board = world.play(DEVICE, "gs4_aclock")
         chaos = Chaos(world, seed=6)
         chaos.strike(board, 1, victims=("nats",))
@@ -67,10 +72,11 @@ def test_kills_of_the_broker_inside_lose_and_double_nothing(tmp_path: Path) -> N
 
 
 @pytest.mark.timeout(300)
-def test_an_older_copy_of_the_store_is_put_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("vendor", [SEGMENT, pytest.param(AMPLITUDE, marks=pytest.mark.slow)], ids=str)
+def test_an_older_copy_of_the_store_is_put_back(tmp_path: Path, vendor: Vendor) -> None:
     """What the device freed meanwhile is a gap, nothing else is missing, and pictures are exact again after it."""
     dice = random.Random(7)
-    with rig(tmp_path) as world:
+    with rig(tmp_path, vendor=vendor) as world:
         bridge = world.bridge
         board = world.play(DEVICE, "mono_invaders", loops=2)
         goal = dice.randint(15, 30)

@@ -14,6 +14,7 @@ from pixeltrail_bridge.mapping.chunks import MappingSettings, map_chunk, map_syn
 
 from tests.support import fleet
 from tests.support.ingest import DEVICE, Bench
+from tests.support.vendors import AMPLITUDE, SEGMENT, Vendor
 
 from . import hammer
 from .verdict import judge
@@ -23,11 +24,23 @@ KILLS = 20
 
 
 @pytest.mark.timeout(300)
-def test_kills_of_everything_lose_double_and_strand_nothing(tmp_path: Path) -> None:
-    verdict = hammer.run(tmp_path, KILLS, seed=1)
+@pytest.mark.parametrize(
+    ("vendor", "kills"),
+    [
+        (SEGMENT, KILLS),
+        (AMPLITUDE, KILLS // 2),
+        pytest.param(AMPLITUDE, 4 * KILLS, marks=[pytest.mark.slow, pytest.mark.timeout(1_200)]),
+    ],
+    ids=str,
+)
+def test_kills_of_everything_lose_double_and_strand_nothing(
+    tmp_path: Path, vendor: Vendor, kills: int
+) -> None:
+    verdict = hammer.run(tmp_path, kills, seed=1, vendor=vendor)
     assert verdict.is_good, verdict
     figures = verdict.figures
-    assert figures["chunks_accepted"] > 500 and figures["events_delivered"] == figures["calls"] > 500
+    least = 20 * kills
+    assert figures["chunks_accepted"] > least and figures["events_delivered"] == figures["calls"] > least
     assert figures["dead_letters"], "some records cannot be read, so there are dead letters to be explained"
 
 

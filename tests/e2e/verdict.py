@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections import Counter, defaultdict
@@ -17,8 +16,10 @@ from pixeltrail_bridge.store.base import Store
 from pixeltrail_bridge.wire.messages import GapReason
 
 from tests.support.fleet import EVENT, Journal, Made
+from tests.support.vendors import taken_of_log
 
 _SHOWN = 5
+_STORES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 Place = tuple[str, bytes, int]  # device, stream, seq
 
 
@@ -100,11 +101,7 @@ def _passed(verdict: Verdict, store: Store, journal: Journal, stored: set[Place]
 
 def _delivered(log: Path) -> list[tuple[str, str]]:
     """Place and message ID of each event that the server took; a line that a kill cut off was never confirmed."""
-    text = log.read_text() if log.exists() else ""
-    events = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-    return [
-        (event["properties"]["place"], event["messageId"]) for event in events if event.get("event") == EVENT
-    ]
+    return [(one.properties["place"], one.message_id) for one in taken_of_log(log) if one.event == EVENT]
 
 
 def _judge_calls(
@@ -170,11 +167,27 @@ def _name(place: Place) -> str:
     return f"{place[0]} {place[1].hex()} {place[2]}"
 
 
-def report(verdict: Verdict) -> str:
-    """A page of Markdown."""
+def report(verdicts: dict[str, Verdict]) -> str:
+    """A page of Markdown, with a part for each store."""
+    first = next(iter(verdicts.values())).figures
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, CPython {platform.python_version()}"
+    lines = [
+        "# Kills",
+        "",
+        f"Written by `./dev bench ingest --kills {sum(first.get('kills', {}).values())} --seed {first.get('seed')} "
+        "--report FILE`; `tests/e2e/hammer.py` says what is done, `tests/e2e/verdict.py` how it is judged.",
+        "",
+        f"Machine: {machine}. Chunks of 100 B to 4 KB, with 1 to 12 records.",
+        "",
+    ]
+    for store, verdict in verdicts.items():
+        lines += [f"## {_STORES.get(store, store)}", "", *_part(verdict), ""]
+    return "\n".join(lines)
+
+
+def _part(verdict: Verdict) -> list[str]:
     figures = verdict.figures
     kills = figures.get("kills", {})
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, CPython {platform.python_version()}"
     rows = {
         "lost": len(verdict.lost),
         "doubled": len(verdict.doubled),
@@ -202,28 +215,18 @@ def report(verdict: Verdict) -> str:
         f"| {role} | {len(found)} | {median(found):.2f} | {_p95(found):.2f} | {max(found):.2f} |"
         for role, found in sorted(figures.get("recovery_s", {}).items())
     ]
-    return "\n".join(
-        [
-            "# Kills",
-            "",
-            f"Written by `./dev bench ingest --kills {sum(kills.values())} --seed {figures.get('seed')} "
-            "--report FILE`; `tests/e2e/hammer.py` says what is done, `tests/e2e/verdict.py` how it is judged.",
-            "",
-            f"Machine: {machine}.",
-            "",
-            "| figure | |",
-            "|---|---|",
-            *table,
-            "",
-            "Seconds from a kill to the next progress: the next chunk that is accepted, for a server the next event. "
-            "The starts of the processes are in them, and so are pauses of up to half a second before some of those.",
-            "",
-            "| killed | times | median | 95 % | longest |",
-            "|---|---|---|---|---|",
-            *times,
-            "",
-        ]
-    )
+    return [
+        "| figure | |",
+        "|---|---|",
+        *table,
+        "",
+        "Seconds from a kill to the next progress: the next chunk that is accepted, for a server the next event. "
+        "The starts of the processes are in them, and so are pauses of up to half a second before some of those.",
+        "",
+        "| killed | times | median | 95 % | longest |",
+        "|---|---|---|---|---|",
+        *times,
+    ]
 
 
 def _p95(found: list[float]) -> float:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pixeltrail_bridge.replay.timeline import Moment, Timeline
 from pixeltrail_bridge.store.base import EventRow
@@ -22,7 +23,7 @@ from pixeltrail_bridge.wire.messages import Chunk, GapReason
 
 from . import cddl
 from .bridge_process import database_of
-from .segment_server import SegmentServer
+from .vendors import taken
 
 TICK = "Tick"
 NUMBER = "n"
@@ -193,7 +194,7 @@ def ticks_of(events: Iterable[EventRow]) -> list[int]:
     return [json.loads(row.payload)["properties"][NUMBER] for row in events if row.event == TICK]
 
 
-def judge_events(store: SqlStore, device_id: str, count: int, server: SegmentServer | None) -> None:
+def judge_events(store: SqlStore, device_id: str, count: int, server: Any | None) -> None:
     """Ticks 0 .. count-1 are complete and single, at the store and at the server; every event reached the server."""
     rows = store.events(device_id, limit=_ALL)
     ids = Counter(row.message_id for row in rows)
@@ -204,10 +205,10 @@ def judge_events(store: SqlStore, device_id: str, count: int, server: SegmentSer
     judge_numbers("the store", ticks_of(rows), count, refused)
     if server is None:
         return
-    sent = [event for event in server.events if event["anonymousId"] == device_id]
-    numbers = [event["properties"][NUMBER] for event in sent if event.get("event") == TICK]
+    sent = [event for event in taken(server) if event.device_id == device_id]
+    numbers = [event.properties[NUMBER] for event in sent if event.event == TICK]
     judge_numbers("the server", numbers, count, refused)
-    at_server = {event["messageId"] for event in sent}
+    at_server = {event.message_id for event in sent}
     never = [row for row in rows if row.message_id not in at_server]
     assert not never, (
         f"{len(never)} events of the store never came: {_some(f'{r.event} {r.message_id}' for r in never)}"
