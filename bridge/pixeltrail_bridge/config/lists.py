@@ -98,7 +98,7 @@ EXAMPLES = """
 # settings = { url = "https://example.com/hook" }
 # [[sinks.replay]]
 # name = "archive"
-# factory = "my_sinks:make_archive"
+# factory = "my_replays:make_archive"
 # settings = { folder = "replays" }
 """
 
