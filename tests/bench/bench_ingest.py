@@ -190,18 +190,17 @@ def _throughput(folder: Path, count: int, repeats: int) -> list[dict[str, Any]]:
     return figures
 
 
-def _crashes(verdict: Verdict) -> list[dict[str, Any]]:
-    figures = verdict.figures
-    recovery = {role: round(median(found), 2) for role, found in figures.pop("recovery_s").items()}
-    detail = {**figures, "median_recovery_s": recovery, "machine": _machine()}
-    return [
-        _figure("crash.lost", len(verdict.lost), "records", None, detail | {"which": verdict.lost[:5]}),
-        _figure("crash.doubled", len(verdict.doubled), "records", None, {"which": verdict.doubled[:5]}),
-        _figure("crash.stuck", len(verdict.stuck), "records", None, {"which": verdict.stuck[:5]}),
-        _figure(
-            "crash.unexplained", len(verdict.unexplained), "records", None, {"which": verdict.unexplained[:5]}
-        ),
-    ]
+def _crashes(verdicts: dict[str, Verdict]) -> list[dict[str, Any]]:
+    found = []
+    for store, verdict in verdicts.items():
+        figures, prefix = verdict.figures, "crash." if store == "sqlite" else f"crash.{store}."
+        recovery = {role: round(median(times), 2) for role, times in figures.pop("recovery_s").items()}
+        detail = {**figures, "store": store, "median_recovery_s": recovery, "machine": _machine()}
+        for name in ("lost", "doubled", "stuck", "unexplained"):
+            which = getattr(verdict, name)
+            more = detail if name == "lost" else {}
+            found.append(_figure(prefix + name, len(which), "records", None, more | {"which": which[:5]}))
+    return found
 
 
 def main(argv: list[str]) -> list[dict[str, Any]]:

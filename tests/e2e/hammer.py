@@ -1,11 +1,11 @@
 """Everything at once, and everything is killed: devices, broker, bridge and the server that events go to.
 
-    python -m tests.e2e.hammer --kills 500 [--seconds S] [--seed K] [--stores sqlite,postgres] [--report FILE]
+    python -m tests.e2e.hammer --kills 500 [--seconds S] [--seed K] [--stores sqlite postgres] [--report FILE]
 
 While devices publish (tests/support/fleet.py), each of the four is ended by SIGKILL at moments that a seed chooses and
-started again, and so is PostgreSQL where that keeps the store. Meanwhile the server also answers 429, 500, late, half, not at all, or nonsense. In the end everything
-accepted must be stored and delivered, each call under one ID, nothing may wait for ever, and each dead letter and gap
-must be one that the journals explain. verdict.py judges.
+started again, and so is PostgreSQL where that keeps the store; meanwhile the server also answers 429, 500, late, half,
+not at all, or nonsense. In the end everything accepted must be stored and delivered, each call under one ID, nothing
+may wait for ever, and each dead letter and gap must be one that the journals explain. verdict.py judges.
 """
 
 from __future__ import annotations
@@ -32,12 +32,14 @@ from pixeltrail_bridge.store.opening import open_store
 
 from tests.support import fleet, services
 from tests.support.bridge_process import COMMAND, BridgeProcess, bridge_process, wait_until
-from tests.support.services import LOOPBACK, Service
+from tests.support.services import LOOPBACK, Postgres, Service
+from tests.support.stores import PostgresPlace
 from tests.support.vendors import SEGMENT, VENDORS, Vendor
 
 from .rig import bridge_settings
 from .verdict import Verdict, judge, report
 
+STORES = ("sqlite", "postgres")
 ROLES = ("bridge", "bridge", "broker", "server", "publisher", "bridge and broker", "bridge and server")
 _FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "status", "status": 429, "retry_after": "1"},
@@ -93,6 +95,7 @@ class Hammer:
     faults: int = 0
     store_url: str = ""
     vendor: Vendor = SEGMENT
+    database: Postgres | None = None
 
     def strike(self) -> None:
         """One kill (of one process, or of two at once) and the restart of what died."""
@@ -187,10 +190,11 @@ def hammer(
     rate: float = 20.0,
     devices: int = 6,
     entry: Sequence[str] = COMMAND,
-    store_url: str = "",
+    database: Postgres | None = None,
     vendor: Vendor = SEGMENT,
 ) -> Iterator[Hammer]:
-    """Everything started, devices at work. `store_url`: a PostgreSQL database in place of the bridge's own."""
+    """Everything started, devices at work. `database`: PostgreSQL in place of a file, and killed like the rest."""
+    store_url = PostgresPlace(database.url).url if database is not None else ""
     print(f"hammer: seed {seed}, {vendor}", file=sys.stderr)
     with ExitStack() as stack:
         broker = stack.enter_context(services.mosquitto())
@@ -216,6 +220,7 @@ def hammer(
         yield Hammer(
             *(folder, broker, server, bridge, publishers, dice, journal, events),
             store_url=store_url,
+            database=database,
             vendor=vendor,
         )
 
@@ -256,7 +261,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, help="end earlier, after this time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--stores", default="sqlite,postgres", help="one or both of them, one after the other"
+        "--stores",
+        nargs="+",
+        choices=STORES,
+        default=STORES,
+        help="where the bridge keeps everything; a run for each",
     )
     parser.add_argument(
         "--vendor",
@@ -270,14 +279,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run_options(options: argparse.Namespace) -> dict[str, Verdict]:
     """A run, and its verdict, for each store."""
     verdicts = {}
-    for store in options.stores.split(","):
+    vendor = next(one for one in VENDORS if str(one) == options.vendor)
+    more = {"seconds": options.seconds, "seed": options.seed, "vendor": vendor}
+    for store in options.stores:
         with ExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pixeltrail-hammer-"))
-            database = {"sqlite": None, "postgres": stack.enter_context}[store]
-            server = database(services.postgres()) if database else None
-            verdicts[store] = run(
-                Path(folder), options.kills, seconds=options.seconds, seed=options.seed, database=server
-            )
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pixeltrail-hammer-")))
+            database = stack.enter_context(services.postgres()) if store == "postgres" else None
+            verdicts[store] = run(folder, options.kills, database=database, **more)
     if options.report:
         options.report.parent.mkdir(parents=True, exist_ok=True)
         options.report.write_text(report(verdicts))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import corpus, harness
-from tests.support.services import Postgres
+from tests.support.services import Postgres, postgres
 from tests.support.stores import PostgresPlace
 
 from . import hammer
@@ -32,9 +32,8 @@ def test_every_picture_and_event_comes_back_through_kills(tmp_path: Path, postgr
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.slow
-def test_kills_of_everything_lose_double_and_strand_nothing(
-    tmp_path: Path, postgres_server: Postgres
-) -> None:
-    verdict = hammer.run(tmp_path, 20, seed=2, store_url=PostgresPlace(postgres_server.url).url)
+def test_kills_of_everything_and_of_the_database_lose_double_and_strand_nothing(tmp_path: Path) -> None:
+    with postgres() as database:
+        verdict = hammer.run(tmp_path, 10, seed=3, database=database)
     assert verdict.is_good, verdict
+    assert verdict.figures["kills"]["database"], "the seed kills no database"

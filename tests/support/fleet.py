@@ -36,6 +36,7 @@ _RESEND_S, _LAST_RESEND_S = 0.3, 1.2
 _SYNC_S = 5.0
 _STEP_S = 0.01
 _STRANGE_EVERY = 97  # chunks between two that have a record nobody can read
+_KINDS = ((1, 0), (2, 0), (3, 0), (1, 1), (1, 4), (8, 0), (12, 0))  # calls, and texts of 900 bytes with each
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,10 @@ class Device:
             return [hello, display, m.SessionStart(0, True, None)], 0
         if self._dice.random() < 0.3:
             return [m.Touch(self._dice.randrange(64), 1, 0), m.Touch(2, 3, 2)], 0
-        calls = self._dice.randint(1, 3)
+        calls, pads = self._dice.choice(_KINDS)
         place = f"{self.device_id}/{self.stream.hex()}/{seq}"
-        return [m.Track(EVENT, {"place": f"{place}/{index}"}) for index in range(calls)], calls
+        properties = {f"pad{number}": "x" * 900 for number in range(pads)}
+        return [m.Track(EVENT, {"place": f"{place}/{index}", **properties}) for index in range(calls)], calls
 
     # ---- the custody protocol ------------------------------------------------
 
