@@ -108,6 +108,14 @@ def _check_mp4(options: Options) -> None:
     video.check(options.scale, options.lossless)
 
 
+def _write_html(session: Session, options: Options, file: BinaryIO, progress: Progress | None) -> None:
+    from .html import write_html
+    from .part import Part
+
+    part = Part(session.recording, options.from_ms, options.to_ms)
+    write_html(part, _events_of(session, options), file, progress)
+
+
 def _write_rrweb(session: Session, options: Options, file: BinaryIO, progress: Progress | None) -> None:
     from .part import Part
     from .rrweb import encode_event, rrweb_events
@@ -220,6 +228,7 @@ FORMATS: Final = {
         Format("png", ".png", "image/png", "one moment", _write_png),
         Format("gif", ".gif", "image/gif", "pictures that move, for chats and documents", _write_gif),
         Format("mp4", ".mp4", "video/mp4", "a film", _write_mp4, _check_mp4, "av"),
+        Format("html", ".html", "text/html; charset=utf-8", "a page that plays offline", _write_html),
         Format("rrweb", ".json", "application/json", "for rrweb players", _write_rrweb),
         Format("ptr", ".ptr", "application/octet-stream", "what the device sent", _write_ptr, _check_ptr),
         Format("jsonl", ".jsonl", "application/jsonl", "the events", _write_jsonl),

@@ -47,7 +47,7 @@ def test_the_path_is_printed_and_the_newest_session_is_the_usual_one(
     assert Image.open(path).n_frames == 5  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", ["png", "gif", "mp4", "rrweb", "ptr", "jsonl"])
+@pytest.mark.parametrize("name", ["png", "gif", "mp4", "html", "rrweb", "ptr", "jsonl"])
 def test_every_format_by_name(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = exported(capsys, DEVICE, "--format", name, "-o", str(tmp_path / "file"))
     assert path == tmp_path / "file" and path.stat().st_size > 20

@@ -76,7 +76,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     store.close()
 
 
-@pytest.mark.parametrize("name", ["png", "gif", "mp4", "rrweb", "ptr", "jsonl"])
+@pytest.mark.parametrize("name", ["png", "gif", "mp4", "html", "rrweb", "ptr", "jsonl"])
 def test_every_format_is_made_and_saved_under_a_name_of_its_own(place: Place, name: str) -> None:
     options = {"at_ms": 700} if name == "png" else {}
     job = place.made(name, **options)
