@@ -104,8 +104,21 @@ def check(folder: Path) -> None:
     assert "ok" in printed
 
 
-def record(folder: Path) -> None:
-    """A data folder with one device, an event that Segment refused (e1) and a message that nobody could read (m1)."""
+def check_samples(folder: Path) -> None:
+    """What the page calls events.jsonl is there; each event is shown before and after."""
+    initialise(folder)
+    event = '{"type": "track", "event": "Brew", "userId": "user-7", "messageId": "m-1", "properties": {"cups": 2}}'
+    (folder / "events.jsonl").write_text(event + "\n")
+    ports = ("--set", "mqtt.port=0", "--set", "web.port=0")
+    printed = run("pixeltrail", "check", "--sample", "events.jsonl", *ports, cwd=folder)
+    assert "sample track 'Brew': Track Calls -> httpapi Brew" in printed
+    assert printed.index("before: ") < printed.index("after: POST https://api2.amplitude.com/2/httpapi")
+    printed = run("pixeltrail", "check", "--show", *ports, cwd=folder)
+    assert "=== screen 'Home'" in printed and '"event_type": "Product Purchased"' in printed
+
+
+def record(folder: Path, sink: str = "segment") -> None:
+    """A data folder with one device, an event that a sink refused (e1) and a message that nobody could read (m1)."""
     from pixeltrail_bridge.mapping.calls import Settled
     from pixeltrail_bridge.store.sqlite import SqliteStore
 
@@ -113,7 +126,7 @@ def record(folder: Path) -> None:
 
     data = folder / "pixeltrail-data"
     data.mkdir()
-    store = SqliteStore(data / "pixeltrail.db", ["segment"])
+    store = SqliteStore(data / "pixeltrail.db", [sink])
 
     def write(tx: Any) -> None:
         tx.add_device("kitchen-01", b"{}", NOW_MS)
@@ -121,8 +134,8 @@ def record(folder: Path) -> None:
         tx.add_dead_letter("kitchen-01", "undecodable", "chunk: must have records", b"\xff", NOW_MS)
 
     store.commit_batch(write)
-    (row,) = store.lease("segment", 1, NOW_MS, 1)
-    store.settle("segment", [Settled(row.id, "dead", 400, "dry run: bytes of JSON")], NOW_MS)
+    (row,) = store.lease(sink, 1, NOW_MS, 1)
+    store.settle(sink, [Settled(row.id, "dead", 400, "dry run: bytes of JSON")], NOW_MS)
     store.close()
 
 
@@ -156,11 +169,11 @@ def with_app(command: str, word: str) -> Callable[[Path], None]:
     return run_it
 
 
-def on_recordings(command: str, word: str, code: int = 0) -> Callable[[Path], None]:
+def on_recordings(command: str, word: str, code: int = 0, sink: str = "segment") -> Callable[[Path], None]:
     """Runs a command over recordings; `word` must be in what it prints."""
 
     def run_it(folder: Path) -> None:
-        record(folder)
+        record(folder, sink)
         printed = run(*shlex.split(command), cwd=folder, code=code)
         assert word in printed
 
@@ -194,6 +207,15 @@ RUNS: dict[str, Callable[[Path], object]] = {
             'pixeltrail dlq purge --reason "bytes of JSON"': "gave up 1 events",
         }.items()
     },
+    **{
+        command: on_recordings(command, word, sink="amplitude")
+        for command, word in {
+            "pixeltrail dlq list --sink amplitude": "bytes of JSON",
+            "pixeltrail dlq retry --sink amplitude": "1 events wait",
+        }.items()
+    },
+    "pixeltrail check --show": check_samples,
+    "pixeltrail check --sample events.jsonl": check_samples,
     "pixeltrail apps list": with_app("pixeltrail apps list", "phone-1"),
     "pixeltrail apps pair phone-1 kitchen-01": with_app(
         "pixeltrail apps pair phone-1 kitchen-01", "belongs to kitchen-01"

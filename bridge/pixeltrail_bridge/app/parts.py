@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..config import Config
-from ..errors import ConfigError, LocalError
+from ..errors import LocalError
 from ..ingest import IngestSettings
 from ..mapping import settings as mapping
 from ..mapping.settings import MappingSettings
@@ -100,17 +100,11 @@ def has_amplitude(config: Config) -> bool:
 
 
 def amplitude_settings(config: Config) -> AmplitudeSettings:
-    """ConfigError: events would go to two zones."""
     section = config.amplitude
-    if section.zone and section.zone != config.segment.zone and has_segment(config):
-        raise ConfigError(
-            f"amplitude.zone is {section.zone} and segment.zone is {config.segment.zone}: they belong in one "
-            "zone; leave amplitude.zone out"
-        )
     return AmplitudeSettings(
         api_key=section.api_key.reveal(),
         secret_key=section.secret_key.reveal(),
-        zone=section.zone or config.segment.zone,
+        zone=section.zone or config.bridge.server_zone,
         host=section.host or None,
         batch_events=section.batch_events,
         device_events_per_s=section.device_events_per_s,

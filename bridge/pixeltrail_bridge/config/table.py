@@ -180,7 +180,7 @@ class AmplitudeSettings:
     )
     zone: str = _setting(
         "",
-        "Region of the Amplitude project; empty means segment.zone.",
+        "Region of the Amplitude project, if bridge.server_zone does not say it.",
         choices=("", "us", "eu"),
         live=True,
     )
