@@ -170,7 +170,7 @@ def test_subscribers_see_every_picture_and_summaries_become_events(bench):
     expected = {"keyframes": 1, "dirty_x": 0, "dirty_width": WIDTH, "replay_offset_ms": 90, "first_seq": 2}
     assert first.items() >= expected.items()
     assert first["[Amplitude] Session Replay ID"] == f"{DEVICE}/{SESSION}"
-    assert first["Replay Link"] == f"https://trail.example/#/device/{DEVICE}/session/{SESSION}?t=0.09"
+    assert first["Replay Link"] == f"https://trail.example/sessions/{DEVICE}/{SESSION}?t=0.09"
     assert summaries[1]["context"]["screen"] == {"width": WIDTH, "height": HEIGHT}
     assert summaries[1]["integrations"]["Actions Amplitude"]["session_id"] == SESSION
 

@@ -127,9 +127,9 @@ def iso_time(epoch_ms: int) -> str:
 
 
 def viewer_link(public_url: str, device_id: str, session_id: int, offset_ms: int) -> str:
-    """Address of the device's page; session and moment, from the session's start, are there for a player."""
+    """Address of the player at a moment, counted from the session's start."""
     seconds = f"{max(0, offset_ms) / 1000:.3f}".rstrip("0").rstrip(".")
-    return f"{public_url.rstrip('/')}/#/device/{quote(device_id)}/session/{session_id}?t={seconds}"
+    return f"{public_url.rstrip('/')}/sessions/{quote(device_id)}/{session_id}?t={seconds}"
 
 
 def build_call(

@@ -85,7 +85,7 @@ def test_events_own_replay_id_wins():
 
 def test_link_into_the_viewer():
     properties = build(origin=structs.replace(ORIGIN, public_url="https://trail.example/"))["properties"]
-    assert properties["Replay Link"] == f"https://trail.example/#/device/{DEVICE}/session/{BOOT_MS}?t=1.234"
+    assert properties["Replay Link"] == f"https://trail.example/sessions/{DEVICE}/{BOOT_MS}?t=1.234"
 
 
 def test_user_and_classic_destination():

@@ -79,7 +79,7 @@ def test_the_event_is_complete_and_links_to_its_moment():
     call = summary_call(origin, STREAM, window, LENGTH_MS)
     assert list(find_problems(call.payload)) == []
     assert call.event == call.payload["event"] == "Display Changed"
-    assert call.payload["properties"]["Replay Link"].endswith(f"/{DEVICE}/session/{BOOT_MS}?t=12")
+    assert call.payload["properties"]["Replay Link"].endswith(f"/sessions/{DEVICE}/{BOOT_MS}?t=12")
     assert call.message_id == summary_call(origin, STREAM, window, LENGTH_MS).message_id
 
 
