@@ -61,5 +61,6 @@ export const revokeShare = (share) => send("DELETE", `/api/shares/${encodeURICom
 
 export const makeExport = (id, number, format, options) => send("POST", `${session(id, number)}/exports`, { format, options });
 export const exportState = (id) => getJson(`/api/exports/${encodeURIComponent(id)}`);
+export const endExport = (id) => send("DELETE", `/api/exports/${encodeURIComponent(id)}`);
 export const exportFile = (id) => `/api/exports/${encodeURIComponent(id)}/file`;
 export const frame = (id, number, ms, width) => `${session(id, number)}/frame?t=${Math.max(0, Math.floor(ms))}&width=${width}`;

@@ -146,11 +146,9 @@ export class DevicePage {
   }
 
   #onKey = (event) => {
-    if (event.defaultPrevented || event.target.closest?.("input, select, button, a, summary, [role=tab]")) return;
-    if (event.key === "Escape" && this.#player) {
-      this.#resume();
-      return;
-    }
+    if (event.defaultPrevented) return;
+    if (event.key === "Escape" && this.#player && !document.fullscreenElement) this.#resume();
+    if (event.target.closest?.("input, select, button, a, summary, [role=tab]")) return;
     const command = commandOf(event);
     if (this.#player || !command || !BACK_KEYS.has(command[0])) return;
     event.preventDefault();
