@@ -283,7 +283,17 @@ def sdk_page(browser: Browser, server: ReplayServer, base: str | None, zone: str
         page.close()
 
 
-@pytest.mark.parametrize("case", REACTIONS, ids=lambda case: case.name)
+# Each takes seconds; of a kind one is enough by default.
+LIKE_ANOTHER = {"200 with skip code 4004", "408", "429", "500", "402", "404", "403"}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=pytest.mark.slow if case.name in LIKE_ANOTHER else (), id=case.name)
+        for case in REACTIONS
+    ],
+)
 def test_the_sdk_reacts_as_the_table_says(case: Case, browser: Browser, server: ReplayServer) -> None:
     with sdk_page(browser, server, server.url) as page:
         sdk = Sdk(page, server)
