@@ -50,6 +50,7 @@ class Moves:
         self._furthest = min(_FURTHEST, rows)
         self._is_first = True
         self.found = array("H", bytes(2 * _FIELDS * _MOST))
+        self.least = least  # changed rows of a column that make a search worth it
         limits = (_MOST, least, _FURTHEST, strips.cols * rows)
         self.numbers = array("i", (0, rows, movable_rows, 0, 0, 0) + limits)
 

@@ -62,20 +62,19 @@ class Strips:
         return self._scan(self._buffer, self.factor, _MASK, self.table, dirty, self._whole)
 
     def refresh_telling(self, dirty, moves):
-        """The same; after each column with changes call `moves.search(column, dirty)`, while `old` is that column's."""
+        """The same; after each column with enough changes call `moves.search(column, dirty)`, while `old` is that
+        column's."""
         if self._seen is not None:
             return self._refresh_seen(dirty, moves)
         whole = self._whole
-        whole[_DO] = _STORE | _PAUSE
+        whole[_DO] = _STORE | _PAUSE | moves.least << 2
         whole[0] = 0
         found = changed = self._go_on(dirty)
-        while found:
+        while found and whole[0] <= self.cols and whole[_DO] & _PAUSE:
             if not moves.search(whole[0] - 1, dirty):
                 whole[_DO] = _STORE
             found = self._go_on(dirty)
             changed += found
-            if whole[_DO] == _STORE:
-                break
         whole[_DO] = _STORE
         return changed
 

@@ -33,6 +33,8 @@ def expected(byte, row_bytes, strip_bytes, cols):
 class Listener:
     """Takes the place of the search for moves."""
 
+    least = 1
+
     def __init__(self, table, row):
         self._table = table
         self._row = row
@@ -43,6 +45,7 @@ class Listener:
         if self._table.old[self._row] != self._before[column]:
             raise ValueError("column %d: its old hash was not kept" % column)
         self.columns.append(column)
+        return True
 
 
 def check(row_bytes, rows, pitch, strip_bytes, kernel):

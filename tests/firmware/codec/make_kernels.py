@@ -12,7 +12,8 @@ its group is followed by a load of its upper half. One expression per strip keep
 and `k` come first in the signature, because compiled code has registers for two locals only.
 
 A kernel runs down each column, some rows a turn, to the first strip that has changed. From there to the column's end it
-goes row by row, storing and marking; an unchanged strip costs nothing for that.
+goes row by row, storing and marking; an unchanged strip costs nothing for that. Where bit 1 of q[10] is set it returns
+behind a column of which q[10] >> 2 strips have changed, and sets q[0] to the next; or beyond the last one at the end.
 
 Plain twins of the other kernels are the same text without decorators and types. cx_kernels.py writes those of S-CX.
 """
@@ -69,6 +70,7 @@ def scan(p: {ptr}, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
     height = (rows + 7) >> 3
     marks = 0
     n = 0
+    first = 0
     r = 0
     tail = 0
     block = 0
@@ -94,10 +96,14 @@ def scan(p: {ptr}, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
             s = ptr32(int(s) + 4)
             r += 1
         c += 1
-        if n:
+        if n ^ first:
             if q[10] & 2:
-                q[0] = c
-                return n
+                if n - first >= q[10] >> 2:
+                    q[0] = c
+                    return n
+            first = n
+    if q[10] & 2:
+        q[0] = cols + 1
     return n
 '''
 CLEAN = """            if {hash} ^ s[{i}]:

@@ -26,6 +26,7 @@ def scan(p: ptr32, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
     height = (rows + 7) >> 3
     marks = 0
     n = 0
+    first = 0
     r = 0
     tail = 0
     block = 0
@@ -63,8 +64,12 @@ def scan(p: ptr32, k: int, h: uint, s: ptr32, d: ptr8, q: ptr32) -> int:
             s = ptr32(int(s) + 4)
             r += 1
         c += 1
-        if n:
+        if n ^ first:
             if q[10] & 2:
-                q[0] = c
-                return n
+                if n - first >= q[10] >> 2:
+                    q[0] = c
+                    return n
+            first = n
+    if q[10] & 2:
+        q[0] = cols + 1
     return n
