@@ -111,6 +111,10 @@ class Encoder:
         self._numbers = self._coder.numbers
         self._is_narrow = False  # a row did not fit: split rectangles into columns
         self.exact = True
+        self.dirty = (
+            False  # True while a strip is to be sent. Those torn by the app count from the next refresh on.
+        )
+        self.finished = True  # all of this frame is coded
         self._job = self._coder.job(self._area.q, self._strips, self._dirty, self._references, self._moves)
 
     def refresh(self):
@@ -122,6 +126,7 @@ class Encoder:
             changed = self._refresh_again()
         if changed:
             self._dirty.seek()
+            self._look()
         return changed
 
     def _refresh_again(self):
@@ -144,6 +149,7 @@ class Encoder:
         self._moves.drop()
         self._dirty.fill()
         self._dirty.seek()
+        self._look()
 
     def set_masks(self, flat):
         """Show zeros in these rectangles: x, y, width and height of each in pixels, within the display, in place of
@@ -162,18 +168,7 @@ class Encoder:
         self._numbers[HAS_MASKS] = 1 if masked else 0
         self._is_fill = False
         self._dirty.seek()
-
-    @property
-    def dirty(self):
-        """True while a strip is to be sent. Strips torn by the app count from the next refresh on."""
-        return self._rect[_FOUND] > 0
-
-    @property
-    def finished(self):
-        """True when all of this frame is coded."""
-        if self._is_key:
-            return self._row >= self._rows
-        return not self._rect[_FOUND]
+        self._look()
 
     def begin(self, key):
         """Start a frame. There must have been a refresh."""
@@ -187,6 +182,11 @@ class Encoder:
             self._fnv.reset()
             self._references.reset()
             self._coder.reset()
+        self._look()
+
+    def _look(self):
+        self.dirty = self._rect[_FOUND] > 0
+        self.finished = self._row >= self._rows if self._is_key else not self.dirty
 
     def encode_into(self, out, start, end, budget_px):
         """Code one part into out[start:end]; return its bytes. Stops after about budget_px pixels, at least one row.
@@ -213,6 +213,7 @@ class Encoder:
         while numbers[BUDGET] and (self._row < self._rows if self._is_key else self._rect[_FOUND]):
             self._next_rectangle()
         size = self._coder.close()
+        self._look()
         self._starved = False
         if not size:
             self._starved = not self.finished

@@ -10,6 +10,11 @@ A template is a module with macros, each on a line of its own:
     @TOKEN            token `a`, after @RENORM; clobbers b, t, m and a
     @STOP bits        the decision whether the rectangle ends here, whose pixels so far had so many bits; clobbers i
     x = @ROW at       a row of ws that begins at `at`; P, Q and R are rows
+    x = @AT row i     its pixels from i on; S, U and O are such places
+    @NEXT x           one pixel further
+    x = @STOPS at n   what int() of a place is, n pixels further
+    x = @LEFT at e    pixels from a place to where it stops
+    x = @BEFORE at    the pixel before a place
     @IF viper, @ELSE, @END    what only viper, or only plain Python gets
 """
 
@@ -98,12 +103,22 @@ else:
     pr[i] = t >> 8{cut}
 """,
 }
+# In viper a place is a pointer, in plain Python an index of ws.
+PLACES = {
+    r"@ROW (\w+)": (r"ptr16(int(ws) + (\1 << 1))", r"\1"),
+    r"@AT (\w+) (\w+)": (r"ptr16(int(\1) + (\2 << 1))", r"\1 + \2"),
+    r"@NEXT (\w+)": (r"\1 = ptr16(int(\1) + 2)", r"\1 += 1"),
+    r"@STOPS (\w+) (\w+)": (r"int(\1) + (\2 << 1)", r"\1 + \2"),
+    r"@LEFT (\w+) (\w+)": (r"(\2 - int(\1) >> 1)", r"(\2 - \1)"),
+    r"@BEFORE (\w+)": (r"ptr16(int(\1) - 2)[0]", r"ws[\1 - 1]"),
+}
 TYPES = re.compile(r": (?:ptr8|ptr16|ptr32|int|uint)(?=[,)])")
 
 
 def kernel(name: str) -> str:
     text = _expand((TEMPLATES / f"{name}.in").read_text(), "viper", "")
-    text = re.sub(r"@ROW (\w+)", r"ptr16(int(ws) + (\1 << 1))", text)
+    for macro, meaning in PLACES.items():
+        text = re.sub(macro, meaning[0], text)
     note = "# ruff: noqa: E501 - generated\n\nimport micropython\n"
     return text.replace("import micropython\n", note.removeprefix("\n"), 1).replace(
         '"""\n\n# ruff', '"""\n# ruff'
@@ -114,8 +129,9 @@ def twin(name: str) -> str:
     text = _expand((TEMPLATES / f"{name}.in").read_text(), "plain", " & 255")
     body = text.split("import micropython\n", 1)[1].replace("@micropython.viper\n", "")
     body = TYPES.sub("", body).replace(") -> int:", "):")
-    body = re.sub(r"@ROW (\w+)", r"\1", body)
-    body = re.sub(r"\b([PQR])\[([^\]]+)\]", r"ws[\1 + \2]", body)
+    for macro, meaning in PLACES.items():
+        body = re.sub(macro, meaning[1], body)
+    body = re.sub(r"\b([PQRSUO])\[([^\]]+)\]", r"ws[\1 + \2]", body)
     return f'"""kernels/{name}.py without viper. Written by tests/firmware/codec/make_kernels.py."""\n{body}'
 
 

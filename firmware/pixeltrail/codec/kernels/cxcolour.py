@@ -1,7 +1,9 @@
 """Pixels of one rectangle in S-CX, all formats with more than one bit (schema/wire.md, "Pixels"); in viper.
 
-Each row is first read into ws, one number a pixel, with the last one repeated twice after its end; there lie three rows,
-which take turns. Rules and arguments: cxhead.py.
+ws holds the two rows above the one that is coded, as they were coded, one number a pixel, with the last one repeated
+twice after its end. They are brought up to date pixel by pixel, so that a chunk like the row above costs nothing more,
+and whoever draws meanwhile cannot make the two sides differ. Where pixels are not words of two, each row is read into a
+third one before. Rules and arguments: cxhead.py.
 """
 # ruff: noqa: E501 - generated
 
@@ -16,7 +18,7 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
     first, [19] bits of a pixel, [20] 1: 16-bit pixels come high byte first, [21] how to read 16-bit pixels: 2 in words
     of two, 1 in half words, 0 in bytes, [22] stop when `out` is filled to here, [23] context of "stop". Sets [3], why
     it stopped: 0 it did not, 1 for want of room, 2 it takes more than its raw bytes.
-    ws: from 80 the colours (2 x 64), from 208 a mode for each chunk, from 272 three rows.
+    ws: from 80 the colours (2 x 64), from 208 a mode for each chunk, from 272 two rows, or three.
     """
     low = st[0]
     rng = st[1]
@@ -28,12 +30,12 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
     left = st[14] + above
     done = 0
     mark = k + 31
-    have = 0  # rows read, with this one
     stop = 0
     size = (w + 5) & 0x7FE
-    cur = 272
-    up = cur + size
+    up = 272
     up2 = up + size
+    cur = up2 + size
+    first = above  # 2 in a row for which the two rows above may differ
     x = 0
     i = 0
     e = 0
@@ -61,50 +63,50 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
     sn = 0
     hf = 0
     cl = 0
-    if not above:
-        # nothing is known above: zeros
-        x = up
-        e = up2
-        while x < e:
-            ws[x] = 0
-            x += 1
     x = 208
     e = 208 + (w + 15 >> 4)
     while x < e:
         ws[x] = 0
         x += 1
+    if not above:
+        # nothing is known above: zeros
+        x = up
+        while x < cur:
+            ws[x] = 0
+            x += 1
+    Q = ptr16(int(ws) + (up << 1))
+    R = ptr16(int(ws) + (up2 << 1))
     while True:
         if not left:
             break
         left -= 1
         # read a row
         i = at
+        at += st[12]
         x = cur
-        e = cur + w
+        if above:
+            x = up
+            if above > 1:
+                x = up2
+        e = x + w
+        P = ptr16(int(p) + i)
         if st[21] > 1:
-            d = ptr32(int(ws) + (x << 1))
-            s = ptr32(int(p) + i)
-            while True:
-                c = e - x
-                if c < 16:
-                    break
-                d[0] = s[0]
-                d[1] = s[1]
-                d[2] = s[2]
-                d[3] = s[3]
-                d[4] = s[4]
-                d[5] = s[5]
-                d[6] = s[6]
-                d[7] = s[7]
-                d = ptr32(int(d) + 32)
-                s = ptr32(int(s) + 32)
-                x += 16
-                i += 32
-        if x < e and st[21]:
+            if above:
+                d = ptr32(int(ws) + (x << 1))
+                s = ptr32(P)
+                while x < e:
+                    d[0] = s[0]
+                    d = ptr32(int(d) + 4)
+                    s = ptr32(int(s) + 4)
+                    x += 2
+            x = e
+        elif st[21]:
             while x < e:
                 ws[x] = ptr16(int(p) + i)[0]
                 x += 1
                 i += 2
+        if st[21] < 2:
+            P = ptr16(int(ws) + (cur << 1))
         if not (x ^ e):
             pass
         elif bits > 8:
@@ -132,22 +134,17 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                 ws[x + 3] = b >> 6
                 x += 4
                 i += 1
-        at += st[12]
-        ws[e] = ws[e - 1]
-        ws[e + 1] = ws[e - 1]
-        have += 1
         if above:
             above -= 1
-            x = up2
-            up2 = up
-            up = cur
-            cur = x
+            if not above:
+                Q[w] = Q[w - 1]
+                Q[w + 1] = Q[w - 1]
+                if first < 2:
+                    x = 0
+                    while x < w:
+                        R[x] = Q[x]
+                        x += 1
             continue
-        P = ptr16(int(ws) + (cur << 1))
-        Q = ptr16(int(ws) + (up << 1))
-        R = ptr16(int(ws) + (up2 << 1))
-        if have < 3:
-            R = Q
         x = 0
         ci = 208
         lc = 0
@@ -199,7 +196,28 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                 while j < w:
                     b |= P[j] ^ Q[j]
                     j += 1
-            c = 552 + lc + (ws[ci] << 2)
+            m = ws[ci]
+            c = 552 + lc + (m << 2)
+            if not b:
+                if m | first:
+                    # what was above is now two above
+                    if n > 15:
+                        i32 = ptr32(int(R) + (x << 1))
+                        i32[0] = j32[0]
+                        i32[1] = j32[1]
+                        i32[2] = j32[2]
+                        i32[3] = j32[3]
+                        i32[4] = j32[4]
+                        i32[5] = j32[5]
+                        i32[6] = j32[6]
+                        i32[7] = j32[7]
+                        x += 16
+                    else:
+                        while x < w:
+                            R[x] = Q[x]
+                            x += 1
+                else:
+                    x += n
             while not rng >> 22:
                 if low >> 30:
                     low &= 0x3FFFFFFF
@@ -224,19 +242,28 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                 ws[ci] = 0
                 lc = 0
                 ci += 1
-                x += n
                 continue
+            e = x + n
             W = Q[x]
             if x:
-                W = P[x - 1]
+                W = Q[x - 1]
             c += 16
-            b = P[x] ^ W
-            if not b:
-                j = x + 1
-                e = x + n
-                while j < e:
-                    b |= P[j] ^ W
-                    j += 1
+            S = ptr16(int(P) + (x << 1))
+            U = ptr16(int(Q) + (x << 1))
+            O = ptr16(int(R) + (x << 1))
+            N = U[0]
+            NE = U[1]
+            NW = N
+            if x:
+                NW = R[x - 1]
+            x = e
+            b = S[0] ^ W
+            j = n
+            while not b:
+                j -= 1
+                b = S[j] ^ W
+                if not j:
+                    break
             while not rng >> 22:
                 if low >> 30:
                     low &= 0x3FFFFFFF
@@ -261,18 +288,16 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                 ws[ci] = 1
                 lc = 1
                 ci += 1
-                x += n
+                while n:
+                    n -= 1
+                    O[n] = U[n]
+                    U[n] = W
                 continue
             ws[ci] = 2
             lc = 2
             ci += 1
             # a mixed chunk
-            N = Q[x]
-            NE = Q[x + 1]
-            NW = N
-            if x:
-                NW = Q[x - 1]
-            e = x + n
+            e = int(S) + (n << 1)
             es = 0
             c = 0
             if not (N ^ NW):
@@ -283,15 +308,15 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
             if not (W ^ NW):
                 c |= 16
             while True:
-                if not (x ^ e):
+                if not (int(S) ^ e):
                     break
-                v = P[x]
-                NEE = Q[x + 2]
+                v = S[0]
+                NEE = U[2]
                 if not (NE ^ NEE):
                     c |= 1
                 if not (W ^ N):
                     c |= 8
-                if not (N ^ R[x]):
+                if not (N ^ O[0]):
                     c |= 128
                 if es:
                     # the last pixel was in no table: is this one?
@@ -346,16 +371,20 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                         rng = m
                         pr[c] = t
                         c = (c << 1) & 0x56
+                        U[0] = W
+                        O[0] = N
                         N = NE
                         NE = NEE
-                        x += 1
+                        S = ptr16(int(S) + 2)
+                        U = ptr16(int(U) + 2)
+                        O = ptr16(int(O) + 2)
                         continue
                 if k > mark:
                     mark = k + 31
                     stop = 0
                     if k > st[22]:
                         stop = 1
-                    elif k - st[2] > 8 + (((done * w + x) * bits) >> 3):
+                    elif k - st[2] > 8 + (((done * w + x - (e - int(S) >> 1)) * bits) >> 3):
                         stop = 2
                     i = st[23]
                     while not rng >> 22:
@@ -383,6 +412,7 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                         break
                 cc = (c << 1) & 0x46 | 32
                 n = 0
+                hs = 0
                 while True:
                     if not es:
                         if W ^ N:
@@ -419,21 +449,15 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                             if a & 1:
                                 break
                         if bits < 5:
-                            m = 1
-                            j = bits
-                            a = (648 + (W << bits)) << 1
-                            while j:
-                                j -= 1
-                                b = v >> j & 1
-                                ws[n] = a + (m << 1) | b
-                                m = m << 1 | b
-                                n += 1
+                            g = v
+                            hs = bits
+                            sg = 648 + (W << bits)
                             break
-                        hs = c >> 4 & 2 | 1
+                        hf = c >> 4 & 2 | 1
                         a = 144 + ((W ^ W >> 5 ^ W >> 9) & 63)
                         g = ws[a]
                         if g ^ W and g ^ N:
-                            b = (548 + hs) << 1
+                            b = (548 + hf) << 1
                             if not (g ^ v):
                                 b |= 1
                             ws[n] = b
@@ -442,39 +466,29 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                                 break
                         ws[a] = v
                         a = (v ^ v >> 5 ^ v >> 9) & 63
-                        b = (544 + hs) << 1
+                        b = (544 + hf) << 1
                         if v ^ ws[80 + a]:
                             ws[n] = b
                             n += 1
                         else:
                             ws[n] = b | 1
                             n += 1
-                            m = 1
-                            j = 5
-                            while j >= 0:
-                                b = a >> j & 1
-                                ws[n] = (584 + m) << 1 | b
-                                n += 1
-                                m = m << 1 | b
-                                j -= 1
+                            g = a
+                            hs = 6
+                            sg = 584
                             break
                     es = 1
                     ws[80 + ((v ^ v >> 5 ^ v >> 9) & 63)] = v
                     ws[144 + ((W ^ W >> 5 ^ W >> 9) & 63)] = v
                     if bits < 9:
-                        m = 1
-                        j = 8
-                        while j:
-                            j -= 1
-                            b = v >> j & 1
-                            ws[n] = (648 + m) << 1 | b
-                            m = m << 1 | b
-                            n += 1
+                        g = v
+                        hs = 8
+                        sg = 648
                         break
                     # the difference from a prediction out of W, N, NW: green, then red, then blue
                     NW = N
-                    if x:
-                        NW = Q[x - 1]
+                    if int(O) ^ int(R):
+                        NW = ptr16(int(O) - 2)[0]
                     g = v
                     if st[20]:
                         g = (g >> 8 | g << 8) & 0xFFFF
@@ -581,7 +595,8 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                             mk = 31
                             hs = 688 + cl
                             sg = sn
-                    N = Q[x]
+                    N = U[0]
+                    hs = 0
                     break
                 i = 0
                 while i < n:
@@ -615,20 +630,59 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                             low += m
                             rng -= m
                             pr[a] = t >> 8
+                if hs:
+                    # a tree of hs bits: the number g, in contexts from sg on
+                    c = 1
+                    while hs:
+                        hs -= 1
+                        while not rng >> 22:
+                            if low >> 30:
+                                low &= 0x3FFFFFFF
+                                j = k - 1
+                                while out[j] == 255:
+                                    out[j] = 0
+                                    j -= 1
+                                out[j] += 1
+                            out[k] = low >> 22
+                            k += 1
+                            low = (low & 0x3FFFFF) << 8
+                            rng <<= 8
+                        a = sg + c
+                        t = T[pr[a]]
+                        m = (rng >> 12) * (t >> 16)
+                        if g >> hs & 1:
+                            rng = m
+                            pr[a] = t
+                            c += c + 1
+                        else:
+                            low += m
+                            rng -= m
+                            pr[a] = t >> 8
+                            c += c
+                O[0] = N
+                U[0] = v
                 W = v
                 c = cc
                 N = NE
                 NE = NEE
-                x += 1
+                S = ptr16(int(S) + 2)
+                U = ptr16(int(U) + 2)
+                O = ptr16(int(O) + 2)
             if stop:
                 break
         if stop:
             break
         done += 1
-        x = up2
-        up2 = up
-        up = cur
-        cur = x
+        Q[w] = Q[w - 1]
+        Q[w + 1] = Q[w - 1]
+        if not first:
+            # the second row of a rectangle whose rows above are not known has its first in place of both
+            if done < 2:
+                x = 0
+                while x < w:
+                    R[x] = Q[x]
+                    x += 1
+        first = 0
     st[0] = low
     st[1] = rng
     st[2] = k

@@ -8,7 +8,7 @@ def code(rng, c, p, out, T, pr, st, ws):
     first, [19] bits of a pixel, [20] 1: 16-bit pixels come high byte first, [21] how to read 16-bit pixels: 2 in words
     of two, 1 in half words, 0 in bytes, [22] stop when `out` is filled to here, [23] context of "stop". Sets [3], why
     it stopped: 0 it did not, 1 for want of room, 2 it takes more than its raw bytes.
-    ws: from 80 the colours (2 x 64), from 208 a mode for each chunk, from 272 three rows.
+    ws: from 80 the colours (2 x 64), from 208 a mode for each chunk, from 272 two rows, or three.
     """
     low = st[0]
     rng = st[1]
@@ -20,12 +20,12 @@ def code(rng, c, p, out, T, pr, st, ws):
     left = st[14] + above
     done = 0
     mark = k + 31
-    have = 0  # rows read, with this one
     stop = 0
     size = (w + 5) & 0x7FE
-    cur = 272
-    up = cur + size
+    up = 272
     up2 = up + size
+    cur = up2 + size
+    first = above  # 2 in a row for which the two rows above may differ
     x = 0
     i = 0
     e = 0
@@ -53,26 +53,33 @@ def code(rng, c, p, out, T, pr, st, ws):
     sn = 0
     hf = 0
     cl = 0
-    if not above:
-        # nothing is known above: zeros
-        x = up
-        e = up2
-        while x < e:
-            ws[x] = 0
-            x += 1
     x = 208
     e = 208 + (w + 15 >> 4)
     while x < e:
         ws[x] = 0
         x += 1
+    if not above:
+        # nothing is known above: zeros
+        x = up
+        while x < cur:
+            ws[x] = 0
+            x += 1
+    Q = up
+    R = up2
     while True:
         if not left:
             break
         left -= 1
         # read a row
         i = at
+        at += st[12]
         x = cur
-        e = cur + w
+        if above:
+            x = up
+            if above > 1:
+                x = up2
+        e = x + w
+        P = cur
         if not (x ^ e):
             pass
         elif bits > 8:
@@ -100,22 +107,17 @@ def code(rng, c, p, out, T, pr, st, ws):
                 ws[x + 3] = b >> 6
                 x += 4
                 i += 1
-        at += st[12]
-        ws[e] = ws[e - 1]
-        ws[e + 1] = ws[e - 1]
-        have += 1
         if above:
             above -= 1
-            x = up2
-            up2 = up
-            up = cur
-            cur = x
+            if not above:
+                ws[Q + w] = ws[Q + w - 1]
+                ws[Q + w + 1] = ws[Q + w - 1]
+                if first < 2:
+                    x = 0
+                    while x < w:
+                        ws[R + x] = ws[Q + x]
+                        x += 1
             continue
-        P = cur
-        Q = up
-        R = up2
-        if have < 3:
-            R = Q
         x = 0
         ci = 208
         lc = 0
@@ -161,7 +163,17 @@ def code(rng, c, p, out, T, pr, st, ws):
             while j < x + n:
                 b |= ws[P + j] ^ ws[Q + j]
                 j += 1
-            c = 552 + lc + (ws[ci] << 2)
+            m = ws[ci]
+            c = 552 + lc + (m << 2)
+            if not b:
+                if m | first:
+                    # what was above is now two above
+                    e = x + n
+                    while x < e:
+                        ws[R + x] = ws[Q + x]
+                        x += 1
+                else:
+                    x += n
             while not rng >> 22:
                 if low >> 30:
                     low &= 0x3FFFFFFF
@@ -186,19 +198,28 @@ def code(rng, c, p, out, T, pr, st, ws):
                 ws[ci] = 0
                 lc = 0
                 ci += 1
-                x += n
                 continue
+            e = x + n
             W = ws[Q + x]
             if x:
-                W = ws[P + x - 1]
+                W = ws[Q + x - 1]
             c += 16
-            b = ws[P + x] ^ W
-            if not b:
-                j = x + 1
-                e = x + n
-                while j < e:
-                    b |= ws[P + j] ^ W
-                    j += 1
+            S = P + x
+            U = Q + x
+            O = R + x
+            N = ws[U + 0]
+            NE = ws[U + 1]
+            NW = N
+            if x:
+                NW = ws[R + x - 1]
+            x = e
+            b = ws[S + 0] ^ W
+            j = n
+            while not b:
+                j -= 1
+                b = ws[S + j] ^ W
+                if not j:
+                    break
             while not rng >> 22:
                 if low >> 30:
                     low &= 0x3FFFFFFF
@@ -223,18 +244,16 @@ def code(rng, c, p, out, T, pr, st, ws):
                 ws[ci] = 1
                 lc = 1
                 ci += 1
-                x += n
+                while n:
+                    n -= 1
+                    ws[O + n] = ws[U + n]
+                    ws[U + n] = W
                 continue
             ws[ci] = 2
             lc = 2
             ci += 1
             # a mixed chunk
-            N = ws[Q + x]
-            NE = ws[Q + x + 1]
-            NW = N
-            if x:
-                NW = ws[Q + x - 1]
-            e = x + n
+            e = S + n
             es = 0
             c = 0
             if not (N ^ NW):
@@ -245,15 +264,15 @@ def code(rng, c, p, out, T, pr, st, ws):
             if not (W ^ NW):
                 c |= 16
             while True:
-                if not (x ^ e):
+                if not (int(S) ^ e):
                     break
-                v = ws[P + x]
-                NEE = ws[Q + x + 2]
+                v = ws[S + 0]
+                NEE = ws[U + 2]
                 if not (NE ^ NEE):
                     c |= 1
                 if not (W ^ N):
                     c |= 8
-                if not (N ^ ws[R + x]):
+                if not (N ^ ws[O + 0]):
                     c |= 128
                 if es:
                     # the last pixel was in no table: is this one?
@@ -308,16 +327,20 @@ def code(rng, c, p, out, T, pr, st, ws):
                         rng = m
                         pr[c] = t & 255
                         c = (c << 1) & 0x56
+                        ws[U + 0] = W
+                        ws[O + 0] = N
                         N = NE
                         NE = NEE
-                        x += 1
+                        S += 1
+                        U += 1
+                        O += 1
                         continue
                 if k > mark:
                     mark = k + 31
                     stop = 0
                     if k > st[22]:
                         stop = 1
-                    elif k - st[2] > 8 + (((done * w + x) * bits) >> 3):
+                    elif k - st[2] > 8 + (((done * w + x - (e - S)) * bits) >> 3):
                         stop = 2
                     i = st[23]
                     while not rng >> 22:
@@ -345,6 +368,7 @@ def code(rng, c, p, out, T, pr, st, ws):
                         break
                 cc = (c << 1) & 0x46 | 32
                 n = 0
+                hs = 0
                 while True:
                     if not es:
                         if W ^ N:
@@ -381,21 +405,15 @@ def code(rng, c, p, out, T, pr, st, ws):
                             if a & 1:
                                 break
                         if bits < 5:
-                            m = 1
-                            j = bits
-                            a = (648 + (W << bits)) << 1
-                            while j:
-                                j -= 1
-                                b = v >> j & 1
-                                ws[n] = a + (m << 1) | b
-                                m = m << 1 | b
-                                n += 1
+                            g = v
+                            hs = bits
+                            sg = 648 + (W << bits)
                             break
-                        hs = c >> 4 & 2 | 1
+                        hf = c >> 4 & 2 | 1
                         a = 144 + ((W ^ W >> 5 ^ W >> 9) & 63)
                         g = ws[a]
                         if g ^ W and g ^ N:
-                            b = (548 + hs) << 1
+                            b = (548 + hf) << 1
                             if not (g ^ v):
                                 b |= 1
                             ws[n] = b
@@ -404,39 +422,29 @@ def code(rng, c, p, out, T, pr, st, ws):
                                 break
                         ws[a] = v
                         a = (v ^ v >> 5 ^ v >> 9) & 63
-                        b = (544 + hs) << 1
+                        b = (544 + hf) << 1
                         if v ^ ws[80 + a]:
                             ws[n] = b
                             n += 1
                         else:
                             ws[n] = b | 1
                             n += 1
-                            m = 1
-                            j = 5
-                            while j >= 0:
-                                b = a >> j & 1
-                                ws[n] = (584 + m) << 1 | b
-                                n += 1
-                                m = m << 1 | b
-                                j -= 1
+                            g = a
+                            hs = 6
+                            sg = 584
                             break
                     es = 1
                     ws[80 + ((v ^ v >> 5 ^ v >> 9) & 63)] = v
                     ws[144 + ((W ^ W >> 5 ^ W >> 9) & 63)] = v
                     if bits < 9:
-                        m = 1
-                        j = 8
-                        while j:
-                            j -= 1
-                            b = v >> j & 1
-                            ws[n] = (648 + m) << 1 | b
-                            m = m << 1 | b
-                            n += 1
+                        g = v
+                        hs = 8
+                        sg = 648
                         break
                     # the difference from a prediction out of W, N, NW: green, then red, then blue
                     NW = N
-                    if x:
-                        NW = ws[Q + x - 1]
+                    if int(O) ^ int(R):
+                        NW = ws[O - 1]
                     g = v
                     if st[20]:
                         g = (g >> 8 | g << 8) & 0xFFFF
@@ -543,7 +551,8 @@ def code(rng, c, p, out, T, pr, st, ws):
                             mk = 31
                             hs = 688 + cl
                             sg = sn
-                    N = ws[Q + x]
+                    N = ws[U + 0]
+                    hs = 0
                     break
                 i = 0
                 while i < n:
@@ -577,20 +586,59 @@ def code(rng, c, p, out, T, pr, st, ws):
                             low += m
                             rng -= m
                             pr[a] = t >> 8 & 255
+                if hs:
+                    # a tree of hs bits: the number g, in contexts from sg on
+                    c = 1
+                    while hs:
+                        hs -= 1
+                        while not rng >> 22:
+                            if low >> 30:
+                                low &= 0x3FFFFFFF
+                                j = k - 1
+                                while out[j] == 255:
+                                    out[j] = 0
+                                    j -= 1
+                                out[j] += 1
+                            out[k] = low >> 22
+                            k += 1
+                            low = (low & 0x3FFFFF) << 8
+                            rng <<= 8
+                        a = sg + c
+                        t = T[pr[a]]
+                        m = (rng >> 12) * (t >> 16)
+                        if g >> hs & 1:
+                            rng = m
+                            pr[a] = t & 255
+                            c += c + 1
+                        else:
+                            low += m
+                            rng -= m
+                            pr[a] = t >> 8 & 255
+                            c += c
+                ws[O + 0] = N
+                ws[U + 0] = v
                 W = v
                 c = cc
                 N = NE
                 NE = NEE
-                x += 1
+                S += 1
+                U += 1
+                O += 1
             if stop:
                 break
         if stop:
             break
         done += 1
-        x = up2
-        up2 = up
-        up = cur
-        cur = x
+        ws[Q + w] = ws[Q + w - 1]
+        ws[Q + w + 1] = ws[Q + w - 1]
+        if not first:
+            # the second row of a rectangle whose rows above are not known has its first in place of both
+            if done < 2:
+                x = 0
+                while x < w:
+                    ws[R + x] = ws[Q + x]
+                    x += 1
+        first = 0
     st[0] = low
     st[1] = rng
     st[2] = k
