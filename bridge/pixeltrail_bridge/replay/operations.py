@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ..errors import FrameError
 from ..wire.limits import MAX_FRAME_RECTS
@@ -18,6 +18,10 @@ from ..wire.messages import Display, PixelFormat
 from . import coded, formats
 from .pixels import Geometry
 from .states import STATES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Area = tuple[int, int, int, int]
 """Left byte, top row, bytes wide, rows."""
@@ -70,10 +74,8 @@ class Painter:
     def reset(self) -> None:
         """Forget all that passes from part to part."""
         self._prepare()
-        for i in range(len(self._states)):
-            self._states[i] = 0
-        for i in range(COLOURS):
-            self._colours[i] = 0
+        self._zero(self._states, len(self._states))
+        self._zero(self._colours, COLOURS)
         self._entries.clear()
         self._count = 0
         self._last = -1
@@ -151,11 +153,9 @@ class Painter:
         if top + self._dy < 0 or top + rows + self._dy > self.geometry.rows:
             self._fail(f"a copy takes rows {top + self._dy} to {top + rows + self._dy}, outside the display")
         self._spend(width * rows)
-        pitch = self.geometry.row_bytes
-        for row in range(top, top + rows):
-            at = row * pitch + left
-            source = at + self._dy * pitch
-            picture[at : at + width] = before[source : source + width]
+        pitch, columns = self.geometry.row_bytes, slice(left, left + width)
+        source = _grid(before, pitch)[top + self._dy : top + self._dy + rows, columns]
+        _grid(picture, pitch)[top : top + rows, columns] = source
         return left, top, width, rows
 
     def _reference(self, picture: bytearray) -> Area:
@@ -246,8 +246,8 @@ class Painter:
         x, y, w, rows = self._pixel_area(area)
         above = min(y, 3) if self._op[coded.IS_ABOVE_KNOWN] else 0
         size, layout, step = self.geometry.row_bytes, self._layout(), w + 4
-        for i in range((rows + 3) * step):
-            self._values[i] = 0
+        known = (rows + 3) * step
+        self._values[:known] = 0 if self._is_compiled else [0] * known
         target = self._shared(picture)
         code.load(target, size, layout, 1, x, y - above, w, above, self._values, (3 - above) * step + 2, step)
         done = int(
@@ -311,6 +311,9 @@ class Painter:
 
         return np.zeros(size, np.int64)
 
+    def _zero(self, numbers: Any, count: int) -> None:
+        numbers[:count] = 0 if self._is_compiled else [0] * count
+
     def _sequence(self, numbers: Sequence[int]) -> Any:
         if not self._is_compiled:
             return numbers
@@ -326,14 +329,18 @@ class Painter:
         return np.frombuffer(picture, np.uint8)
 
 
+def _grid(picture: bytes | bytearray, pitch: int) -> NDArray[np.uint8]:
+    """A picture as rows of bytes, not a copy of it: a loop over rows takes as long as decoding them."""
+    import numpy as np
+
+    return np.frombuffer(picture, np.uint8).reshape(-1, pitch)
+
+
 def _get(picture: bytearray, pitch: int, area: Area) -> bytes:
     left, top, width, rows = area
-    starts = range(top * pitch + left, (top + rows) * pitch, pitch)
-    return b"".join(picture[at : at + width] for at in starts)
+    return _grid(picture, pitch)[top : top + rows, left : left + width].tobytes()
 
 
 def _put(picture: bytearray, pitch: int, area: Area, data: bytes) -> None:
     left, top, width, rows = area
-    for row in range(rows):
-        at = (top + row) * pitch + left
-        picture[at : at + width] = data[row * width : (row + 1) * width]
+    _grid(picture, pitch)[top : top + rows, left : left + width] = _grid(data, width)
