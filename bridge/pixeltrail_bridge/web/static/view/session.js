@@ -3,10 +3,7 @@
 import { dateTime } from "../core/text.js";
 import { remoteSource } from "../drivers/source.js";
 import { button, element, icon, iconButton, setText } from "./dom.js";
-import { openDownload } from "./download.js";
-import { openHelp } from "./help.js";
 import { Player } from "./player.js";
-import { openShare } from "./share.js";
 import { toast } from "./toast.js";
 
 export class SessionPage {
@@ -30,13 +27,11 @@ export class SessionPage {
     this.#player = new Player(source, {
       moved: (ms, isPlaying) => isPlaying || this.#remember(ms),
       copy: (ms) => this.#copy(ms),
-      help: openHelp,
+      help: async () => (await import("./help.js")).openHelp(),
       retry: api.retryEvent,
     });
     this.#actions = element("div", { class: "actions", hidden: true }, this.#star,
-      action("share", "Share", () => openShare(api, this.#session, this.#player.clock.position)),
-      action("download", "Download", () => openDownload(api, this.#session, { ms: this.#player.clock.position,
-        durationMs: this.#player.clock.durationMs, loop: this.#player.clock.loop })));
+      action("share", "Share", () => this.#share()), action("download", "Download", () => this.#download()));
     this.element = element("div", { class: "session" },
       element("div", { class: "head title" },
         element("div", {}, element("nav", { class: "path", "aria-label": "Path" },
@@ -79,6 +74,18 @@ export class SessionPage {
       .filter(Boolean).join(" · "));
     this.#star.setAttribute("aria-pressed", String(Boolean(session.starred)));
     this.#actions.hidden = false;
+  }
+
+  // Dialogs are fetched when they are asked for.
+  async #share() {
+    const { openShare } = await import("./share.js");
+    openShare(this.#api, this.#session, this.#player.clock.position);
+  }
+
+  async #download() {
+    const { openDownload } = await import("./download.js");
+    const { position: ms, durationMs, loop } = this.#player.clock;
+    openDownload(this.#api, this.#session, { ms, durationMs, loop });
   }
 
   #remember(ms) {
