@@ -117,9 +117,11 @@ class _Writer:
         return _Body(b"," + place + (table or b"") + _lzw(pixels), transparent)
 
     def _choose(
-        self, numbers: NDArray[np.intp], is_changed: NDArray[np.bool_]
+        self, numbers: NDArray[np.uint32], is_changed: NDArray[np.bool_]
     ) -> tuple[NDArray[np.uint8], bytes | None, int | None]:
         """Indices, the table they are for (None: the shared one) and the one that stands for no change."""
+        if numbers.max() < _COLOURS - 1:
+            return numbers.astype(np.uint8), None, _COLOURS - 1
         counts = np.bincount(numbers[is_changed])
         if len(counts) < _COLOURS:
             return numbers.astype(np.uint8), None, _COLOURS - 1
@@ -142,15 +144,14 @@ class _Colours:
         self.colours: NDArray[np.uint32] = np.zeros(0, np.uint32)
         self._number = np.zeros(1 << 24, np.uint32)  # plus 1; what is never touched takes no memory
 
-    def numbers(self, image: NDArray[np.uint32]) -> NDArray[np.intp]:
-        found = self._number[image]
-        is_new = found == 0
-        if is_new.any():
-            new = np.unique(image[is_new])
+    def numbers(self, image: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        found = self._number.take(image, mode="wrap")  # three times as fast as [image]
+        if not found.min():
+            new = np.unique(image[found == 0])
             self._number[new] = np.arange(len(self.colours), len(self.colours) + len(new)) + 1
             self.colours = np.concatenate([self.colours, new])
-            found = self._number[image]
-        return found.astype(np.intp) - 1
+            found = self._number.take(image, mode="wrap")
+        return found - np.uint32(1)
 
 
 def _median_cut(
