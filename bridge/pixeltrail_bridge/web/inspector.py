@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..store import overview, search
+from ..store import overview, pieces, search
 from ..store.base import DeadLetter, EventRow
 from ..store.database import SqlStore
 from .answers import Json, Refused, answering, as_json, body_of, number, session_of, share_of, text_of
@@ -152,6 +152,7 @@ class InspectRoutes:
         for one in events:
             row = search.event(self._store, one.id)
             found.append(_describe_letter(f"e{one.id}", one, row))
+        found += [_describe_piece(one) for one in pieces.dead(self._store, device_id, limit=limit)]
         return sorted(found, key=lambda one: -int(one["time_ms"] or 0))[:limit]
 
     def _retry_found(self, numbers: Sequence[tuple[str, int]]) -> Json:
@@ -162,6 +163,7 @@ class InspectRoutes:
             if ("e", one.id) in wanted:
                 by_sink.setdefault(one.kind, []).append(one.id)
         queued = sum(self._store.requeue_dead(sink, sorted(ids)) for sink, ids in by_sink.items())
+        queued += pieces.requeue(self._store, [piece for kind, piece in wanted if kind == "p"])
         results = self._retry_letters(letters) if letters else []
         return {
             "queued": queued,
@@ -181,8 +183,8 @@ def _event_id(request: Request) -> int:
 
 
 def _letter_id(text: str) -> tuple[str, int]:
-    if text[:1] not in ("m", "e") or not text[1:].isascii() or not text[1:].isdigit() or len(text) > 19:
-        raise Refused(400, f"ids: {text[:40]!r} is none; expected m7 or e7, as the list gives them")
+    if text[:1] not in ("m", "e", "p") or not text[1:].isascii() or not text[1:].isdigit() or len(text) > 19:
+        raise Refused(400, f"ids: {text[:40]!r} is none; expected m7, e7 or p7, as the list gives them")
     return text[0], int(text[1:])
 
 
@@ -239,3 +241,10 @@ def _describe_letter(name: str, one: DeadLetter, row: EventRow | None) -> Json:
         "time_ms": one.last_ms,
         "count": one.count,
     }
+
+
+def _describe_piece(one: DeadLetter) -> Json:
+    """A stretch of a recording that a replay sink refused."""
+    about = msgspec.json.decode(one.raw)
+    shown = {"event": f"Part {about['piece'] + 1} of a recording", "session_id": about["session_id"]}
+    return _describe_letter(f"p{one.id}", one, None) | shown | {"content": "", "payload": one.raw.decode()}
