@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..config import Config
 from ..errors import ConfigError
 from ..mobile.desk import Desk
-from ..mobile.enrich import EnrichSettings
+from ..mobile.enrichment import EnrichSettings
 from ..mobile.intake import BlockRules, Intake, IntakeSettings, Network
 from ..store.database import SqlStore
 
