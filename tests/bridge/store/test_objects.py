@@ -1,0 +1,115 @@
+"""Both places for objects keep what they are given; S3 is judged by moto's server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from moto.server import ThreadedMotoServer
+from obstore.store import S3Store
+from pixeltrail_bridge.errors import ConfigError
+from pixeltrail_bridge.packer import Packer
+from pixeltrail_bridge.store.objects import FolderObjects, ObjectError, Objects, S3Objects, scratch_file
+from pixeltrail_bridge.store.opening import open_objects
+
+from tests.bridge.store.test_packing import LATER_MS, everything, record
+from tests.support.stores import SqlitePlace
+
+NAME = "ab" * 20
+BUCKET = "recordings"
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    import urllib.request
+
+    with urllib.request.urlopen(urllib.request.Request(f"{url}/{BUCKET}", method="PUT")) as answer:
+        assert answer.status == 200
+    yield url
+    server.stop()
+
+
+def s3(endpoint: str, folder: Path, prefix: str = "/some/prefix") -> S3Objects:
+    given = {"endpoint": endpoint, "region": "us-east-1", "key_id": "key", "secret": "secret"}
+    return S3Objects(f"s3://{BUCKET}{prefix}", scratch=folder / "packing", **given)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
+    if request.param == "folder":
+        return FolderObjects(tmp_path / "objects")
+    return s3(request.getfixturevalue("endpoint"), tmp_path)
+
+
+def put(objects: Objects, name: str, data: bytes) -> None:
+    with scratch_file(objects) as file:
+        file.write(data)
+        file.flush()
+        objects.put(name, Path(file.name))
+
+
+def test_what_is_put_can_be_read_in_parts(objects: Objects) -> None:
+    data = bytes(range(256)) * 40_000  # larger than one request takes
+    put(objects, NAME, data)
+    put(objects, NAME, data)
+    assert objects.get(NAME, 0, 10) == data[:10]
+    assert objects.get(NAME, 9_000_001, 9_000_301) == data[9_000_001:9_000_301]
+    objects.delete(NAME)
+    objects.delete(NAME)
+    with pytest.raises(ObjectError, match="cannot be read.*packed recordings lie there"):
+        objects.get(NAME, 0, 10)
+
+
+def test_nothing_of_a_scratch_file_is_left(objects: Objects) -> None:
+    put(objects, NAME, b"data")
+    with pytest.raises(ZeroDivisionError), scratch_file(objects) as file:
+        file.write(b"half")
+        raise ZeroDivisionError
+    assert not list(objects.scratch().glob("*.part"))
+
+
+def test_sessions_are_packed_into_s3_and_read_from_there(endpoint: str, tmp_path: Path) -> None:
+    store = SqlitePlace(tmp_path / "pixeltrail.db").open()
+    record(store, 60)
+    before = everything(store)
+    store.packs.objects = s3(endpoint, tmp_path, "/fleet")
+    packer = Packer(store, store.packs.objects, 0, lambda: LATER_MS)
+    while packer.turn():
+        pass
+    assert packer.packed == 2 and everything(store) == before
+    bucket = S3Store(
+        BUCKET, endpoint=endpoint, access_key_id="key", secret_access_key="secret", region="us-east-1",
+        client_options={"allow_http": True},
+    )  # fmt: skip
+    names = [entry["path"] for page in bucket.list() for entry in page if entry["path"].startswith("fleet/")]
+    assert len(names) == 2 and all(
+        name.endswith(".ptr") and len(name) == len("fleet/") + 44 for name in names
+    )
+    store.close()
+
+
+def test_a_service_that_is_away_loses_nothing(tmp_path: Path) -> None:
+    store = SqlitePlace(tmp_path / "pixeltrail.db").open()
+    record(store, 10)
+    before = everything(store)
+    away = s3("http://127.0.0.1:9", tmp_path)
+    with pytest.raises(ObjectError, match="s3://recordings/some/prefix cannot be written"):
+        Packer(store, away, 0, lambda: LATER_MS).turn()
+    assert everything(store) == before
+    store.close()
+
+
+def test_a_wrong_address_says_what_is_expected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for url in ("https://example.org/x", "s3://", "s3://key:secret@bucket/x", "gs://bucket"):
+        with pytest.raises(ConfigError, match="expected s3://bucket/prefix"):
+            open_objects(tmp_path, url)
+    assert open_objects(tmp_path).place == str(tmp_path / "objects")
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
+    with pytest.raises(ConfigError, match=r"pip install 'pixeltrail\[s3\]'"):
+        open_objects(tmp_path, "s3://bucket/x")
