@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import merge
 from typing import Final
 
@@ -27,7 +27,7 @@ from .sinks.replay import Piece
 from .store import pieces
 from .store.base import Keyframe, Span, StoredChunk
 from .store.database import SqlStore
-from .store.pieces import Cut, PieceRow, Unsent
+from .store.pieces import Cut, PieceRow, Tried, Unsent
 from .wire import messages as m
 from .wire.decode import decode_uplink
 
@@ -38,6 +38,7 @@ PIECE_BYTES: Final = (
 QUIET_MS: Final = 600_000  # vitals alone wait for this long
 OPTED_OUT_MS: Final = 60_000  # how often a device that opted out is looked at again
 LEASE_MS: Final = 300_000  # above the longest a sink may take for a piece
+REMEMBERED: Final = 10_000
 CLOCK_STEP_MS: Final = 1_000
 OPTED_OUT: Final = "the device has opted out"
 _RESTING = (m.Vitals, m.Unknown, m.Bad)
@@ -82,18 +83,33 @@ class Cutter:
         if self._since_ms is None or now_ms < self._latest_ms - CLOCK_STEP_MS:
             self.start()  # a clock that was put back must not keep anything waiting
         self._latest_ms = now_ms
-        row = pieces.take_waiting(self._store, self._sink, now_ms, LEASE_MS)
-        if row is None:
-            return self._cut_next(now_ms)
-        with self._lock:
-            self._look_ms[row.device_id] = now_ms  # it held up what came after it
-        return row
+        while (row := pieces.take_waiting(self._store, self._sink, now_ms, LEASE_MS)) is not None:
+            with self._lock:
+                self._look_ms[row.device_id] = now_ms  # it held up what came after it
+            if not self._is_forbidden(row, now_ms):
+                return row
+        return self._cut_next(now_ms)
 
     def piece(self, row: PieceRow) -> Piece:
         start_ms, is_last = pieces.session_of(self._store, row)
         place = (row.device_id, row.session_id, row.number)
         film = Stretch(self._store, row, start_ms)
         return Piece(*place, start_ms, row.from_ms, row.until_ms, is_last, row.attempts, film)
+
+    def _is_forbidden(self, row: PieceRow, now_ms: int) -> bool:
+        """Whether the device has opted out since the piece was cut; the piece then waits, or ends with its session."""
+        spans = self._store.spans(row.device_id, row.session_id)
+        if any(
+            self._finds_opt_out(replace(row.where, stream=one.stream, first=one.first, last=one.last))
+            for one in spans
+        ):
+            tried = Tried("stopped", None, OPTED_OUT)
+        elif self._is_opted_out(row.device_id):
+            tried = Tried("waiting", None, OPTED_OUT, now_ms + OPTED_OUT_MS)
+        else:
+            return False
+        pieces.settle(self._store, row.id, tried, now_ms)
+        return True
 
     # ---- cutting ------------------------------------------------------------------
 
@@ -159,6 +175,8 @@ class Cutter:
         first = max(of.first, self._searched.get(key, 0))
         if any(_opts_out(chunk) for _, chunk in self._read(of, first)):
             return True
+        if len(self._searched) >= REMEMBERED:
+            self._searched.clear()  # of sessions that are long over, nearly all of them
         self._searched[key] = of.last + 1
         return False
 

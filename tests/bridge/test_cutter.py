@@ -290,6 +290,32 @@ def test_nothing_goes_out_while_a_device_is_opted_out(scene: Scene):
     assert scene.all() == []
 
 
+def test_an_opt_out_stops_what_waits_for_another_try(scene: Scene):
+    scene.pass_(PIECE_MS)
+    row = scene.next()
+    assert row is not None
+    scene.settle(row, "waiting")
+    scene.say(m.OptOut(True))
+    assert scene.next() is None
+    assert pieces.counts(scene.store, SINK) == {"stopped": 1}
+
+
+def test_what_waits_of_an_earlier_session_waits_for_the_end_of_an_opt_out(scene: Scene):
+    scene.say(m.SessionEnd(0))
+    scene.pass_(PIECE_MS)
+    row = scene.next()
+    assert row is not None
+    scene.settle(row, "waiting")
+    scene.say(m.OptOut(True))
+    assert scene.next() is None
+    scene.pass_(OPTED_OUT_MS)
+    assert scene.next() is None
+    scene.say(m.OptOut(False))
+    scene.pass_(OPTED_OUT_MS)
+    again = scene.next()
+    assert again is not None and again.id == row.id
+
+
 def test_sessions_that_had_ended_before_are_left_alone(scene: Scene):
     scene.say(m.SessionEnd(0))
     scene.pass_(PIECE_MS)

@@ -25,7 +25,7 @@ FROM spans p JOIN devices d ON d.no = p.device JOIN streams s ON s.no = p.stream
 JOIN sessions x ON x.device = p.device AND x.session_id = p.session_id
 LEFT JOIN (
     SELECT device, session_id, stream, max(last) + 1 AS next, max(until_ms) AS until_ms FROM replay_pieces
-    WHERE sink = ? GROUP BY device, session_id, stream
+    WHERE sink = ? {inner} GROUP BY device, session_id, stream
 ) c ON c.device = p.device AND c.session_id = p.session_id AND c.stream = p.stream
 WHERE p.session_id > 0 AND x.sampled AND x.last_ms >= ? AND p.last >= coalesce(c.next, p.first) AND NOT EXISTS (
     SELECT 1 FROM replay_pieces r WHERE r.sink = ? AND r.device = p.device AND r.session_id = p.session_id
@@ -86,6 +86,12 @@ class PieceRow:
     until_ms: int
     attempts: int = 0
 
+    @property
+    def where(self) -> Unsent:
+        """Its own chunks, as if they were not cut."""
+        times = (self.from_ms, None, self.from_ms)
+        return Unsent(self.device_id, self.session_id, self.stream, self.first, self.last, *times)
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -120,8 +126,12 @@ def since_ms(store: SqlStore, sink: str, now_ms: int) -> int:
 
 def unsent(store: Readers, sink: str, since_ms: int, device_id: str | None = None) -> list[Unsent]:
     """Of recorded sessions, those that have a piece waiting or were stopped left out; oldest first within a device."""
-    where, values = ("", []) if device_id is None else ("AND d.device_id = ?", [device_id])
-    return [Unsent(*row) for row in store._all(_UNSENT.format(where=where), sink, since_ms, sink, *values)]
+    inner, where, own = "", "", list[Any]()
+    if device_id is not None:
+        inner, where = "AND device = (SELECT no FROM devices WHERE device_id = ?)", "AND d.device_id = ?"
+        own = [device_id]
+    query = _UNSENT.format(inner=inner, where=where)
+    return [Unsent(*row) for row in store._all(query, sink, *own, since_ms, sink, *own)]
 
 
 def session_of(store: Readers, row: PieceRow) -> tuple[int, bool]:
