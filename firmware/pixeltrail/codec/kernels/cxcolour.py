@@ -250,7 +250,7 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
             c += 16
             S = ptr16(int(P) + (x << 1))
             U = ptr16(int(Q) + (x << 1))
-            O = ptr16(int(R) + (x << 1))
+            V = ptr16(int(R) + (x << 1))
             N = U[0]
             NE = U[1]
             NW = N
@@ -290,7 +290,7 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                 ci += 1
                 while n:
                     n -= 1
-                    O[n] = U[n]
+                    V[n] = U[n]
                     U[n] = W
                 continue
             ws[ci] = 2
@@ -316,7 +316,7 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                     c |= 1
                 if not (W ^ N):
                     c |= 8
-                if not (N ^ O[0]):
+                if not (N ^ V[0]):
                     c |= 128
                 if es:
                     # the last pixel was in no table: is this one?
@@ -372,12 +372,12 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                         pr[c] = t
                         c = (c << 1) & 0x56
                         U[0] = W
-                        O[0] = N
+                        V[0] = N
                         N = NE
                         NE = NEE
                         S = ptr16(int(S) + 2)
                         U = ptr16(int(U) + 2)
-                        O = ptr16(int(O) + 2)
+                        V = ptr16(int(V) + 2)
                         continue
                 if k > mark:
                     mark = k + 31
@@ -487,8 +487,8 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                         break
                     # the difference from a prediction out of W, N, NW: green, then red, then blue
                     NW = N
-                    if int(O) ^ int(R):
-                        NW = ptr16(int(O) - 2)[0]
+                    if int(V) ^ int(R):
+                        NW = ptr16(int(V) - 2)[0]
                     g = v
                     if st[20]:
                         g = (g >> 8 | g << 8) & 0xFFFF
@@ -659,7 +659,7 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                             rng -= m
                             pr[a] = t >> 8
                             c += c
-                O[0] = N
+                V[0] = N
                 U[0] = v
                 W = v
                 c = cc
@@ -667,7 +667,7 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                 NE = NEE
                 S = ptr16(int(S) + 2)
                 U = ptr16(int(U) + 2)
-                O = ptr16(int(O) + 2)
+                V = ptr16(int(V) + 2)
             if stop:
                 break
         if stop:

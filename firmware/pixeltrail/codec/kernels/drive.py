@@ -108,7 +108,7 @@ def run(job, st: ptr32) -> int:
         a[9] = column
         a[10] = columns
         a[11] = row
-        if q[8]:
+        if q[8] and columns * rows * st[40] >= 160:
             q[0] = column
             q[1] = columns
             q[2] = row

@@ -206,7 +206,7 @@ def code(rng, c, p, out, T, pr, st, ws):
             c += 16
             S = P + x
             U = Q + x
-            O = R + x
+            V = R + x
             N = ws[U + 0]
             NE = ws[U + 1]
             NW = N
@@ -246,7 +246,7 @@ def code(rng, c, p, out, T, pr, st, ws):
                 ci += 1
                 while n:
                     n -= 1
-                    ws[O + n] = ws[U + n]
+                    ws[V + n] = ws[U + n]
                     ws[U + n] = W
                 continue
             ws[ci] = 2
@@ -272,7 +272,7 @@ def code(rng, c, p, out, T, pr, st, ws):
                     c |= 1
                 if not (W ^ N):
                     c |= 8
-                if not (N ^ ws[O + 0]):
+                if not (N ^ ws[V + 0]):
                     c |= 128
                 if es:
                     # the last pixel was in no table: is this one?
@@ -328,12 +328,12 @@ def code(rng, c, p, out, T, pr, st, ws):
                         pr[c] = t & 255
                         c = (c << 1) & 0x56
                         ws[U + 0] = W
-                        ws[O + 0] = N
+                        ws[V + 0] = N
                         N = NE
                         NE = NEE
                         S += 1
                         U += 1
-                        O += 1
+                        V += 1
                         continue
                 if k > mark:
                     mark = k + 31
@@ -443,8 +443,8 @@ def code(rng, c, p, out, T, pr, st, ws):
                         break
                     # the difference from a prediction out of W, N, NW: green, then red, then blue
                     NW = N
-                    if int(O) ^ int(R):
-                        NW = ws[O - 1]
+                    if int(V) ^ int(R):
+                        NW = ws[V - 1]
                     g = v
                     if st[20]:
                         g = (g >> 8 | g << 8) & 0xFFFF
@@ -615,7 +615,7 @@ def code(rng, c, p, out, T, pr, st, ws):
                             rng -= m
                             pr[a] = t >> 8 & 255
                             c += c
-                ws[O + 0] = N
+                ws[V + 0] = N
                 ws[U + 0] = v
                 W = v
                 c = cc
@@ -623,7 +623,7 @@ def code(rng, c, p, out, T, pr, st, ws):
                 NE = NEE
                 S += 1
                 U += 1
-                O += 1
+                V += 1
             if stop:
                 break
         if stop:
