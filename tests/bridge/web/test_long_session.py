@@ -46,7 +46,10 @@ class Days:
         return formats.to_rgb(picture, CORPUS_FORMATS[one.format], one.width, one.height, None)
 
 
-@pytest.fixture(scope="module", params=[30_000, pytest.param(1_000, marks=pytest.mark.slow)])
+SLOW = [pytest.mark.slow, pytest.mark.timeout(1_200)]
+
+
+@pytest.fixture(scope="module", params=[30_000, pytest.param(1_000, marks=SLOW)])
 def days(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
     days = Days(tmp_path_factory.mktemp("days"), request.param)
     yield days
