@@ -18,7 +18,7 @@ from tests.support.corpus import Sequence
 from .films import START_MS, Film, recording_of
 
 SEEKS = 6
-MANY_SEEKS = 200
+MANY_SEEKS = 100
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +85,8 @@ def test_a_player_shows_layers_gaps_and_a_turned_display(engine: str, browser: B
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("keyframe_ms", [5_000, 1_000_000])
 @pytest.mark.parametrize("engine", players.ENGINES)
 def test_a_player_shows_the_recorded_frames_at_many_seeks(
-    sequence: Sequence, engine: str, keyframe_ms: int, browser: Browser
+    sequence: Sequence, engine: str, browser: Browser
 ) -> None:
-    judge(browser, engine, recording_of(sequence), MANY_SEEKS, keyframe_ms=keyframe_ms)
+    judge(browser, engine, recording_of(sequence), MANY_SEEKS, keyframe_ms=20_000)
