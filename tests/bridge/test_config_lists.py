@@ -24,6 +24,7 @@ def test_the_examples_of_the_template_are_settings(file: Path) -> None:
     ]
     assert lists.remote == (config.RemoteRule("", ("bench-*", "oven-07"), 0.5, {"sample_rate": 0.2}, 86_400),)
     assert [(sink.name, sink.factory) for sink in lists.sinks] == [("webhook", "my_sinks:make_webhook")]
+    assert [(one.name, one.action) for one in lists.mappings] == [("Alias Calls", "mapUser")]
     assert "wk-lab" not in repr(lists) and "example.com" not in repr(lists)
 
 
@@ -37,6 +38,22 @@ def test_a_section_may_hold_both_settings_and_lists(file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
+        ('[[amplitude.mappings]]\naction = "mapUser"', ["amplitude.mappings.name", "text"]),
+        (
+            '[[amplitude.mappings]]\nname = "a"\nfields = 5',
+            ["amplitude.mappings.fields = 5", "a table of fields"],
+        ),
+        (
+            '[[amplitude.mappings]]\nname = "a"\nenabled = "no"',
+            ["amplitude.mappings.enabled", "true or false"],
+        ),
+        ('[[amplitude.mappings]]\nname = "a"\ntriger = "x"', ["amplitude.mappings.triger"]),
+        ('[[amplitude.mappings]]\nname = "a"\n[[amplitude.mappings]]\nname = "a"', ["two have the name 'a'"]),
+        ("[amplitude]\nmappings = 5", ["[[amplitude.mappings]] with two brackets"]),
+        ('[amplitude]\napi_key = "k"', ["amplitude.api_key", "secret", "amplitude.api_key_file"]),
+        ('[amplitude]\nzone = "moon"', ["amplitude.zone", "us, eu"]),
+        ('[bridge]\nserver_zone = "us"\n[amplitude]\nzone = "eu"', ["amplitude.zone", "bridge.server_zone"]),
+        ('[[sinks.custom]]\nname = "amplitude"\nfactory = "a:b"', ["'amplitude' is taken"]),
         ('[[segment.keys]]\nwrite_key_file = "segment-key-lab"', ["segment.keys", "which devices"]),
         (
             '[[segment.keys]]\ndevices = ["a"]\nwrite_key_file = "none"',

@@ -19,6 +19,7 @@ from pixeltrail_bridge.errors import ConfigError
 from pixeltrail_bridge.wire import messages as m
 
 from tests.bridge.fake_device import fake_device, wait_for
+from tests.support.amplitude_server import running as amplitude
 from tests.support.bridge_process import COMMAND
 from tests.support.segment_server import running as segment
 from tests.support.services import free_port, wait_for_port
@@ -39,6 +40,8 @@ def load(folder: Path, text: str) -> config.Config:
     return config.load(folder / "pixeltrail.toml")
 
 
+AMPLITUDE = "[amplitude]\napi_key_file = 'key'\n"
+MAPPING = "[[amplitude.mappings]]\nname = 'Screen Calls'\nfields = { event_type = 'Seen' }\n"
 LAB = "[[segment.keys]]\ndevices = ['lab-*']\nwrite_key_file = 'lab'\n"
 RULE = "[[config]]\nsettings = { sample_rate = 0.5 }\n"
 OWN = "[[sinks.custom]]\nname = 'own'\nfactory = 'a:b'\n"
@@ -58,6 +61,9 @@ OWN = "[[sinks.custom]]\nname = 'own'\nfactory = 'a:b'\n"
         ("", LAB, [], ["[[segment.keys]]"]),
         (KEY, "", [], ["segment.write_key", "segment.write_key_file"]),
         ("", OWN, [], ["[[sinks.custom]]"]),
+        (AMPLITUDE, AMPLITUDE + "batch_events = 7\n" + MAPPING,
+         ["amplitude.batch_events", "[[amplitude.mappings]]"], []),
+        ("", AMPLITUDE, [], ["amplitude.api_key", "amplitude.api_key_file"]),
     ],
 )  # fmt: skip
 def test_what_may_change_now(
@@ -73,7 +79,17 @@ def test_what_may_change_now(
 
 @pytest.mark.parametrize(
     "text",
-    [KEY + "host = 'eu1.api.segmentapis.com'\n", "[[config]]\nsettings = { text = '" + "x" * 5_000 + "' }\n"],
+    [
+        *(
+            AMPLITUDE + "host = 'api.eu.amplitude.com'\n",
+            AMPLITUDE + MAPPING.replace("event_type", "event_tipe"),
+        ),
+        *(AMPLITUDE + MAPPING + "trigger = 'type ='\n", AMPLITUDE + "group_type_trait = 'a.b'\n"),
+        *(
+            KEY + "host = 'eu1.api.segmentapis.com'\n",
+            "[[config]]\nsettings = { text = '" + "x" * 5_000 + "' }\n",
+        ),
+    ],
 )
 def test_what_the_bridge_would_not_start_with_is_refused_whole(folder: Path, text: str) -> None:
     with pytest.raises(ConfigError):
@@ -155,3 +171,29 @@ def test_a_wrong_key_is_mended_without_a_restart_and_a_mistake_changes_nothing(f
     ]
     text = (folder / "log").read_text()
     assert "wk-" not in text
+
+
+def test_a_mapping_is_changed_without_a_restart_and_a_mistake_keeps_the_old_one(folder: Path) -> None:
+    file, base = folder / "pixeltrail.toml", "[web]\nenabled = false\n" + AMPLITUDE
+    with amplitude(api_key="k") as server:
+        base += f"host = '{server.url}'\n"
+        file.write_text(base)
+        with up(folder) as bridge, fake_device(bridge.mqtt_port, DEVICE) as device:
+            device.find_bridge()
+            device.begin()
+
+            def seen() -> list[str]:
+                return [event["event_type"] for event in server.events]
+
+            device.send(m.Screen("One", {}))
+            wait_for(lambda: "Viewed One" in seen(), "the preset's name")
+            file.write_text(base + MAPPING.replace("'Seen'", "{ '@fly' = 1 }"))
+            error = bridge.hang_up("settings were not read again")["error"]
+            assert all(word in error for word in ("pixeltrail.toml", "Screen Calls", "event_type", "@fly"))
+            device.send(m.Screen("Two", {}))
+            wait_for(lambda: "Viewed Two" in seen(), "the old mapping")
+            file.write_text(base + MAPPING)
+            assert bridge.hang_up("settings read again")["changed"] == ["[[amplitude.mappings]]"]
+            device.send(m.Screen("Three", {}))
+            wait_for(lambda: "Seen" in seen(), "the new mapping")
+    assert server.problems == []

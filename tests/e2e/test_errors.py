@@ -15,6 +15,7 @@ from pixeltrail_bridge.simulate import PtyPair
 
 from tests.support import corpus, harness, services
 from tests.support.bridge_process import BridgeProcess
+from tests.support.vendors import VENDORS, Vendor
 
 from .rig import World, recorded, rig
 
@@ -100,8 +101,11 @@ def test_a_broker_out_of_reach_is_named_and_the_serial_device_goes_on(tmp_path: 
             assert "/dev/no-such-port" in world.bridge.log and "plug the device in" in world.bridge.log
 
 
-def test_a_wrong_write_key_is_named_and_every_event_waits_for_the_right_one(tmp_path: Path) -> None:
-    with rig(tmp_path) as world:
+@pytest.mark.parametrize("vendor", VENDORS, ids=str)
+def test_a_wrong_write_key_is_named_and_every_event_waits_for_the_right_one(
+    tmp_path: Path, vendor: Vendor
+) -> None:
+    with rig(tmp_path, vendor=vendor) as world:
         bridge, key = world.bridge, tmp_path / "write-key"
         bridge.stop()
         right = key.read_text()
@@ -110,8 +114,8 @@ def test_a_wrong_write_key_is_named_and_every_event_waits_for_the_right_one(tmp_
         board = world.play(HEALTHY, SEQUENCE, **FAST)
         bridge.wait_until(lambda: not board.running, "the board ended")
         ticks = world.counters(HEALTHY)["ticks"]
-        bridge.wait_until(lambda: "check segment.write_key" in bridge.log, "the bridge complained")
-        assert "Segment answered 401" in bridge.log
+        bridge.wait_until(lambda: f"check {vendor.key_setting}" in bridge.log, "the bridge complained")
+        assert vendor.refusal in bridge.log
         assert "not-the-key" not in bridge.log, "a secret is in the log"
         assert not world.server.events
         judge_healthy(world, ticks, delivered=False)

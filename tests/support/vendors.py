@@ -33,12 +33,14 @@ class Taken(NamedTuple):
 
 @dataclass(frozen=True)
 class Vendor:
-    """`too_large` is a padding that no event of this vendor may have."""
+    """`too_large` is a padding that no event of this vendor may have; `key_option` is of its server's command."""
 
     name: str
     module: ModuleType
     key_option: str
     too_large: int
+    key_setting: str
+    refusal: str  # what the bridge says of a wrong key
     make_server: Callable[[set[str]], Any]
     make_sink: Callable[..., Sink]
 
@@ -110,6 +112,14 @@ def _amplitude_sink(url: str, batch_events: int = 100, **options: Any) -> Sink:
     return AmplitudeSink(settings, **options)
 
 
-SEGMENT = Vendor("segment", segment_server, "--write-key", 33_000, _segment_server, _segment_sink)
-AMPLITUDE = Vendor("amplitude", amplitude_server, "--api-key", 1_000_000, _amplitude_server, _amplitude_sink)
+SEGMENT = Vendor(
+    *("segment", segment_server, "--write-key", 33_000),
+    *("segment.write_key", "Segment answered 401"),
+    *(_segment_server, _segment_sink),
+)
+AMPLITUDE = Vendor(
+    *("amplitude", amplitude_server, "--api-key", 1_000_000),
+    *("amplitude.api_key", "Amplitude answered 400"),
+    *(_amplitude_server, _amplitude_sink),
+)
 VENDORS = (SEGMENT, AMPLITUDE)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,6 +150,9 @@ def _ask(amplitude: AmplitudeSettings) -> Iterator[Finding]:
 
 
 def _request(url: str, body: bytes | None, headers: dict[str, str]) -> tuple[int | None, str]:
+    import urllib.error
+    import urllib.request
+
     request = urllib.request.Request(url, body, headers, method="POST" if body is not None else "GET")
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
