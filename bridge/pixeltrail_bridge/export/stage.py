@@ -133,22 +133,26 @@ class Stage:
     def _compose(self, progress: Progress | None) -> Iterator[tuple[int, Shot | None]]:
         """Times from the first image on; the last item is the end, which a running session may have passed."""
         now_ms, first_ms = 0, None
-        for at_ms, shot in self._scenes():
+        for at_ms, shot in self._scenes(progress):
             now_ms = max(0, at_ms - self._options.from_ms)
-            if progress is not None:
-                progress(min(1.0, now_ms / self._length_ms))
             first_ms = now_ms if first_ms is None else first_ms
             yield now_ms - first_ms, shot
         yield max(self._length_ms, now_ms) - (first_ms or 0), None
 
-    def _scenes(self) -> Iterator[tuple[int, Shot]]:
-        images = self._images(self._source.pictures(self._options.from_ms, self._options.to_ms))
+    def _scenes(self, progress: Progress | None) -> Iterator[tuple[int, Shot]]:
+        pictures = self._source.pictures(self._options.from_ms, self._options.to_ms)
+        images = self._images(pictures if progress is None else self._watched(pictures, progress))
         if self._overlays is None:
             for at_ms, image in images:
                 yield at_ms, Shot(image, self._scale)
             return
         for at_ms, image in self._overlays.images(images, self._options.from_ms, self._end_ms):
             yield at_ms, Shot(image, 1)
+
+    def _watched(self, pictures: Iterable[Picture], progress: Progress) -> Iterator[Picture]:
+        for picture in pictures:
+            progress(min(1.0, max(0.0, (picture.at_ms - self._options.from_ms) / self._length_ms)))
+            yield picture
 
     def _images(self, pictures: Iterable[Picture]) -> Iterator[tuple[int, NDArray[np.uint32]]]:
         """Each picture that differs from the one before it, on a ground that all displays of the session fit."""
