@@ -73,7 +73,7 @@ class Uploads:
 
     def waiting(self, sink: str) -> int:
         """Pieces that are cut and not settled. Blocks."""
-        return pieces.counts(self._store, sink).get("waiting", 0)
+        return pieces.waiting(self._store, sink)
 
     async def _run(self, sink: ReplaySink) -> None:
         failures = 0

@@ -31,7 +31,7 @@ from tests.support.film import BOOT_MS, DEVICE, Camera, Device, Studio
 from .fake_device import fake_device, wait_for
 
 SINK = "shelf"
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class Shelf:

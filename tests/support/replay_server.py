@@ -33,7 +33,7 @@ API_KEY = "0123456789abcdef0123456789abcdef"
 PATH = "/sessions/v2/track"
 SKIPPED = "X-Session-Replay-Event-Skipped"
 _PAGE = """<!doctype html><title>a page</title><div id=root>Hello</div><script src=/sdk.js></script>"""
-_REMOTE = {"configs": {"sessionReplay": {"sr_sampling_config": {"sample_rate": 1, "capture_enabled": True}}}}
+REMOTE = {"configs": {"sessionReplay": {"sr_sampling_config": {"sample_rate": 1, "capture_enabled": True}}}}
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class ReplayServer:
         return app
 
     async def start(self, port: int = 0) -> web.AppRunner:
-        runner = web.AppRunner(self.app(), access_log=None)
+        runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
@@ -143,7 +143,7 @@ class ReplayServer:
                 file.write(json.dumps(line) + "\n")
 
     async def _config(self, request: web.Request) -> web.Response:
-        return web.json_response(_REMOTE)
+        return web.json_response(REMOTE)
 
     async def _page(self, request: web.Request) -> web.Response:
         return web.Response(text=_PAGE, content_type="text/html")

@@ -228,6 +228,12 @@ def release(store: SqlStore, sink: str) -> None:
     store.commit_batch(lambda tx: tx.db.execute(update, (sink,)))
 
 
+def waiting(store: Readers, sink: str) -> int:
+    """How many pieces are cut and not settled."""
+    query = "SELECT count(*) FROM replay_pieces WHERE sink = ? AND state = 'waiting'"
+    return int(store._all(query, sink)[0][0])
+
+
 def counts(store: Readers, sink: str) -> dict[str, int]:
     """Pieces by state."""
     return dict(store._all("SELECT state, count(*) FROM replay_pieces WHERE sink = ? GROUP BY state", sink))

@@ -26,7 +26,7 @@ from tests.support.requirements import ROOT
 from .test_amplitude_replay import piece_of
 
 PAGE = (ROOT / "docs" / "replay-sinks.md").read_text()
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 def block(language: str, word: str) -> str:
