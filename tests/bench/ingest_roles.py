@@ -2,10 +2,14 @@
 
     python -m tests.bench.ingest_roles publish PORT KIND COUNT RATE
     python -m tests.bench.ingest_roles count PORT COUNT
-    python -m tests.bench.ingest_roles ingest PORT COUNT FOLDER
-    python -m tests.bench.ingest_roles parts KIND COUNT FOLDER
+    python -m tests.bench.ingest_roles ingest PORT COUNT FOLDER [URL]
+    python -m tests.bench.ingest_roles parts KIND COUNT FOLDER [URL]
+    python -m tests.bench.ingest_roles profile KIND COUNT FOLDER
     python -m tests.bench.ingest_roles sink PORT
-    python -m tests.bench.ingest_roles send PORT COUNT FOLDER
+    python -m tests.bench.ingest_roles send PORT COUNT FOLDER [URL]
+    python -m tests.bench.ingest_roles bare PORT COUNT
+
+URL is that of a PostgreSQL database; without one the store is a file in FOLDER.
 
 A receiver prints a line when it listens, and one with its figures as JSON when COUNT messages came, or no more do.
 """
@@ -14,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import json
 import socket
 import sys
@@ -22,10 +27,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .sampling import Sampler
+
 if TYPE_CHECKING:
-    from pixeltrail_bridge.store.sqlite import SqliteStore
+    from pixeltrail_bridge.ingest import Ingest
+    from pixeltrail_bridge.store.database import SqlStore
 
 DEVICES = 8
+_BATCH = 100  # events of a request, as the product has it
 _QUIET_S = 5.0  # no message for this long: the rest was lost on the way
 _STAMP = 19  # digits of time.time_ns()
 
@@ -150,13 +159,18 @@ def _count(port: int, count: int) -> None:
     print(json.dumps(tally.wait()), flush=True)
 
 
-def _ingest(port: int, count: int, folder: str) -> None:
+def _open(folder: str, url: str, sink: str) -> SqlStore:
+    from pixeltrail_bridge.store.opening import open_store
+
+    return open_store(Path(folder) / "bench.db", url, sinks=(sink,))
+
+
+def _ingest(port: int, count: int, folder: str, url: str = "") -> None:
     import structlog
     from pixeltrail_bridge.ingest import Arrival, Committed, Ingest, IngestSettings
     from pixeltrail_bridge.mapping.chunks import MappingSettings, map_chunk, map_sync
     from pixeltrail_bridge.sources.base import LinkState
     from pixeltrail_bridge.sources.mqtt import MqttSource
-    from pixeltrail_bridge.store.sqlite import SqliteStore
 
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     tally = _Tally(count)
@@ -178,7 +192,7 @@ def _ingest(port: int, count: int, folder: str) -> None:
         delays.extend((now - stamp) / 1e6 for stamp in stamps[device][before : committed.watermark] if stamp)
         tally.add(committed.watermark - before)
 
-    store = SqliteStore(Path(folder) / "bench.db", ("sink",))
+    store = _open(folder, url, "sink")
     settings = IngestSettings(mapping=MappingSettings(), min_free_bytes=0)
     ingest = Ingest(store, settings, map_chunk=map_chunk, map_sync=map_sync, on_commit=on_commit)
     ingest.start()
@@ -198,7 +212,7 @@ def _ingest(port: int, count: int, folder: str) -> None:
         delays[int(len(delays) * q)] if delays else 0.0 for q in (0.5, 0.99)
     )
     result["events"] = store.pending("sink")
-    stored = store._reader().execute("SELECT count(*) FROM chunks").fetchone()[0]
+    ((stored,),) = store._all("SELECT count(*) FROM chunks")
     assert stored == result["got"], f"{stored} chunks are stored of {result['got']}"
     result["commits"] = ingest.health.commits
     result["refused"] = ingest.health.refused_messages
@@ -230,20 +244,28 @@ class _Nowhere:
         return True
 
 
-def _filled(folder: str, kind: str, count: int, sink: str) -> tuple[SqliteStore, float, float]:
-    """A store that took `count` chunks without a broker; and the CPU of that, and of decoding alone, in us a chunk."""
+def _loaded(folder: str, kind: str, count: int, sink: str, url: str = "") -> tuple[SqlStore, Ingest]:
+    """An ingest with `count` chunks in its queue, and its store."""
     from pixeltrail_bridge.ingest import Arrival, Ingest, IngestSettings
-    from pixeltrail_bridge.mapping.chunks import MappingSettings, map_chunk, map_sync
-    from pixeltrail_bridge.store.sqlite import SqliteStore
-    from pixeltrail_bridge.wire.decode import decode_uplink
+    from pixeltrail_bridge.mapping.chunks import map_chunk, map_sync
+    from pixeltrail_bridge.mapping.settings import MappingSettings
 
-    store = SqliteStore(Path(folder) / "bench.db", (sink,))
-    settings = IngestSettings(mapping=MappingSettings(), min_free_bytes=0)
+    store = _open(folder, url, sink)
+    settings = IngestSettings(mapping=MappingSettings(), min_free_bytes=0, queue_bytes=1 << 32)
     ingest = Ingest(store, settings, map_chunk=map_chunk, map_sync=map_sync)
     for seq in range(1 + -(-count // DEVICES)):
         for device in range(DEVICES):
             data = _template(kind, b"bench--%d" % device, seq)
             ingest.receive(Arrival(f"bench-{device}", data, 1_800_000_000_000, _Nowhere()))
+    return store, ingest
+
+
+def _parts(kind: str, count: int, folder: str, url: str = "") -> None:
+    """CPU of decoding and of all from the queue to the commit, in us a chunk."""
+    from pixeltrail_bridge.sources.base import Arrival
+    from pixeltrail_bridge.wire.decode import decode_uplink
+
+    store, ingest = _loaded(folder, kind, count, "sink", url)
     chunks = len(ingest._queue)
     began = time.process_time()
     for item in ingest._queue:
@@ -251,21 +273,28 @@ def _filled(folder: str, kind: str, count: int, sink: str) -> tuple[SqliteStore,
         decode_uplink(item.data)
     decoded = time.process_time()
     ingest.commit_queued()
-    return store, (time.process_time() - decoded) / chunks * 1e6, (decoded - began) / chunks * 1e6
-
-
-def _parts(kind: str, count: int, folder: str) -> None:
-    store, all_us, decode_us = _filled(folder, kind, count, "sink")
+    all_us, decode_us = ((time.process_time() - since) / chunks * 1e6 for since in (decoded, began))
+    decode_us -= all_us
     store.close()
     print(json.dumps({"decode": round(decode_us), "map_and_commit": round(all_us - decode_us)}), flush=True)
 
 
-async def _send(port: int, count: int, folder: str) -> None:
+def _profile(kind: str, count: int, folder: str) -> None:
+    store, ingest = _loaded(folder, kind, count, "sink")
+    sampler = Sampler()
+    with sampler:
+        ingest.commit_queued()
+    store.close()
+    print(json.dumps({"parts": sampler.parts(), "functions": sampler.functions(12)}), flush=True)
+
+
+async def _send(port: int, count: int, folder: str, url: str = "") -> None:
     """Deliver an outbox of `count` events by the product's sender and Segment sink."""
     from pixeltrail_bridge.delivery import Delivery
     from pixeltrail_bridge.sinks.segment import SegmentSettings, SegmentSink
 
-    store, _, _ = _filled(folder, "track500", count, "segment")
+    store, ingest = _loaded(folder, "track500", count, "segment", url)
+    ingest.commit_queued()
     waiting = store.pending("segment")
     sink = SegmentSink(SegmentSettings(write_key="k", host=f"http://127.0.0.1:{port}"))
     delivery = Delivery(store, [sink])
@@ -280,10 +309,31 @@ async def _send(port: int, count: int, folder: str) -> None:
     print(json.dumps(figures), flush=True)
 
 
+async def _bare(port: int, count: int) -> None:
+    """The same requests by a client that has them ready: what the network, gzip and the server leave."""
+    import aiohttp
+
+    event = {"type": "track", "event": "Kettle Started", "properties": {"text": "x" * 410}, "context": {}}
+    batch = json.dumps({"batch": [event] * _BATCH, "sentAt": "", "writeKey": "k"}).encode()
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    url = f"http://127.0.0.1:{port}/v1/batch"
+    began = time.perf_counter()
+    async with aiohttp.ClientSession() as session:
+        for _ in range(count // _BATCH):
+            async with session.post(url, data=gzip.compress(batch, 6), headers=headers) as answer:
+                await answer.read()
+    seconds = time.perf_counter() - began
+    print(json.dumps({"got": count, "per_s": count / seconds}), flush=True)
+
+
 if __name__ == "__main__":
     role, port, *rest = sys.argv[1:]
     if role == "parts":
-        _parts(port, int(rest[0]), rest[1])
+        _parts(port, int(rest[0]), *rest[1:])
+    elif role == "profile":
+        _profile(port, int(rest[0]), rest[1])
+    elif role == "bare":
+        asyncio.run(_bare(int(port), int(rest[0])))
     elif role == "publish":
         _publish(int(port), rest[0], int(rest[1]), float(rest[2]))
     elif role == "count":
@@ -291,6 +341,6 @@ if __name__ == "__main__":
     elif role == "sink":
         asyncio.run(_sink(int(port)))
     elif role == "send":
-        asyncio.run(_send(int(port), int(rest[0]), rest[1]))
+        asyncio.run(_send(int(port), int(rest[0]), *rest[1:]))
     else:
-        _ingest(int(port), int(rest[0]), rest[1])
+        _ingest(int(port), int(rest[0]), *rest[1:])

@@ -186,8 +186,11 @@ def _as_user(user: str | None) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def postgres(extra: Sequence[str] = ()) -> Iterator[Postgres]:
-    """PostgreSQL with fsync on, as a person would run it. `extra` are more settings, `name=value`."""
+def postgres(extra: Sequence[str] = (), preload: Path | None = None) -> Iterator[Postgres]:
+    """PostgreSQL with fsync on, as a person would run it. `extra` are more settings, `name=value`.
+
+    `preload` is a library that the server loads before all others.
+    """
     user = _POSTGRES_USER if os.geteuid() == 0 else None
     with _folder("postgres") as folder:
         if user is not None:
@@ -205,9 +208,9 @@ def postgres(extra: Sequence[str] = ()) -> Iterator[Postgres]:
             port = free_port()
             values = [f"listen_addresses={LOOPBACK}", f"unix_socket_directories={folder}", *extra]
             options = [word for value in values for word in ("-c", value)]
-            return Postgres(
-                [require("postgres"), "-D", data, "-p", str(port), *options], [port], folder, user
-            )
+            command = [require("postgres"), "-D", data, "-p", str(port), *options]
+            before = ["env", f"LD_PRELOAD={preload}"] if preload else []
+            return Postgres([*before, *command], [port], folder, user)
 
         service = _started(build, retry=True)
         try:
