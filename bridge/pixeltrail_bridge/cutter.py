@@ -313,6 +313,9 @@ class _Window:
         known = self.store.gaps(device_id, session_id)
         return [one for one in known if one.stream == span.stream and span.first <= one.first <= span.last]
 
+    def clip_ends(self, device_id: str, session_id: int) -> list[tuple[bytes, int, int]]:
+        return []  # or a piece would read otherwise once the projector has come further
+
     def chunks(
         self, device_id: str, stream: bytes, first_seq: int = 0, end_seq: int | None = None
     ) -> Iterator[StoredChunk]:
