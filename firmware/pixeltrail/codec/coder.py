@@ -37,17 +37,21 @@ _MONO_CONTEXTS = const(2048)
 _STOP = const(9)  # behind those of pixels
 
 # Numbers that encoder.py shares with the kernels; kernels/drive.py says what they are.
+START = const(10)
 BUDGET = const(38)
 IS_EMPTY = const(39)
 _STRIP_PX = const(40)
-_ROOM_END = const(41)
+END = const(41)
 _IS_NOISE = const(42)
 SPENT = const(43)
 PIXELS = const(44)
 _HAS_OPS = const(45)
 HAS_TORN = const(47)
 HAS_MASKS = const(48)
-_NUMBERS = const(49)
+LARGEST = const(49)
+_EFFORT = const(50)
+SIZE = const(51)
+_NUMBERS = const(52)
 
 # What a head says.
 _COPY = const(1)
@@ -74,6 +78,7 @@ _LEAST_NOISE = const(
 _MOST_NOISE = const(1 << 14)
 _FOR_GOOD = const(1 << 24)
 NO_LIMIT = const(1 << 16)
+_LEAST_EFFORT = const(64)  # room for the head of a rectangle and some pixels
 
 
 class Coder:
@@ -123,8 +128,8 @@ class Coder:
         numbers[35] = rows
         numbers[36] = _edge(format, width * numbers[32] & 7)
         numbers[37] = (1 << (height & 7)) - 1 if pages and height & 7 else 255
-        self.effort = NO_LIMIT
-        self._out = buffer
+        self.limit(NO_LIMIT)
+        self.out = buffer
         self.is_kept = False  # the last rectangle may be referred to
         self.reset()
 
@@ -140,6 +145,10 @@ class Coder:
         self._noise_bytes = self._noise_beside = self._noise_column = 0
         self._calm()
 
+    def limit(self, effort):
+        self.effort = max(effort, _LEAST_EFFORT)
+        self.numbers[_EFFORT] = self.effort
+
     def job(self, area, strips, dirty, references, moves):
         """What kernels/drive.py works with, in the order it says."""
         rows = memoryview(self._space)[272:]
@@ -147,17 +156,19 @@ class Coder:
         job += (self._buffer, b"", self._table, self._states)
         job += (strips.table, strips.check, strips.factor, strips.mask)
         job += (head.code, self._code, references.match, references.put)
-        job += (dirty.kernel, dirty.shape, moves.found, moves.numbers)
+        job += (dirty.kernel, dirty.shape, moves.found, moves.numbers, head.open, head.close)
         return job
 
     def open(self, out, start, end):
         """Begin a part in out[start:end]."""
-        self._out = out
-        head.open(self.numbers, start, end, self.effort)
+        self.out = out
+        self.numbers[START] = start
+        self.numbers[END] = end
+        head.open(self.numbers, 0, 0)
 
     def room(self):
         """Bytes certainly left, with the end of the part set aside."""
-        return self.numbers[_ROOM_END] - self.numbers[2] - _CLOSE_BYTES
+        return self.numbers[END] - self.numbers[2] - _CLOSE_BYTES
 
     def copy(self, column, columns, row, rows, dy):
         """Take these strips from dy rows further down in the picture before the frame. False: no room."""
@@ -206,7 +217,7 @@ class Coder:
         """End the part; return its length, 0 if it holds nothing."""
         if not self.numbers[_HAS_OPS]:
             return 0
-        return head.close(0, 0, self._out, self._table, self._states, self.numbers)
+        return head.close(0, 0, self.out, self._table, self._states, self.numbers)
 
     def columns_that_fit(self, column, row):
         """How many strips of one row fit into what is left of the part, whatever they show."""
@@ -223,7 +234,7 @@ class Coder:
     def _head(self, kind):
         self.numbers[_HAS_OPS] = 1
         self.numbers[3] = kind
-        self._code_head(0, 0, self._out, self._table, self._states, self.numbers, self._space)
+        self._code_head(0, 0, self.out, self._table, self._states, self.numbers, self._space)
 
     def _rectangle(self):
         numbers = self.numbers
@@ -280,7 +291,7 @@ class Coder:
         return rows
 
     def _pixels(self):
-        return self._code(0, 0, self._buffer, self._out, self._table, self._states, self.numbers, self._space)
+        return self._code(0, 0, self._buffer, self.out, self._table, self._states, self.numbers, self._space)
 
     def _raw(self):
         """As many rows as fit, whatever they show."""
@@ -288,7 +299,7 @@ class Coder:
         numbers[7] = rows = self._raw_rows(numbers[7], numbers[5] * self.strip_bytes)
         if rows:
             self._head(_RAW)
-            head.raw(0, 0, self._buffer, self._out, numbers)
+            head.raw(0, 0, self._buffer, self.out, numbers)
             self._noise_bytes -= rows * numbers[13]
             self._expect_noise(rows)
         return rows

@@ -21,7 +21,20 @@ row of zeros. Nothing reads them in the buffer, so nothing that leaves the devic
 from micropython import const
 
 from .area import COLUMN, COLUMNS, ROW, ROWS, Area
-from .coder import BUDGET, HAS_MASKS, HAS_TORN, IS_EMPTY, PAYLOAD_TYPE, PIXELS, SPENT, Coder
+from .coder import (
+    BUDGET,
+    END,
+    HAS_MASKS,
+    HAS_TORN,
+    IS_EMPTY,
+    LARGEST,
+    PAYLOAD_TYPE,
+    PIXELS,
+    SIZE,
+    SPENT,
+    START,
+    Coder,
+)
 from .fnv import Fnv
 from .masked import Masked
 from .moves import Moves
@@ -44,8 +57,6 @@ _MAX_SIDE = const(1024)
 # What drive.run leaves to this module.
 _NEXT = const(1)
 _NOISE = const(2)
-_FULL = const(3)
-_NO_MOVE = const(4)
 _OUT = const(9)  # in its list
 _FOUND = const(4)  # of the dirty map's rectangle: there is one
 _ROWS_DONE = const(7)  # of the numbers
@@ -105,9 +116,7 @@ class Encoder:
         self._is_key = False
         self._row = 0  # of a keyframe: everything above it, and left of _column in it, is coded
         self._column = 0
-        self._largest_room = 0
         self._starved = False
-        self._may_split = False
         self._numbers = self._coder.numbers
         self._is_narrow = False  # a row did not fit: split rectangles into columns
         self.exact = True
@@ -194,36 +203,54 @@ class Encoder:
         0: nothing is left, or not enough room. A part may bring no whole row; from then on this frame's rectangles are
         split into columns. While `end - start` is small against what earlier calls offered, 0 asks for more, once.
         """
-        self._offer(end - start)
-        self._numbers[BUDGET] = budget_px
-        self._numbers[IS_EMPTY] = 1
-        self._job[_OUT] = out
-        self._coder.open(out, start, end)
-        return self._encode()
-
-    def _offer(self, room):
-        if room > self._largest_room:
-            self._largest_room = room
-        self._may_split = self._starved or room * 4 >= self._largest_room * 3
-
-    def _encode(self):
-        if not (self._is_key or self._is_narrow):
-            self._send_delta()
         numbers = self._numbers
+        numbers[START] = start
+        numbers[END] = end
+        numbers[BUDGET] = budget_px
+        numbers[IS_EMPTY] = 1
+        self._job[_OUT] = out
+        self._coder.out = out
+        if self._is_key or self._is_narrow:
+            return self._encode_slowly()
+        why = drive.run(self._job, numbers, 1)
+        while why:
+            self._do(why)
+            why = drive.run(self._job, numbers, 0)
+        return self._ended(numbers[SIZE])
+
+    def _do(self, why):
+        """What drive.run leaves to this module."""
+        if why == _NEXT:
+            self._next_rectangle()
+        elif why == _NOISE:
+            self._coder.notice_noise(self._numbers[_ROWS_DONE])
+        elif self._may_split():
+            self._moves.drop()
+        else:
+            self._numbers[BUDGET] = 0  # ask for more room
+
+    def _encode_slowly(self):
+        numbers = self._numbers
+        self._coder.open(self._coder.out, numbers[START], numbers[END])
         while numbers[BUDGET] and (self._row < self._rows if self._is_key else self._rect[_FOUND]):
             self._next_rectangle()
-        size = self._coder.close()
+        return self._ended(self._coder.close())
+
+    def _ended(self, size):
         self._look()
-        self._starved = False
-        if not size:
-            self._starved = not self.finished
-        elif numbers[IS_EMPTY] and self._may_split:
+        self._starved = not (size or self.finished)
+        if size and self._numbers[IS_EMPTY] and self._may_split():
             self._is_narrow = True
         return size
 
+    def _may_split(self):
+        """True when more room is not to be expected."""
+        numbers = self._numbers
+        return self._starved or (numbers[END] - numbers[START]) * 4 >= numbers[LARGEST] * 3
+
     def limit(self, effort):
         """Have the next parts end after this many bytes of pixels, or little more: see `Coder.effort`."""
-        self._coder.effort = effort
+        self._coder.limit(effort)
 
     def spent(self):
         """Bytes that the last part took of its effort. Raw pixels take none."""
@@ -232,27 +259,6 @@ class Encoder:
     def checksum_into(self, out, start):
         """Write the checksum of what the keyframe coded, 4 bytes, little-endian."""
         self._fnv.write_into(out, start)
-
-    def _send_delta(self):
-        """The part of a delta, as far as nothing is in the way."""
-        numbers = self._numbers
-        why = _NEXT
-        while why:
-            why = drive.run(self._job, numbers)
-            if why == _NOISE:
-                self._coder.notice_noise(numbers[_ROWS_DONE])
-            elif why == _FULL:
-                numbers[BUDGET] = 0
-            elif why == _NO_MOVE:
-                self._give_up_moves()
-            elif why:
-                self._next_rectangle()
-
-    def _give_up_moves(self):
-        if self._may_split:
-            self._moves.drop()
-        else:
-            self._numbers[BUDGET] = 0  # ask for more room
 
     # --- rectangles ---
 
@@ -279,7 +285,7 @@ class Encoder:
             self._numbers[BUDGET] = 0
 
     def _code_some(self):
-        may_narrow = self._numbers[IS_EMPTY] and self._may_split
+        may_narrow = self._numbers[IS_EMPTY] and self._may_split()
         room = self._coder.room()
         if self._coder.is_try_due(self._area.q[COLUMN], self._area.q[ROW]):
             return self._narrow(True) and self._code()

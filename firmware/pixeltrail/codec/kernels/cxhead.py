@@ -243,26 +243,29 @@ def code(rng: int, c: int, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws: ptr16) 
 
 
 @micropython.viper
-def open(st: ptr32, start: int, end: int, effort: int):
-    """Begin a part in `out` from start to end, whose pixels end soon after so many bytes. Sets [0], [1], [2], [10],
-    [22], [28] and what drive.py says of [41], [43], [45] and [46].
+def open(st: ptr32, end: int, start: int):
+    """Begin a part in `out` from st[10] to st[41], whose pixels end soon after st[50] bytes. Sets [0], [1], [2], [22],
+    [28] and what drive.py says of [43], [45], [46] and [49].
     """
+    start = st[10]
+    end = st[41]
+    if end - start > st[49]:
+        st[49] = end - start
     st[0] = 0
     st[1] = 0x3FFFFFFF
     st[2] = start
-    st[10] = start
     st[28] = 0
-    st[41] = end
     st[43] = 0
     st[45] = 0
     st[46] = 0
-    if effort < 0x10000:
+    if st[50] < 0x10000:
         st[46] = 1
-        if effort < 64:
-            effort = 64  # room for the head of a rectangle and some pixels
+        start += st[50]
+    else:
+        start = end
+    if end > start + 98:
+        end = start + 98
     end -= 98
-    if end > start + effort:
-        end = start + effort
     if end < 0:
         end = 0
     st[22] = end
@@ -336,6 +339,7 @@ def close(k: int, low: int, out: ptr8, T: ptr32, pr: ptr8, st: ptr32) -> int:
             if not out[k - 1]:
                 k -= 1
         j -= 1
+    st[51] = k - st[10]
     return k - st[10]
 
 

@@ -1,9 +1,10 @@
 """kernels/drive.py without viper. Written by tests/firmware/codec/make_kernels.py."""
 
 
-def run(job, st):
-    """Code moves, then name or code rectangles of a delta until none is left or the budget is spent: 0. Else what
-    encoder.py must do: 1 the next rectangle, 2 notice that the last one was noise, 3 end the part, 4 no move fits.
+def run(job, st, is_new):
+    """Begin a part of a delta if it is new; code moves, then name or code rectangles until none is left or budget or
+    room is spent; end the part. Returns 0, or what encoder.py must do before it calls again: 1 the next rectangle, 2
+    notice that the last one was noise, 3 see what to do about moves that do not fit.
 
     Moves that do not fit are forgotten: their strips are still dirty, and follow as pixels.
 
@@ -11,7 +12,8 @@ def run(job, st):
     the part, [38] pixels left of the budget, [39] 1 while the part shows nothing, [40] pixels of a strip, [41] end of
     `out`, [42] 1 while noise is expected, [43] bytes of pixels in this part, [44] pixels since the last reset, [45] 1
     when the part has an operation, [46] 1 when bytes of pixels are scarce, [47] 1 when a strip was torn, [48] 1 when
-    anything is masked: then only moves are coded here.
+    anything is masked: then only moves are coded here, [49] the largest part that there was room for, [50] bytes of
+    pixels that a part may have, [51] bytes of the part when it is over.
     """
     numbers = job[0]
     space = job[1]
@@ -37,6 +39,7 @@ def run(job, st):
     shape = job[21]
     v = job[22]
     o = job[23]
+    close = job[25]
     a = area
     w = window
     d = dirty
@@ -52,7 +55,9 @@ def run(job, st):
     i = 0
     y = 0
     above = 0
-    if o[5]:
+    if is_new:
+        job[24](numbers, 0, 0)
+    if o[5] and st[38]:
         n = o[5] * 5
         while i < n:
             if st[41] - st[2] < 92:
@@ -74,21 +79,19 @@ def run(job, st):
             settle(dirty, 0, rect, shape, area)
             i += 5
         if not i:
-            return 4
+            return 3
         o[5] = 0
         st[39] = 0
         st[45] = 1
         a[8] = 0
         a[11] = 0
         settle(dirty, 0, rect, shape, area)
-    if st[48]:
-        return 0
     while True:
         if not r[4]:
-            return 0
+            break
         if not st[38]:
-            return 0
-        if st[42]:
+            break
+        if st[42] | st[48]:
             return 1
         column = r[0]
         columns = r[1]
@@ -106,7 +109,9 @@ def run(job, st):
             n = int(find_reference(0, 0, arrays))
             if n:
                 if st[41] - st[2] < 92:
-                    return 3 - 2 * st[39]
+                    if st[39]:
+                        return 1
+                    break
                 rows = q[3]
                 st[3] = 2
                 st[4] = column
@@ -124,7 +129,9 @@ def run(job, st):
                 st[38] = n
                 continue
         if st[2] + 58 > st[22]:
-            return 3 - 2 * st[39]
+            if st[39]:
+                return 1
+            break
         px = columns * st[40]
         while rows > 1:
             if rows * px <= st[38]:
@@ -189,9 +196,13 @@ def run(job, st):
         if st[3] == 2:
             return 2
         if not n:
-            return 3
+            break
         if st[46]:
             i = n * st[13]
             if i >= 64:
                 if st[2] - y > i:
                     return 2
+    st[51] = 0
+    if st[45]:
+        close(0, 0, out, table, states, numbers)
+    return 0
