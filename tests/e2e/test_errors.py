@@ -15,7 +15,7 @@ from pixeltrail_bridge.simulate import PtyPair
 
 from tests.support import corpus, harness, services
 from tests.support.bridge_process import BridgeProcess
-from tests.support.vendors import VENDORS, Vendor
+from tests.support.vendors import AMPLITUDE, SEGMENT, Vendor
 
 from .rig import World, recorded, rig
 
@@ -101,7 +101,7 @@ def test_a_broker_out_of_reach_is_named_and_the_serial_device_goes_on(tmp_path: 
             assert "/dev/no-such-port" in world.bridge.log and "plug the device in" in world.bridge.log
 
 
-@pytest.mark.parametrize("vendor", VENDORS, ids=str)
+@pytest.mark.parametrize("vendor", [SEGMENT, pytest.param(AMPLITUDE, marks=pytest.mark.slow)], ids=str)
 def test_a_wrong_write_key_is_named_and_every_event_waits_for_the_right_one(
     tmp_path: Path, vendor: Vendor
 ) -> None:

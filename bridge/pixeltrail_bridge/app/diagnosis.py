@@ -26,6 +26,7 @@ from ..mapping.chunks import gap_reason
 from ..mobile import enrichment, intake
 from ..sessions.clock import TimeLine
 from ..sessions.state import StreamState
+from ..sinks.amplitude.rounds import PACED
 from ..sinks.amplitude.rules import explain, make_urls
 from ..sinks.segment import explain_status
 from ..store import overview
@@ -126,6 +127,8 @@ def check_sinks(config: Config, store: SqlStore, now_ms: int) -> Iterator[Findin
 def _judge(config: Config, backlog: overview.Backlog, now_ms: int) -> Finding:
     what, waits = f"sink {backlog.sink}", f"{backlog.waiting:,} events wait"
     age = f", the oldest for {duration(now_ms - backlog.oldest_ms)}"
+    if backlog.attempts and backlog.answer == PACED:
+        return Finding("ok", what, f"{waits}{age}, {backlog.answer}")
     if backlog.attempts:
         reason = backlog.answer or "it failed"
         if backlog.sink == "segment":

@@ -29,7 +29,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .values import MAX_PATH, MISSING, as_text, is_there, look_up, without_missing
+from .values import MAX_PATH, MISSING, as_text, is_there, look_up, split_path, walk, without_missing
 
 MAX_DEPTH: Final = 16
 MAX_TEXT: Final = 1_000
@@ -57,6 +57,36 @@ def resolve(value: Any, event: Any) -> Any:
     if name is not None:
         return _RESOLVERS[name](value[name], event)
     return {key: resolve(item, event) for key, item in value.items()}
+
+
+def prepare(value: Any) -> Callable[[Any], Any]:
+    """resolve() for one value and many events: what most fields hold, paths and literals, is made ready."""
+    if isinstance(value, list | dict) and _holds_directive(value):
+        name = _directive_of(value) if isinstance(value, dict) else None
+        if isinstance(value, dict) and name == "@path" and isinstance(value[name], str):
+            names = split_path(value[name].replace("$.", "", 1))
+            return lambda event: walk(event, names)
+        if isinstance(value, dict) and name is None:
+            parts = [(key, prepare(item)) for key, item in value.items()]
+            return lambda event: {key: part(event) for key, part in parts}
+        if isinstance(value, dict) and name == "@if" and "exists" in value[name]:
+            return _prepare_if(value[name])
+        return lambda event: resolve(value, event)
+    return lambda event: value
+
+
+def _prepare_if(options: Mapping[str, Any]) -> Callable[[Any], Any]:
+    tested, then = prepare(options["exists"]), prepare(options.get("then", MISSING))
+    otherwise = prepare(options.get("else", MISSING))
+    return lambda event: then(event) if is_there(tested(event)) else otherwise(event)
+
+
+def _holds_directive(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(_holds_directive(item) for item in value)
+    if isinstance(value, dict):
+        return any(key.startswith("@") or _holds_directive(item) for key, item in value.items())
+    return False
 
 
 def render(template: str, event: Any) -> str:

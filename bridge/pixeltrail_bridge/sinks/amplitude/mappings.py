@@ -7,18 +7,19 @@ order of the list.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Table
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final, cast, get_args
 
 from ...errors import ConfigError
 from .actions import EVENT_ENDPOINTS, Habits, Item, perform
-from .directives import MappingError, check, resolve
+from .directives import MappingError, check, prepare
 from .fields import FIELDS, ActionName, at, defaults
 from .schema import fit
 from .triggers import Trigger, parse_trigger
-from .values import without_missing
+from .values import MISSING, without_missing
 
 MAX_MAPPINGS: Final = 50
 DESTINATION: Final = "Actions Amplitude"  # its name in an event's `integrations`
@@ -87,8 +88,12 @@ class Mapping:
 
     def items(self, event: dict[str, Any], habits: Habits) -> list[Item]:
         """Raises MappingError for an event that the fields do not fit."""
-        found = without_missing({name: resolve(value, event) for name, value in self.fields.items()})
-        return perform(self.action, fit(found, FIELDS[self.action]), habits)
+        found = {name: value for name, take in self._takes if (value := take(event)) is not MISSING}
+        return perform(self.action, fit(without_missing(found), FIELDS[self.action]), habits)
+
+    @cached_property
+    def _takes(self) -> list[tuple[str, Callable[[Any], Any]]]:
+        return [(name, prepare(value)) for name, value in self.fields.items()]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from .rules import MAX_BYTES, Answer
 
 BUDGET_S: Final = 120.0  # well below the time for which the outbox lends the events
 DRY_RUN: Final = "dry run"
+PACED: Final = "in its turn: a device may send only so many a second (amplitude.device_events_per_s)"
 
 
 @dataclass
@@ -106,7 +107,7 @@ class Rounds:
                 wait_ms = self._sink.allow(device_id, chosen[0])
                 if wait_ms:
                     if not place:
-                        self._wait(device_id, self._sink.now_ms() + wait_ms, None, "waits: too many a second")
+                        self._wait(device_id, self._sink.now_ms() + wait_ms, None, PACED)
                     break
                 batch.append(one)
         return batch

@@ -122,7 +122,7 @@ def explain(status: int | None, text: str, url: str) -> str | None:
     """What is wrong and what to do about it, in a sentence; None for what ends by itself."""
     if status is None:
         return f"Amplitude cannot be reached at {url} ({text}); check the network or amplitude.host"
-    kind = judge(status, text, None, 0, "").kind
+    kind = "pause" if status < 300 else judge(status, text, None, 0, "").kind  # a page in place of an answer
     if kind == "key":
         return (
             f"Amplitude answered {status} ({text}): check amplitude.api_key and amplitude.zone; events are kept until "

@@ -55,6 +55,8 @@ def _fit_members(values: Mapping[str, Any], fields: Mapping[str, Field], where: 
 
 
 def _fit_value(value: Any, field: Field, where: str) -> Any:
+    if type(value) is str and field.kind == "string" and not (field.is_list or field.choices):
+        return value  # most fields are this
     if field.is_list:
         items = value if isinstance(value, list) else [value]
         return [_fit_object(item, field, f"{where}[{index}]") for index, item in enumerate(items)]

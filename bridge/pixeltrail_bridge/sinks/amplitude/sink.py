@@ -6,6 +6,7 @@ puts them into requests and takes the answers apart; rules.py says which answer 
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -54,14 +55,15 @@ class AmplitudeSink:
         urls = make_urls(settings.zone, settings.host)
         self.settings, self.mapper, self.urls = settings, mapper, urls
         self._pace = Pace({name: _rate(settings, name) for name in EVENT_ENDPOINTS})
-        self.paused_until_ms, self.alarm = 0, None
+        self.paused_until_ms, self.alarm, self._failures = 0, None, 0
         self._tell_dry_run()
 
     async def deliver(self, rows: Sequence[OutboxRow]) -> list[Settled]:
         self.paused_until_ms = 0  # whoever calls has waited for it
         rounds = Rounds(self)
-        for row in rows:
-            rounds.add(self._prepare(row))
+        # Mapping takes up to half a second for all that is lent at once; the loop has devices to answer.
+        for job in await asyncio.to_thread(lambda: [self._prepare(row) for row in rows]):
+            rounds.add(job)
         return await rounds.run()
 
     async def close(self) -> None:
@@ -126,6 +128,8 @@ class AmplitudeSink:
     def postpone(self, answer: Answer, endpoint: Endpoint, attempts: int) -> int:
         """Note what is wrong; until when everything waits."""
         now_ms, url = self._now_ms(), self.urls[endpoint]
+        attempts = min(attempts, self._failures)  # a device that was paced has tried often and failed never
+        self._failures += 1
         if answer.kind in ("pause", "key"):
             until_ms = self.paused_until_ms = now_ms + PAUSE_MS
             self.alarm = explain(answer.status, answer.text, url)
@@ -141,7 +145,7 @@ class AmplitudeSink:
         return now_ms + wait_ms
 
     def succeed(self) -> None:
-        self.alarm = None
+        self.alarm, self._failures = None, 0
         self._tell_dry_run()
 
     def now_ms(self) -> int:

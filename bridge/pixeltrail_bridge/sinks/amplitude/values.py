@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from functools import lru_cache
 from typing import Any, Final, TypeGuard
 
 
@@ -36,14 +37,26 @@ _SPACES = " \t\n\v\f\r\u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".joi
 
 def look_up(value: Any, path: str) -> Any:
     """What lies at `path` below `value`, MISSING when nothing does. Something false on the way is the answer."""
+    return walk(value, split_path(path))
+
+
+@lru_cache(4096)
+def split_path(path: str) -> tuple[str, ...]:
+    """The names on the way; none of them means the value itself."""
     if path in ("", "."):
-        return value
-    for part in _CUT.split(path):
-        if not part:
-            continue
-        if not is_truthy(value):
+        return ()
+    return tuple(part.replace("'", "").replace('"', "") for part in _CUT.split(path) if part)
+
+
+def walk(value: Any, names: tuple[str, ...]) -> Any:
+    """look_up() with the path cut already."""
+    for name in names:
+        if type(value) is dict:
+            value = value.get(name, MISSING)
+        elif is_truthy(value):
+            value = member(value, name)
+        else:
             return value
-        value = member(value, part.replace("'", "").replace('"', ""))
     return value
 
 

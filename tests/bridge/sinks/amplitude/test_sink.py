@@ -255,6 +255,7 @@ def test_one_device_goes_at_the_pace_that_amplitude_takes():
     assert len(names(server, "oven-02")) == 10
     assert {one.id for one in waiting} == set(range(300, 400))
     assert {one.next_try_ms - NOW_MS for one in waiting} == {34}
+    assert {one.answer for one in waiting} == {rounds.PACED}
     history, _, server = run(rows, rounds=200)
     assert names(server, "oven-01") == [f"Event {n}" for n in range(400)]
     (results,), _, server = run(rows, device_events_per_s=0)
@@ -289,9 +290,20 @@ def test_waits_double_to_a_minute_and_there_is_no_last_try():
 
 
 def test_long_trouble_is_an_alarm():
-    server = AmplitudeServer(faults=deque([Fault("status", 503)]))
-    _, one, _ = run([replace(row(1), attempts=5)], server=server)
+    server = AmplitudeServer(faults=deque([Fault("status", 503)] * 6))
+    _, one, _ = run([row(1)], server=server, rounds=5)
+    assert one.alarm is None
+    server = AmplitudeServer(faults=deque([Fault("status", 503)] * 6))
+    _, one, _ = run([row(1)], server=server, rounds=6)
     assert "503" in one.alarm and "kept" in one.alarm
+
+
+def test_a_device_that_was_paced_does_not_wait_longer_for_it():
+    """Each turn that it waited for counts as an attempt, and none of them failed."""
+    server = AmplitudeServer(faults=deque([Fault("status", 503)]))
+    (results,), one, _ = run([replace(row(1), attempts=500)], server=server)
+    assert results[0].next_try_ms == NOW_MS + 500
+    assert one.alarm is None
 
 
 @pytest.mark.parametrize("status", [301, 302, 402, 404, 405, 415])
