@@ -14,6 +14,7 @@ with its own iterator.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -81,6 +82,7 @@ class RecordingStore(Protocol):
     def spans(self, device_id: str, session_id: int) -> Sequence[Any]: ...
     def keyframes(self, device_id: str, session_id: int) -> Sequence[Any]: ...
     def gaps(self, device_id: str | None = None, session_id: int | None = None) -> Sequence[Any]: ...
+    def clip_ends(self, device_id: str, session_id: int) -> Sequence[tuple[bytes, int, int]]: ...
     def chunks(
         self, device_id: str, stream: bytes, first_seq: int = 0, end_seq: int | None = None
     ) -> Iterator[Placed]: ...
@@ -127,6 +129,10 @@ class _Source(Protocol):
     reels: list[_Reel]
 
     def read(self, reel: _Reel, first: int, end: int) -> Iterator[_Piece]: ...
+
+    def parts(self) -> Iterator[tuple[int, int, int]]:
+        """In order, parts within which time does not fall: number of the reel, first seq, host time of the end."""
+        ...
 
 
 class Recording:
@@ -232,9 +238,12 @@ class Recording:
                     yield from (r.body for r in piece.chunk.records if isinstance(r.body, Display))
 
     def _find_places(self) -> Iterator[_Place]:
-        at_ms = 0
+        """Keyframes, each no earlier than anything before it."""
+        at_ms, parts = 0, deque(self._source.parts())
         for number, reel in enumerate(self._source.reels):
             for seq, host_ms in reel.keyframes:
+                while len(parts) > 1 and parts[1][:2] <= (number, seq):  # then the first one is over
+                    at_ms = max(at_ms, parts.popleft()[2] - self.start_ms)
                 at_ms = max(at_ms, host_ms - self.start_ms)
                 yield _Place(at_ms, number, seq)
 
@@ -303,6 +312,12 @@ class _StoreSource:
             if piece is not None:
                 yield piece
 
+    def parts(self) -> Iterator[tuple[int, int, int]]:
+        numbers = {reel.stream: number for number, reel in enumerate(self.reels)}
+        for stream, seq, to_ms in self._store.clip_ends(self._device_id, self._session_id):
+            if stream in numbers:
+                yield numbers[stream], seq, to_ms
+
 
 class _ListSource:
     """Chunks in memory; a keyframe counts from its first part on, whether or not it can be painted."""
@@ -328,6 +343,10 @@ class _ListSource:
         start = bisect_right(pieces, first - 1, key=lambda piece: piece.chunk.seq)
         stop = bisect_right(pieces, end - 1, key=lambda piece: piece.chunk.seq)
         return iter(pieces[start:stop])
+
+    def parts(self) -> Iterator[tuple[int, int, int]]:
+        for number, pieces in enumerate(self._pieces.values()):
+            yield from ((number, piece.chunk.seq, piece.end_ms) for piece in pieces if piece.is_own)
 
 
 def _reel_of(stream: bytes, pieces: list[_Piece]) -> _Reel:

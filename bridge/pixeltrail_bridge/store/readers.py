@@ -174,6 +174,15 @@ class Readers:
         )
         return [Keyframe(*row) for row in self._all(query, device_id, session_id)]
 
+    def clip_ends(self, device_id: str, session_id: int) -> list[tuple[bytes, int, int]]:
+        """Stream, first seq and host time of the end of each clip of a session, in order."""
+        query = (
+            "SELECT s.stream, c.seq, c.to_ms FROM clips c JOIN streams s ON s.no = c.stream"
+            " WHERE c.device = (SELECT no FROM devices WHERE device_id = ?) AND c.session_id = ?"
+            " ORDER BY c.stream, c.seq, c.number"
+        )
+        return [(stream, seq, to_ms) for stream, seq, to_ms in self._all(query, device_id, session_id)]
+
     # ---- lists --------------------------------------------------------------
 
     def devices(self) -> list[DeviceRow]:

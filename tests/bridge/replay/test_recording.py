@@ -10,6 +10,7 @@ from pixeltrail_bridge.errors import LocalError
 from pixeltrail_bridge.replay.recording import Picture, Recording
 from pixeltrail_bridge.store.database import SqlStore
 from pixeltrail_bridge.wire import messages as m
+from pixeltrail_bridge.wire.decode import decode_uplink
 from pixeltrail_bridge.wire.messages import PixelFormat
 
 from tests.support.film import BOOT_MS, DEVICE, Camera, Device, Studio
@@ -38,18 +39,18 @@ class Story:
         self.studio = Studio(store)
         self.camera = Camera(Device(WIDTH, HEIGHT, PixelFormat.GS8))
         self.shown: list[tuple[int, bytes]] = []
-        self.studio.feed(*self.camera.begin(0))
+        feed = list(self.camera.begin(0))
         for number in range(1, seconds * 10):
-            self.draw(number * 100, picture(number), is_key=number % 10 == 1)
+            feed += self.draw(number * 100, picture(number), is_key=number % 10 == 1)
+        self.studio.feed(*feed)
 
-    def draw(self, at_ms: int, data: bytes, is_key: bool = False) -> None:
-        if is_key:
-            self.camera.device.draw(data)
-            self.camera.device.encoder.refresh()
-            self.studio.feed(*self.camera.key(at_ms))
-        else:
-            self.studio.feed(*self.camera.show(at_ms, data))
+    def draw(self, at_ms: int, data: bytes, is_key: bool = False) -> list[tuple[int, bytes]]:
         self.shown.append((at_ms, data))
+        if not is_key:
+            return self.camera.show(at_ms, data)
+        self.camera.device.draw(data)
+        self.camera.device.encoder.refresh()
+        return self.camera.key(at_ms)
 
     def standing(self, at_ms: int) -> bytes | None:
         return next((data for when, data in reversed(self.shown) if when <= at_ms), None)
@@ -247,9 +248,28 @@ def _broken(chunk: m.Chunk) -> m.Chunk:
 
 
 def test_a_clock_set_back_does_not_make_time_fall(store: SqlStore) -> None:
-    story = Story(store, seconds=1)
-    chunks = list(store.session_chunks(DEVICE, SESSION))
-    moved = [replace(c, host_ms=(c.host_ms or 0) - (10_000 if c.seq > 8 else 0)) for c in chunks]
-    recording = Recording.of_chunks(DEVICE, SESSION, SESSION, moved)
-    times = [one.at_ms for one in recording.pictures()]
-    assert times == sorted(times) and len(times) == len(story.shown)
+    """The host's clock falls by 10 s at 2.5 s: what follows keeps the time, however one comes there."""
+    story = Story(store, seconds=2)
+    story.camera.boot_ms -= 10_000
+    for at_ms in range(2_500, 20_000, 500):
+        story.studio.feed(*story.draw(at_ms, picture(at_ms // 100), is_key=at_ms % 2_000 == 0))
+    stored = Recording.open(store, DEVICE, SESSION)
+    shifted = [
+        replace(one, host_ms=(one.host_ms or 0) - (10_000 if _time_ms(one.data) >= 2_500 else 0))
+        for one in store.session_chunks(DEVICE, SESSION)
+    ]
+    for recording in (stored, Recording.of_chunks(DEVICE, SESSION, SESSION, shifted)):
+        every = list(recording.pictures())
+        times = [one.at_ms for one in every]
+        assert times == sorted(times) and len(times) == len(story.shown)
+        assert recording.keyframes() == sorted(recording.keyframes())
+        for at_ms in (0, 1_500, 1_899, 1_900, 1_901, 5_000, 9_000, 9_999):
+            standing = [one for one in every if one.at_ms <= at_ms]
+            found = recording.picture_at(at_ms)
+            assert (found and found.pixels) == (standing[-1].pixels if standing else None), at_ms
+
+
+def _time_ms(data: bytes) -> int:
+    chunk = decode_uplink(data)
+    assert isinstance(chunk, m.Chunk)
+    return chunk.time_ms

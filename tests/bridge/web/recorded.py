@@ -84,11 +84,12 @@ def site(store: SqlStore, seconds: int = 12, **viewing: Any) -> Iterator[Site]:
     device.draw(picture(0))
     camera = Camera(device)
     shown = [(100, picture(0))]
-    studio.feed(*camera.begin(0), *camera.key(100))
+    feed = [*camera.begin(0), *camera.key(100)]
     for at_ms in range(250, seconds * 1000, 250):
         data = picture(at_ms // 250)
-        studio.feed(*camera.show(at_ms, data), *(camera.key(at_ms) if at_ms % 2000 == 0 else []))
+        feed += [*camera.show(at_ms, data), *(camera.key(at_ms) if at_ms % 2000 == 0 else [])]
         shown.append((at_ms, data))
+    studio.feed(*feed)
     woken: list[None] = []
     routes = Viewing(store, wake=lambda: woken.append(None), **viewing)
     try:
