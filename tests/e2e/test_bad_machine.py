@@ -1,7 +1,7 @@
 """The machine under everything has faults while devices are at work: nothing is lost, doubled or left lying.
 
-A library that is loaded before all others (tests/support/bad_machine.c) makes the faults; a disk that fails an fsync is
-in tests/bridge/store/test_bad_disk.py, a store that is put back from a copy in test_crash.py.
+A library that is loaded before all others (tests/support/bad_machine.c) makes the faults; a store that is put back from
+a copy is in test_crash.py.
 """
 
 from __future__ import annotations
@@ -52,6 +52,20 @@ def test_a_slow_disk_and_kills(tmp_path: Path, faults: Path, vendor: Vendor) -> 
             world.await_progress(60)
             world.bridge.kill()
             world.bridge.start()
+        world.await_progress(60)
+        finish(world)
+
+
+@pytest.mark.timeout(300)
+def test_a_disk_that_fails_to_sync_ends_the_bridge_and_costs_nothing(tmp_path: Path, faults: Path) -> None:
+    """A later sync that succeeds proves nothing: see tests/bridge/store/test_bad_disk.py."""
+    with hammer.hammer(tmp_path, devices=4) as world:
+        world.await_progress(60)
+        (faults / "eio").touch()
+        assert world.bridge.wait(60) != 0
+        assert "the disk failed a write" in world.bridge.log
+        (faults / "eio").unlink()
+        world.bridge.start()
         world.await_progress(60)
         finish(world)
 

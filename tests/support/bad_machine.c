@@ -1,6 +1,6 @@
 /* A machine with faults, for LD_PRELOAD. BAD_MACHINE names a folder; a file in it switches a fault on, at once and for
-   every process that has the library: `slow` (each sync of a file takes that many ms longer), `full` (databases cannot
-   grow: writes at an offset end with ENOSPC), `clock` (the wall clock is off by that many seconds). */
+   every process that has the library: `slow` (each sync of a file takes that many ms longer), `eio` (each sync
+   fails), `full` (databases cannot grow: writes at an offset end with ENOSPC), `clock` (the wall clock is off by that many seconds). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -27,9 +27,13 @@ static long fault(const char *name) {
     return atol(text);
 }
 
-#define SLOW(name) int name(int fd) { REAL(name); usleep(fault("slow") * 1000); return real(fd); }
-SLOW(fsync)
-SLOW(fdatasync)
+#define SYNC(name) int name(int fd) { \
+    REAL(name); \
+    usleep(fault("slow") * 1000); \
+    if (fault("eio")) { errno = EIO; return -1; } \
+    return real(fd); }
+SYNC(fsync)
+SYNC(fdatasync)
 
 #define FULL(name, offset) ssize_t name(int fd, const void *data, size_t size, offset at) { \
     REAL(name); \
