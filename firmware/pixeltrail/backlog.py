@@ -14,7 +14,7 @@ from .clock import elapsed
 from .spool import SLOT, pack_head
 from .transport.stream import FAULTS
 
-_STALLED_MS = const(5_000)
+_FREES = const(8)
 _RETRY_MS = const(60_000)  # after a fault of the file system
 
 
@@ -25,14 +25,14 @@ class Backlog:
         self.spool = spool
         self._outbox = outbox
         self._at = 0
-        self._left = 0
-        self._count = 0
+        self._left = 0  # chunks of the run that are still to be written
+        self._count = 0  # chunks of the run that are still to leave the outbox
         self._is_resting = False
         self._rests_at = 0
         self._told = None  # whom a purge under way tells of dropped chunks
 
     def is_moving(self):
-        return self._left > 0
+        return self._count > 0
 
     def step(self, now, link, is_stalled):
         """Move one chunk, or purge one segment. Returns True when a run has left the outbox."""
@@ -49,7 +49,9 @@ class Backlog:
                 if not self.spool.purge(self._told):
                     self._told = None
             elif self._left:
-                moved = self._move()
+                self._move()
+            elif self._count:
+                moved = self._let_go()
             elif self._is_time(is_stalled):
                 self._begin(link)
         except FAULTS:
@@ -81,22 +83,28 @@ class Backlog:
         if self._left > 1:
             self._at = outbox.after(at)
             self._left -= 1
-            return False
+            return
         self.spool.finish()
         self._left = 0
-        for _ in range(self._count):
-            outbox.free()
-        return True
+
+    def _let_go(self):
+        """Free what is in a closed file, a bounded number; True when the whole run has left the outbox."""
+        for _ in range(min(self._count, _FREES)):
+            self._outbox.free()
+            self._count -= 1
+        return self._count == 0
 
     def _give_up(self):
         if self.spool.is_writing() or self._left:
             self.spool.abort()
-        self._left = 0
+        self._left = self._count = 0
 
     def purge(self, told):
         """told(stream, first, end) for each run of dropped chunks, over the steps to come."""
         if self._left:
             self._give_up()
+        while self._count:
+            self._let_go()
         self.spool.begin_purge()
         self._told = told
 

@@ -89,6 +89,12 @@ class Reader:
 
     def uint(self):
         """An unsigned integer below 2^30."""
+        at = self.at
+        if at < self.end and not self.bad:
+            first = self.buffer[at]
+            if first < 24:
+                self.at = at + 1
+                return first
         return self._expect(UINT)
 
     def array(self):
@@ -96,7 +102,11 @@ class Reader:
         return self._expect(ARRAY)
 
     def blob(self, size):
-        """Where the `size` bytes of a byte string lie."""
+        """Where the `size` bytes of a byte string lie, fewer than 24."""
+        at = self.at + 1
+        if at + size <= self.end and self.buffer[at - 1] == BYTES | size and not self.bad:
+            self.at = at + size
+            return at
         if self._expect(BYTES) != size or self.at + size > self.end:
             self.bad = True
             return 0

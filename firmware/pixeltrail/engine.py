@@ -29,7 +29,7 @@ from .link import (
 )
 from .masks import Masks
 from .outbox import CALLS, Outbox
-from .pacing import Pacer
+from .pacing import MOST_WAITS, Pacer
 from .remote import Remote
 from .session import Session
 from .sight import Sight
@@ -93,6 +93,7 @@ class Engine:
         self._is_started = False
         self._is_purging = False
         self._has_complained = False
+        self._has_told_end = False  # the session that is over has told its numbers
         self._may_record = self._is_recording = self._is_seeing = False  # see _review
         self._is_exact = s.exact
         self._linger_ms = s.linger_ms
@@ -159,7 +160,7 @@ class Engine:
         now = clock.now
         faults = self._faults
         chunk = self._chunk
-        if not faults.off[TRANSPORT]:
+        if not (faults.off[TRANSPORT] or self._pacer.waits >= MOST_WAITS):
             faults.at = TRANSPORT
             orders = self._link.step(now, clock.stream_ms)
             faults.at = APP
@@ -203,6 +204,10 @@ class Engine:
             self._renew_stream()
             return True
         if self._vitals.is_due(now):
+            self._send_vitals()
+            return True
+        if not self._has_told_end and self._session.is_over(now):
+            self._has_told_end = True  # so that the call that begins another one has less to do
             self._send_vitals()
             return True
         if self._masks.is_behind:
@@ -340,7 +345,9 @@ class Engine:
     def _begin_session(self):
         self._pacer.halt()
         self._pacer.needs_key = True
-        self._send_vitals()
+        if not self._has_told_end:
+            self._send_vitals()
+        self._has_told_end = False
         self._session.begin(self._clock)
         self._review()
         self._announcer.announce()

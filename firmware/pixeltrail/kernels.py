@@ -121,3 +121,91 @@ def write_slot(ring: ptr8, at: int, seq: int, length: int, marks: int):
 def read_seq(ring: ptr8, at: int) -> int:
     """The number of the chunk whose slot is at ring[at]."""
     return ring[at] | ring[at + 1] << 8 | ring[at + 2] << 16 | ring[at + 3] << 24
+
+
+@micropython.viper
+def purge(ring: ptr8, q: ptr32, runs: ptr32) -> int:
+    """Drop every slot of the outbox that is marked as replay data; the others move together, from the oldest on.
+
+    q: 0 head, 1 slots, 2 slots before the cursor, 3 where the ring turns, 4 its size; then what Outbox keeps of it: 5
+    tail, 6 cursor, 7 bytes used, 8 bytes unsent, 9 bytes of chunks. runs: tag, first seq and end of each run of what
+    was dropped, three numbers for every other slot at least. Returns how many numbers were written there.
+    """
+    head = q[0]
+    size = q[4]
+    turn = q[3]
+    at = head
+    tail = head
+    cursor = head
+    wrap = size
+    used = 0
+    unsent = 0
+    chunks = 0
+    kept = 0
+    sent = 0
+    runs_end = 0
+    i = 0
+    while i < q[1]:
+        if at >= turn:
+            at = 0
+        length = ring[at + 4] | ring[at + 5] << 8
+        end = at + length + 8
+        if ring[at + 7]:
+            seq = ring[at] | ring[at + 1] << 8 | ring[at + 2] << 16 | ring[at + 3] << 24
+            again = 0
+            if runs_end:
+                if runs[runs_end - 3] == ring[at + 6]:
+                    if runs[runs_end - 1] == seq:
+                        again = 1
+            if not again:
+                runs[runs_end] = ring[at + 6]
+                runs[runs_end + 1] = seq
+                runs_end += 3
+            runs[runs_end - 1] = seq + 1
+        else:
+            if tail >= head:
+                if size - tail < length + 8:
+                    if kept:
+                        wrap = tail
+                        used += size - tail
+                        if cursor == tail:
+                            cursor = 0
+                    else:
+                        head = 0
+                        cursor = 0
+                    tail = 0
+            used += length + 8
+            chunks += length
+            kept += 1
+            while at < end:
+                ring[tail] = ring[at]
+                tail += 1
+                at += 1
+            if i < q[2]:
+                sent += 1
+                cursor = tail
+            else:
+                unsent += length
+        at = end
+        i += 1
+    q[0] = head
+    q[1] = kept
+    q[2] = sent
+    q[3] = wrap
+    q[5] = tail
+    q[6] = cursor
+    q[7] = used
+    q[8] = unsent
+    q[9] = chunks
+    return runs_end
+
+
+@micropython.viper
+def same(a: ptr8, at: int, b: ptr8, length: int) -> int:
+    """1 when a[at : at + length] is b[:length]."""
+    i = 0
+    while i < length:
+        if a[at + i] ^ b[i]:
+            return 0
+        i += 1
+    return 1

@@ -31,7 +31,7 @@ ORDER_OPT_OUT = const(8)
 ORDER_OPT_IN = const(16)
 ORDER_CONFIG = const(32)
 
-_MESSAGES_A_STEP = const(4)
+_MESSAGES_A_STEP = const(2)
 _SLOT = const(8)  # bytes before a chunk in the outbox
 _MASK = const((1 << 30) - 1)
 _SYNC_MS = const(30_000)
@@ -409,13 +409,13 @@ class Link:
     def _receive(self, length, now):
         """Take messages, up to one that makes much work."""
         transport = self._transport
-        for _ in range(_MESSAGES_A_STEP):
+        left = _MESSAGES_A_STEP
+        while length:
             kind = self._take(transport.rx, length, now)
-            if kind == wire.CONFIG or kind == wire.NEW_STREAM:
+            left -= 1
+            if not left or kind == wire.CONFIG or kind == wire.NEW_STREAM:
                 return
             length = transport.receive()
-            if not length:
-                return
 
     def _take(self, buffer, length, now):
         down = self.downlink
@@ -475,9 +475,10 @@ class Link:
             self.acks_ignored += 1
             return
         self.acks += 1
-        for i in range(wire.BRIDGE_ID_BYTES):
-            self._bridge[i] = down.buffer[down.bridge_at + i]
-        self._has_bridge = True
+        if not self._has_bridge or not down.matches(down.bridge_at, self._bridge):
+            for i in range(wire.BRIDGE_ID_BYTES):
+                self._bridge[i] = down.buffer[down.bridge_at + i]
+            self._has_bridge = True
         self._bridge_at = now
         self._window = down.window
         if down.next > stream.acked:
@@ -521,24 +522,19 @@ class Link:
 
         Not while a chunk is pinned. Allocates.
         """
-        runs = []
         self.is_purging = False
         newest = self.newest.tag
 
-        def dropped(tag, seq):
-            if tag != newest:
-                self._streams.of_tag(tag).has_holes = True
-            elif runs and runs[-1][1] == seq:
-                runs[-1][1] = seq + 1
+        def dropped(tag, first, end):
+            if tag == newest:
+                told(first, end)
             else:
-                runs.append([seq, seq + 1])
+                self._streams.of_tag(tag).has_holes = True
 
         if self._backlog is not None:
             self._backlog.purge(self._tell_purged(told))
         self._outbox.purge(dropped)
         self._free()
-        for first, end in runs:
-            told(first, end)
 
     def _tell_purged(self, told):
         """What to do when chunks are dropped from flash, in the steps to come."""

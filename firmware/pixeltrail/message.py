@@ -12,6 +12,11 @@ from micropython import const
 from . import wire
 from .cbor_reader import Reader
 
+try:
+    from . import kernels
+except (ImportError, SyntaxError):  # CPython, or a port that cannot emit native code
+    from . import kernels_plain as kernels
+
 _MOST_LEVEL = const(4)  # debug
 
 
@@ -233,8 +238,4 @@ class Downlink:
 
     def matches(self, at, identifier):
         """True when the eight bytes at `at` are `identifier`."""
-        buffer = self.buffer
-        for i in range(8):
-            if buffer[at + i] != identifier[i]:
-                return False
-        return True
+        return kernels.same(self.buffer, at, identifier, 8) == 1

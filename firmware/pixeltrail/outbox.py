@@ -17,6 +17,8 @@ Written by the recorder (reserve, commit, purge) and by the link (everything els
 safe to call from an interrupt.
 """
 
+from array import array
+
 from micropython import const
 
 try:
@@ -116,45 +118,19 @@ class Outbox:
         self._tail = 0
 
     def purge(self, dropped):
-        """Drop every chunk of replay data; dropped(tag, seq) is told of each. The rest moves together.
+        """Drop every chunk of replay data; dropped(tag, first, end) is told of each run. The rest moves together.
 
-        Not while a transport writes from the ring.
+        Not while a transport writes from the ring, nor while a chunk is being written. Allocates.
         """
-        count, sent, at = self.count, self.sent, self._head
-        self.used = self.unsent = self.count = self.sent = self._bytes = 0
-        old_wrap = self._wrap
-        self._tail = self._cursor = self._head
-        self._wrap = self.size
-        ring = self.buffer
-        for i in range(count):
-            if at >= old_wrap:
-                at = 0
-            length = self.length(at)
-            if ring[at + 7]:
-                dropped(ring[at + 6], self.seq(at))
-            else:
-                self._move(at, _HEAD + length, length, i < sent)
-            at += _HEAD + length
+        runs = array("i", bytes(12 * (self.count + 1)))
+        q = array("i", (self._head, self.count, self.sent, self._wrap, self.size, 0, 0, 0, 0, 0))
+        end = kernels.purge(self.buffer, q, runs)
+        self._head, self.count, self.sent, self._wrap = q[0], q[1], q[2], q[3]
+        self._tail, self._cursor, self.used, self.unsent, self._bytes = q[5], q[6], q[7], q[8], q[9]
         if self.count == 0:
             self.clear()
-
-    def _move(self, at, need, length, was_sent):
-        """Put the slot at `at` behind the tail of the ring that `purge` rebuilds; it never moves up."""
-        if self._tail >= self._head and self.size - self._tail < need:
-            if self.count:
-                self._turn()
-            else:
-                self._head = self._tail = self._cursor = 0
-        kernels.copy(self.buffer, self._tail, self.buffer, at, need)
-        self._tail += need
-        self.used += need
-        self.count += 1
-        self._bytes += length
-        if was_sent:
-            self.sent += 1
-            self._cursor = self._tail
-        else:
-            self.unsent += length
+        for i in range(0, end, 3):
+            dropped(runs[i], runs[i + 1], runs[i + 2])
 
     # --- a slot, by its position ---
 
@@ -185,15 +161,20 @@ class Outbox:
     def count_run(self, limit):
         """How many of the oldest chunks are of one stream and take at most `limit` bytes with their slots."""
         at = self._head
-        tag = self.tag(at)
-        for count in range(min(self.count, _RUN)):
+        ring = self.buffer
+        tag = ring[at + 6]
+        most = min(self.count, _RUN)
+        count = 0
+        while count < most:
             if at >= self._wrap:
                 at = 0
-            limit -= _HEAD + self.length(at)
-            if limit < 0 or self.tag(at) != tag:
-                return count
-            at += _HEAD + self.length(at)
-        return min(self.count, _RUN)
+            size = _HEAD + (ring[at + 4] | ring[at + 5] << 8)
+            limit -= size
+            if limit < 0 or ring[at + 6] != tag:
+                break
+            at += size
+            count += 1
+        return count
 
     def next_to_send(self):
         """Position of the chunk at the cursor, -1 when all were sent."""
@@ -231,14 +212,16 @@ class Outbox:
 
     def free(self):
         """Forget the oldest chunk."""
-        length = self.length(self._head)
+        at = self._head
+        length = self.buffer[at + 4] | self.buffer[at + 5] << 8
         self._bytes -= length
+        at += _HEAD + length
         if self.sent:
             self.sent -= 1
         else:
             self.unsent -= length
-            self._cursor = self._head + _HEAD + length
-        self._head += _HEAD + length
+            self._cursor = at
+        self._head = at
         self.used -= _HEAD + length
         self.count -= 1
         if self.count == 0:

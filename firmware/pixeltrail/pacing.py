@@ -13,7 +13,7 @@ from .announce import REFUSED_FRAMES
 from .clock import elapsed, ticks_diff
 
 _REQUEST_MS = const(5_000)
-_MOST_WAITS = const(3)
+MOST_WAITS = const(3)
 
 
 class Pacer:
@@ -32,7 +32,7 @@ class Pacer:
         self._key_at = 0
         self._answered_at = -_REQUEST_MS
         self._faults = 0
-        self._waits = 0  # steps in a row whose time went to other things
+        self.waits = 0  # steps in a row whose time went to other things
 
     def tune(self, settings):
         """Follow other settings, the recorder's own or those of the bridge."""
@@ -68,21 +68,18 @@ class Pacer:
         """Begin a frame if one is due, and code parts of it as long as another one fits into the step's time.
 
         `started_us`: when the step began. With `is_unbounded` the whole frame is coded, if the outbox has room. A step
-        that has spent a third of its time already codes nothing, but for every fourth of them.
+        that has spent a third of its time already codes nothing, and adds to `waits`; after
+        MOST_WAITS of them the engine keeps a step free of everything else.
         """
         capture = self._capture
         if not capture.is_open and not self._begin(self._clock.now):
             return
         clock = self._clock
         part_us = clock.microseconds()
-        if (
-            not is_unbounded
-            and ticks_diff(part_us, started_us) >= self._third_us
-            and self._waits < _MOST_WAITS
-        ):
-            self._waits += 1
+        if not is_unbounded and ticks_diff(part_us, started_us) >= self._third_us and self.waits < MOST_WAITS:
+            self.waits += 1
             return
-        self._waits = 0
+        self.waits = 0
         self._is_coding = True
         while capture.is_open and capture.step(clock.stream_ms, is_unbounded):
             after_us = clock.microseconds()

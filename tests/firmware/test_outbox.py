@@ -75,7 +75,7 @@ class RingMachine(RuleBasedStateMachine):
     @rule()
     def purge(self):
         dropped = []
-        self.outbox.purge(lambda tag, seq: dropped.append(seq))
+        self.outbox.purge(lambda tag, first, end: dropped.extend(range(first, end)))
         assert dropped == [seq for seq, _, is_replay in self.kept if is_replay]
         self.sent = sum(not is_replay for _, _, is_replay in self.kept[: self.sent])
         self.kept = [slot for slot in self.kept if not slot[2]]

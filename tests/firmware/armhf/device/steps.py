@@ -1,9 +1,10 @@
 # WIDTH HEIGHT FORMAT EXACT PORT SCENARIO FOLDER CLOCK: does what an app does, with a mark (steps.c) around each step of
 # the recorder. Kinds: 2 nothing at all, 3 poll, 4 the refresh, 5 a call of the app, 6 to 8 the same before the recorder
-# first came to rest: with the first connection, the first records and the first picture. The recorder's microseconds
-# are those of executed instructions, its milliseconds are turned by hand.
+# first came to rest: with the first connection, the first records and the first picture; 9 a poll that exchanges keys.
+# The recorder's microseconds are those of executed instructions, its milliseconds are turned by hand.
 import gc
 import sys
+import time
 
 import ffi
 import micropython
@@ -13,7 +14,7 @@ import pixeltrail
 import uctypes
 from pixeltrail import clock
 
-EMPTY, POLL, SHOW, CALL = 2, 3, 4, 5
+EMPTY, POLL, SHOW, CALL, BUSY = 2, 3, 4, 5, 9
 START = 3  # added while it starts
 LINE_MS = 10
 
@@ -67,20 +68,28 @@ class App:
             clock=self.ticks.clock,
             exact=bool(is_exact),
             log_level=0,
+            on_busy=self._on_busy,
             **settings,
         )
+        self.is_apart = False  # keys were exchanged in this poll
+        self.is_busy = False
         self.turn = 0
         self.phase = START
         gc.collect()
         gc.disable()  # a collection is the app's: the recorder gives no reason for one
 
+    def _on_busy(self, is_busy):
+        self.is_busy = is_busy
+        self.is_apart = True
+
     def poll(self, times, ms=LINE_MS):
         recorder, ticks = self.recorder, self.ticks
         for _ in range(times):
             ticks.ms += ms
+            self.is_apart = False
             mark(1)
             recorder.poll()
-            mark(POLL + self.phase)
+            mark(BUSY if self.is_apart else POLL + self.phase)
 
     def show(self):
         panel = self.panel
@@ -171,8 +180,40 @@ def serial_host_gone():
     app.poll(50, 100)
 
 
-def _sockets(port, seconds):
-    app = App(pixeltrail.MQTT("127.0.0.1", port))
+def sessions():
+    app = App(parts.Line(), session_timeout_ms=1000, lifecycle_events=True)
+    app.settle()
+    for _ in range(6):
+        app.animate(1)
+        app.poll(10, 200)
+        app.call()
+        app.poll(5)
+        mark(1)
+        app.recorder.new_session()
+        mark(CALL)
+        app.poll(5)
+
+
+def opt_out():
+    line = parts.Line()
+    app = App(line, flash_spool_bytes=65536, flash_spool_folder=folder + "/spool")
+    app.settle()
+    line.acks = False
+    for is_out in (True, False, True):
+        for _ in range(20):
+            app.animate(1, 5)
+            for _ in range(3):
+                app.call()
+        mark(1)
+        app.recorder.opt_out(is_out)
+        mark(CALL)
+        app.poll(200)
+    line.acks = True
+    app.poll(200)
+
+
+def _sockets(seconds, host="127.0.0.1", **line):
+    app = App(pixeltrail.MQTT(host, port, **line) if "dns" not in line else pixeltrail.MQTT(host, **line))
     app.show()
     app.poll(20)
     app.phase = 0
@@ -183,11 +224,40 @@ def _sockets(port, seconds):
 
 
 def broker_gone():
-    _sockets(port, 10)
+    _sockets(10)
 
 
 def unresponsive_socket():
-    _sockets(port, 15)
+    _sockets(15)
+
+
+def dns_hanging():
+    _sockets(15, "broker.example.org", dns="127.0.0.1:%d" % port)
+
+
+def tls_stalled():
+    _sockets(25, tls={"verify": False})
+
+
+def tls():
+    line = pixeltrail.MQTT("127.0.0.1", port, tls={"ca": folder + "/ca.pem", "server_name": "broker.test"})
+    app = App(line)
+    for _ in range(20000):
+        app.is_apart = False
+        app.ticks.ms += 1
+        mark(1)
+        app.recorder.poll()
+        mark(BUSY if app.is_apart or app.is_busy else POLL + START)
+        if line.connected:
+            break
+        time.sleep_ms(1)
+    app.phase = 0
+    for _ in range(40):
+        app.animate(1, 10)
+        app.call()
+        time.sleep_ms(1)
+    if not app.recorder.stats()["acks"]:
+        raise ValueError("no bridge: %s %r" % (line.trouble, app.recorder.stats()))
 
 
 def _spooled(where, size, turns):
