@@ -92,10 +92,9 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
             continue
         while True:
             # one row, in bit s + 3 of the columns; bits s, s + 1 and s + 2 are the rows above it
-            a = ws[272] >> s & 15
-            d = ws[273] >> s & 15
-            c = (a & 4) << 1 | (d & 4) | (a & 2) << 6
-            b = 0
+            a = ws[272] >> s
+            d = ws[273] >> s
+            c = ((a & 4) << 1 | d & 4 | (a & 2) << 6) << 1 & 0x37A
             x = 272
             while True:
                 if not (x ^ end):
@@ -131,12 +130,15 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                         pr[i] = t >> 8
                     if stop:
                         break
-                n = x + 16
-                if n > end:
-                    n = end
+                n = end - x
+                if n > 16:
+                    n = 16
+                U = ptr16(int(ws) + (x << 1))
+                x += n
+                n = int(U) + (n << 1)
                 while True:
-                    f = ws[x + 2] >> s & 15
-                    c = (c << 1) & 0x37A | f & 4 | (d & 2) << 6 | (a & 1) << 10 | b
+                    f = U[2] >> s
+                    c |= f & 4 | (d & 2) << 6 | (a & 1) << 10
                     while not rng >> 22:
                         if low >> 30:
                             low &= 0x3FFFFFFF
@@ -151,18 +153,19 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                         rng <<= 8
                     t = T[pr[c]]
                     m = (rng >> 12) * (t >> 16)
-                    b = a >> 3
-                    if b:
+                    if a & 8:
                         rng = m
                         pr[c] = t
+                        c = (c << 1) & 0x37A | 1
                     else:
                         low += m
                         rng -= m
                         pr[c] = t >> 8
+                        c = (c << 1) & 0x37A
                     a = d
                     d = f
-                    x += 1
-                    if not (x ^ n):
+                    U = ptr16(int(U) + 2)
+                    if not (int(U) ^ n):
                         break
             if stop:
                 break
