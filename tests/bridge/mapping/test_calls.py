@@ -163,3 +163,12 @@ def test_what_json_cannot_say():
         True,
         1.5,
     ]
+
+
+def test_message_ids_are_far_below_the_100_characters_that_segment_takes() -> None:
+    longest = "d" * 64
+    for one in (
+        calls.message_id(longest, STREAM, (1 << 30) - 1, 255),
+        calls.made_message_id(longest, "Device Disconnected", STREAM, 1 << 60, 1 << 60),
+    ):
+        assert len(one) == 35 and one.startswith("px-")
