@@ -47,6 +47,10 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 "app": "Thermostat",
             }
             shown.hub.set_facts(device_id, facts)
+        said = ("name", "board", "os", "app", "app_version", "user_id")
+        shown.hub.set_facts(HOSTILE, dict.fromkeys(said, SCRIPT))
+        shown.backend.lists[HOSTILE] = [hostile_event()]
+        shown.backend.letters[HOSTILE] = [{"id": 1, "time_ms": 1, "reason": SCRIPT, "content": SCRIPT}]
         yield shown
 
 
@@ -202,11 +206,6 @@ def test_dead_letters_are_tried_again(new_page: NewPage, shown: Site) -> None:
 @pytest.mark.parametrize("view", VIEWS)
 def test_strings_from_outside_are_text_everywhere(new_page: NewPage, shown: Site, view: str) -> None:
     page = new_page()
-    shown.hub.set_facts(
-        HOSTILE, dict.fromkeys(("name", "board", "os", "app", "app_version", "user_id"), SCRIPT)
-    )
-    shown.backend.lists[HOSTILE] = [hostile_event()]
-    shown.backend.letters[HOSTILE] = [{"id": 1, "time_ms": 1, "reason": SCRIPT, "content": SCRIPT}]
     page.goto(address(shown, view))
     settle(page, view)
     if view == "device":
@@ -317,6 +316,19 @@ def test_light_and_dark_are_one_press_apart(new_page: NewPage, shown: Site) -> N
     assert page.evaluate("() => localStorage.length") == 0, "back to what the system says"
 
 
+def test_everything_that_can_be_used_has_a_name_and_there_is_one_heading(
+    new_page: NewPage, shown: Site
+) -> None:
+    page = new_page()
+    for view in VIEWS:
+        page.goto("about:blank")
+        page.goto(address(shown, view))
+        settle(page, view)
+        assert page.evaluate(NAMELESS) == [], view
+        assert page.locator("h1").count() == 1, view
+        assert page.locator("main").count() == 1, view
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_can_be_read(new_page: NewPage, shown: Site, scheme: str) -> None:
     """WCAG 2.2, 1.4.3: a contrast of 4.5, for all text that is shown."""
@@ -365,6 +377,14 @@ FAINT = r"""() => {
     }
     return found;
 }"""
+
+
+# What can be pressed or filled in and has neither text, nor a label, nor an aria-label.
+NAMELESS = """() => [...document.querySelectorAll("a, button, input, select, canvas[role], [role]")]
+    .filter((one) => one.matches("a, button, input, select, canvas, [role=slider], [role=listbox]"))
+    .filter((one) => one.checkVisibility() && !one.getAttribute("aria-label") && !one.textContent.trim()
+        && ![...(one.labels ?? [])].some((label) => label.textContent.trim()))
+    .map((one) => one.outerHTML.slice(0, 90))"""
 
 
 def hostile_event() -> dict[str, object]:

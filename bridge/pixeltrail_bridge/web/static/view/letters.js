@@ -9,7 +9,7 @@ export class LettersPage {
   #note = element("p", { class: "quiet", role: "status" }, "Looking");
   #retry = button("Try the chosen again", () => this.#again(), { class: "button primary", disabled: true });
   #all = element("input", { type: "checkbox", on: { change: () => this.#chooseAll() } });
-  #bar = element("div", { class: "form-row", hidden: true }, element("label", { class: "check" }, this.#all, "All"), this.#retry);
+  #bar = element("div", { class: "letter-bar", hidden: true }, element("label", { class: "check" }, this.#all, "All"), this.#retry);
   #boxes = new Map();
   #isClosed = false;
 

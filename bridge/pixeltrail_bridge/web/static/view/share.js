@@ -49,7 +49,7 @@ export function openShare(api, { device_id: deviceId, session_id: sessionId }, m
     const at = isAt.checked ? `?t=${(ms / 1000).toFixed(1)}` : "";
     const [url, embed] = [share.url, share.embed_url].map((address) => new URL(address, location.href).href + at);
     made.replaceChildren(copyLine("Link", url), copyLine("To embed in a page",
-      `<iframe src="${embed}" width="720" height="560" allow="fullscreen" title="Recording"></iframe>`));
+      `<iframe src="${embed}" width="720" height="560" style="max-width:100%;border:0" allow="fullscreen" title="Recording"></iframe>`));
     await refresh();
   }), { class: "button primary" });
 
