@@ -25,6 +25,7 @@ from pixeltrail_bridge.config import load
 from tests.support import micropython
 from tests.support.requirements import ROOT
 from tests.support.services import free_port, wait_for_port
+from tests.support.sessions import record_session
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BIN = Path(sys.executable).parent
@@ -180,6 +181,19 @@ def on_recordings(command: str, word: str, code: int = 0, sink: str = "segment")
     return run_it
 
 
+def exports(command: str, *files: str, before: str = "") -> Callable[[Path], None]:
+    """Runs a command over a session of a thermostat; it must write `files`. `before` is run first."""
+
+    def run_it(folder: Path) -> None:
+        record_session(folder / "pixeltrail-data", "rgb_thermostat", 25)
+        for line in filter(None, (before, command)):
+            run(*shlex.split(line), cwd=folder)
+        for file in files:
+            assert any(path.stat().st_size > 200 for path in folder.glob(file)), f"{command} wrote no {file}"
+
+    return run_it
+
+
 RUNS: dict[str, Callable[[Path], object]] = {
     "./dev demo": demo,
     "./dev demo --play tests/data/corpus/rgb_thermostat": demo_of_a_recording,
@@ -214,6 +228,28 @@ RUNS: dict[str, Callable[[Path], object]] = {
             "pixeltrail dlq retry --sink amplitude": "1 events wait",
         }.items()
     },
+    **{
+        f"pixeltrail export {words}": exports(f"pixeltrail export {words}", file)
+        for words, file in {
+            "kitchen-01": "kitchen-01-*.gif",
+            "kitchen-01 --output boost.gif --from 0:01 --to 0:08 --speed 2 --frame --touches --captions": "boost.gif",
+            "kitchen-01 --output moment.png --from 5.4 --frame --touches --scale 1": "moment.png",
+            "kitchen-01 --output session.mp4": "session.mp4",
+            "kitchen-01 --output exact.mp4 --lossless": "exact.mp4",
+            "kitchen-01 --output session.html": "session.html",
+            "kitchen-01 --output session.ptr": "session.ptr",
+        }.items()
+    },
+    "pixeltrail play session.ptr --png frames": exports(
+        "pixeltrail play session.ptr --png frames",
+        "frames/frame-000025-*.png",
+        before="pixeltrail export kitchen-01 --output session.ptr",
+    ),
+    "pixeltrail export session.ptr --output session.gif": exports(
+        "pixeltrail export session.ptr --output session.gif",
+        "session.gif",
+        before="pixeltrail export kitchen-01 --output session.ptr",
+    ),
     "pixeltrail check --show": check_samples,
     "pixeltrail check --sample events.jsonl": check_samples,
     "pixeltrail apps list": with_app("pixeltrail apps list", "phone-1"),

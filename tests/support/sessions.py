@@ -10,14 +10,17 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from pixeltrail.codec.encoder import Encoder
 from pixeltrail_bridge.replay import formats
 from pixeltrail_bridge.store.base import StoredChunk
+from pixeltrail_bridge.store.sqlite import SqliteStore
 from pixeltrail_bridge.wire import messages as m
 from pixeltrail_bridge.wire.encode import encode_uplink
 
 from . import corpus
+from .film import Studio
 
 DEVICE_ID, SESSION_ID, START_MS = "kitchen-01", 1_767_000_000_000, 1_767_000_000_000
 STREAM = b"sequence"
@@ -50,8 +53,6 @@ class Coded:
 @lru_cache(8)
 def coded(name: str, most: int = 1 << 30, folder: str = str(corpus.DEFAULT_FOLDER)) -> Coded:
     """The first `most` pictures of a sequence."""
-    from pathlib import Path
-
     sequence = corpus.load(name, Path(folder))
     pictures = tuple(itertools.islice(sequence.frames, most))
     return code(
@@ -130,3 +131,18 @@ def _chunk(seq: int, session_id: int, at_ms: int, bodies: Sequence[m.Body]) -> S
 def length_of(sequence: Coded, rounds: int) -> int:
     """From the session's start to its last picture, in ms."""
     return (rounds - 1) * sequence.round_ms + sequence.t_ms[-1] - sequence.t_ms[0]
+
+
+def record_session(folder: Path, name: str, most: int = 1 << 30) -> None:
+    """A data folder with a session of the first `most` pictures of a sequence, through ingest and projector."""
+    folder.mkdir(parents=True)
+    coded_ones = coded(name, most)
+    end_ms = length_of(coded_ones, 1) + 500
+    said = [(300, m.Screen("Home", {})), (1_500, m.Touch(60, 60, 0)), (1_700, m.Touch(60, 60, 2))]
+    said += [(1_800, m.Track("Boost Started", {"minutes": 20})), (end_ms, m.SessionEnd(0))]
+    store = SqliteStore(folder / "pixeltrail.db")
+    studio = Studio(store)
+    sync = m.Sync(STREAM, 0, 0, 0, None, 1, None, DEVICE_ID)
+    chunks = [(chunk.received_ms, chunk.data) for chunk in session(coded_ones, inputs=said)]
+    studio.feed((START_MS, encode_uplink(sync)), *chunks, device_id=DEVICE_ID)
+    store.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -89,12 +89,11 @@ def _forwards(progress: Progress) -> Progress:
 
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[BinaryIO]:
-    """A file in the same folder that goes with the block, unless it was renamed."""
-    with tempfile.NamedTemporaryFile(
-        "w+b", dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
-    ) as file:
+    """A file in the same folder that goes with the block; rights as any new file has them."""
+    name = path.parent / f".{path.name}.{secrets.token_hex(6)}.part"
+    with name.open("x+b") as file:
         try:
             yield cast(BinaryIO, file)
         finally:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(file.name)
+                name.unlink()

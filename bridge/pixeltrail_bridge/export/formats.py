@@ -167,7 +167,7 @@ def _stage(session: Session, options: Options, usual_scale: Callable[[int], int]
     captions = [
         Caption(event.time_ms - session.recording.start_ms, _caption(event))
         for event in (session.events() if options.captions else ())
-        if event.type in _SAID
+        if event.type in _SAID and event.event not in _UNSAID
     ]
     captions.sort(key=lambda caption: caption.at_ms)
     return Stage(session.recording, options, usual_scale, captions)
@@ -214,6 +214,7 @@ def _nothing(session: Session, what: str) -> LocalError:
     )
 
 
+_UNSAID: Final = {"Display Changed"}  # what the bridge makes of the pictures, which one sees
 _SAID: Final = {
     "track": "",
     "screen": "Screen: ",

@@ -15,6 +15,7 @@ from pixeltrail_bridge.export.files import open_session, write_file
 from pixeltrail_bridge.export.formats import Session
 from pixeltrail_bridge.export.options import Options
 from pixeltrail_bridge.export.ptr import open_ptr
+from pixeltrail_bridge.mapping.display import DISPLAY_CHANGED
 from pixeltrail_bridge.store.sqlite import SqliteStore
 from pixeltrail_bridge.wire import messages as m
 
@@ -198,3 +199,7 @@ def test_a_touch_and_a_caption_come_and_go(session: Session, tmp_path: Path) -> 
     (tmp_path / "x").mkdir()
     full = Image.open(written(session, "gif", tmp_path / "x", touches=True, captions=True))
     assert full.n_frames > plain.n_frames >= len(changes(session.recording.pictures())) - 1  # type: ignore[attr-defined]
+
+
+def test_captions_leave_out_what_one_sees() -> None:
+    assert {DISPLAY_CHANGED} == formats._UNSAID
