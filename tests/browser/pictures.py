@@ -116,6 +116,7 @@ def embedded(page: Page, scene: Scene) -> None:
         "@media (max-width:640px){iframe{height:430px}}"
     )
     head = f'<!doctype html><meta name="viewport" content="width=device-width"><style>{style}</style>'
+    page.goto("about:blank")  # its policy is not that of the bridge's pages
     page.set_content(f"{head}<h1>Why the flat was cold</h1><p>What the display showed:</p>{embed}")
     page.frame_locator("iframe").locator(".now").wait_for()
     page.wait_for_timeout(1_200)

@@ -392,6 +392,7 @@ def test_a_link_is_made_opened_and_revoked(page: Page, new_page: NewPage, shown:
     expect(guest.get_by_role("button", name="Skip idle")).to_have_attribute("aria-pressed", "false")
     expect(guest.locator(".list .row", has_text="Setpoint Changed")).to_be_visible()
     assert guest.get_by_role("button", name="Share").count() == 0
+    guest.goto("about:blank")
     guest.set_content(f"<!doctype html><title>Another site</title>{embed}")
     frame = guest.frame_locator("iframe")
     expect(frame.get_by_role("slider", name="Position")).to_be_visible()
