@@ -272,8 +272,13 @@ class _Checker:
         self.nodes += 1
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             raise MappingError(f"{where}: expected at most {MAX_DEPTH} levels and {MAX_NODES} values")
-        if isinstance(value, str) and len(value) > MAX_TEXT:
-            raise MappingError(f"{where}: expected at most {MAX_TEXT} characters, got {len(value)}")
+        if isinstance(value, str):
+            self._check_text(value, where)
+            if value.startswith("$."):
+                raise MappingError(
+                    f'{where}: got the text {value!r}; write {{ "@path" = "{value}" }} for what lies there, or '
+                    f'{{ "@literal" = "{value}" }} for the text'
+                )
         if isinstance(value, list):
             for index, item in enumerate(value):
                 self.visit(item, f"{where}[{index}]", depth + 1)
@@ -283,6 +288,10 @@ class _Checker:
             raise MappingError(
                 f"{where}: expected text, a number, a boolean, a list or a table, got {value!r}"
             )
+
+    def _check_text(self, value: str, where: str) -> None:
+        if len(value) > MAX_TEXT:
+            raise MappingError(f"{where}: expected at most {MAX_TEXT} characters, got {len(value)}")
 
     def _visit_table(self, value: dict[str, Any], where: str, depth: int) -> None:
         name = _directive_of(value)
@@ -303,23 +312,31 @@ class _Checker:
         if name in ("@path", "@template"):
             if not isinstance(value, str):
                 raise MappingError(f"{where}: expected text, got {value!r}")
-            if name == "@path" and (not value or len(value) > MAX_PATH):
-                raise MappingError(
-                    f"{where}: expected a path of 1 to {MAX_PATH} characters, such as $.properties.size"
-                )
+            self._check_text(value, where)
+            if name == "@path" and not 1 <= len(value) <= MAX_PATH:
+                raise MappingError(f"{where}: expected 1 to {MAX_PATH} characters, such as $.properties.size")
+        elif name == "@literal" and isinstance(value, str):
+            self._check_text(value, where)
         elif name in ("@coalesce", "@arrayPath"):
-            longest = 2 if name == "@arrayPath" else MAX_NODES
-            if not isinstance(value, list) or not 1 <= len(value) <= longest:
-                raise MappingError(f"{where}: expected a list of values, got {value!r}")
-            if name == "@arrayPath" and not isinstance(value[0], str | dict):
-                raise MappingError(f"{where}: expected a path first, got {value[0]!r}")
+            self._visit_list(name, value, where, depth)
         elif name in _OPTIONS:
             self._check_options(name, value, where)
-        if isinstance(value, dict) and name in _OPTIONS:
             for key, item in value.items():
                 self.visit(item, f"{where}.{key}", depth + 1)
         else:
             self.visit(value, where, depth + 1)
+
+    def _visit_list(self, name: str, value: Any, where: str, depth: int) -> None:
+        longest = 2 if name == "@arrayPath" else MAX_NODES
+        if not isinstance(value, list) or not 1 <= len(value) <= longest:
+            raise MappingError(f"{where}: expected a list of values, got {value!r}")
+        if name == "@arrayPath":
+            if not isinstance(value[0], str | dict):
+                raise MappingError(f"{where}: expected a path first, got {value[0]!r}")
+            if isinstance(value[0], str):
+                self._check_text(value[0], where)
+                value = value[1:]
+        self.visit(value, where, depth + 1)
 
     def _check_options(self, name: str, value: Any, where: str) -> None:
         if not isinstance(value, dict):

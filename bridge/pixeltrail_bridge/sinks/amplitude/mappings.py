@@ -226,6 +226,9 @@ def _apply(rule: MappingRule, preset: Mapping | None, options: MappingOptions) -
         except MappingError as error:
             raise _fault(rule, "", str(error)) from None
         fields[name] = value
+    length_ms = fields.get("sessionLength", 1)
+    if not isinstance(length_ms, int) or isinstance(length_ms, bool) or length_ms < 1:
+        raise _fault(rule, "fields.sessionLength", f"= {length_ms!r}: expected a number of ms")
     text = rule.trigger or (preset.trigger.text if preset else _USUAL_TRIGGERS[action])
     try:
         return Mapping(rule.name, action, parse_trigger(text), fields)

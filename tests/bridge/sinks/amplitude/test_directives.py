@@ -41,7 +41,9 @@ def test_every_directive_passes_the_check(name, value):
         ({"@liquid": "{{a}}"}, "there is no directive @liquid"),
         ({"@path": "$.a", "b": 1}, "stands alone in its table"),
         ({"@path": 5}, "fields.x.@path: expected text"),
-        ({"@path": ""}, "expected a path"),
+        ({"@path": ""}, "expected 1 to 300 characters"),
+        ("$.traits.kind", '{ "@path" = "$.traits.kind" }'),
+        ({"@coalesce": ["$.a"]}, "@coalesce[0]: got the text '$.a'"),
         ({"@template": ["a"]}, "expected text"),
         ({"@coalesce": "a"}, "expected a list"),
         ({"@coalesce": []}, "expected a list"),
@@ -61,6 +63,11 @@ def test_what_is_wrong_is_named_with_its_place(value, text):
     with pytest.raises(MappingError) as error:
         check(value, "fields.x")
     assert text in str(error.value)
+
+
+def test_text_that_begins_like_a_path_can_be_meant():
+    check({"@literal": "$.traits.kind"}, "x")
+    assert resolve({"@literal": "$.traits.kind"}, {}) == "$.traits.kind"
 
 
 def test_a_mapping_is_bounded():
@@ -87,6 +94,7 @@ def test_a_mapping_is_bounded():
             MappingRule("Track Calls", fields={"event_type": {"@path": 1}}),
             "fields.event_type.@path: expected text",
         ),
+        (MappingRule("S", "sessionId", fields={"sessionLength": {"@path": "$.a"}}), "fields.sessionLength"),
         (MappingRule("Trak Calls", is_enabled=False), "there is no preset of this name"),
     ],
 )
