@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pixeltrail_bridge.cutter import Cutter
+from pixeltrail_bridge.simulate import SimulatedBoard
 from pixeltrail_bridge.sinks.amplitude_replay import NAME
 from pixeltrail_bridge.store import pieces
 from pixeltrail_bridge.store.database import SqlStore
@@ -32,15 +33,30 @@ def settings(folder: Path, server: ReplayServer) -> dict[str, dict[str, object]]
     return {"amplitude_replay": options}
 
 
-def kill_while_uploading(world: World, server: ReplayServer, kills: int, seed: int) -> None:
+def kill_while_uploading(
+    world: World, board: SimulatedBoard, server: ReplayServer, kills: int, seed: int
+) -> int:
+    """Kill the bridge while it uploads, or right after; fewer times when there is nothing left. Returns how often."""
     dice = random.Random(seed)
-    for _ in range(kills):
+    for done in range(kills):
         before = len(server.uploads)
-        is_under_way = dice.random() < 0.7
+        is_under_way = done == 0 or dice.random() < 0.7
         server.answers.append(Answer(delay_s=UNDER_WAY_S if is_under_way else 0.0, takes=True))
-        world.bridge.wait_until(lambda n=before: len(server.uploads) > n, "an upload came", WAIT_S)
+        world.bridge.wait_until(
+            lambda n=before: len(server.uploads) > n or is_over(world, board), "an upload came", WAIT_S
+        )
+        if len(server.uploads) == before:
+            return done
         world.bridge.kill()
         world.bridge.start()
+    return kills
+
+
+def is_over(world: World, board: SimulatedBoard) -> bool:
+    if board.running:
+        return False
+    with world.bridge.store() as store:
+        return has_all(store)
 
 
 def rows_of(store: SqlStore) -> list[PieceRow]:
@@ -84,25 +100,26 @@ def judge(store: SqlStore, server: ReplayServer, kills: int) -> None:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("name", "loops", "kills", "seed"),
+    ("name", "speed", "loops", "kills", "seed"),
     [
-        ("gs4_aclock", 2, 3, 1),
-        pytest.param("gs4_aclock", 10, 15, 2, marks=pytest.mark.slow),
-        pytest.param("rgb_thermostat", 6, 10, 3, marks=pytest.mark.slow),
+        ("gs4_aclock", 5, 1, 3, 1),
+        pytest.param("gs4_aclock", 4, 4, 15, 2, marks=pytest.mark.slow),
+        pytest.param("rgb_thermostat", 2, 3, 10, 3, marks=pytest.mark.slow),
     ],
 )
 def test_kills_while_uploading_lose_nothing_and_repeat_what_was_under_way(
-    tmp_path: Path, name: str, loops: int, kills: int, seed: int
+    tmp_path: Path, name: str, speed: int, loops: int, kills: int, seed: int
 ) -> None:
     with replay_server.running() as server, rig(tmp_path, settings(tmp_path, server)) as world:
-        board = world.play(DEVICE, name, loops=loops)
-        kill_while_uploading(world, server, kills, seed)
+        board = world.play(DEVICE, name, pace=True, speed=speed, loops=loops)
+        killed = kill_while_uploading(world, board, server, kills, seed)
+        assert killed
         world.finish(board)
         with world.bridge.store() as store:
             wait_until(lambda: has_all(store), "everything was uploaded", WAIT_S)
             harness.judge_custody(store, DEVICE)
             world.bridge.stop()
-            judge(store, server, kills)
+            judge(store, server, killed)
             assert not pieces.dead(store)
 
 
