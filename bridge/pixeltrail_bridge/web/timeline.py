@@ -27,6 +27,7 @@ MOST_MARKS: Final = 5_000
 MOST_VITALS: Final = 1_000
 MOST_KEYFRAMES: Final = 4_000
 MOST_GAPS: Final = 2_000
+MOST_IDLE: Final = 1_000  # stretches: the longest, which is what skipping them is for
 EXACT_FRAMES: Final = (
     400_000  # beyond, frames are not looked at one by one: clips of ten seconds are fine enough
 )
@@ -206,5 +207,7 @@ def _idle(
     called = [min(duration_ms, max(0, time_ms - recording.start_ms)) for time_ms in events]
     active = np.concatenate([[0], at[changed > 0], touched, called, [duration_ms]]).astype(np.int64)
     active.sort()
-    places = np.flatnonzero(np.diff(active) >= IDLE_MS)
+    lengths = np.diff(active)
+    places = np.flatnonzero(lengths >= IDLE_MS)
+    places = np.sort(places[np.argsort(-lengths[places], kind="stable")[:MOST_IDLE]])
     return list(zip(active[places].tolist(), active[places + 1].tolist(), strict=True))

@@ -187,6 +187,17 @@ def test_a_long_timeline_is_thinned(page: Site, monkeypatch: pytest.MonkeyPatch)
     assert coarse["thinned"] and len(coarse["frames"]) == 1, "one clip of ten seconds"
 
 
+def test_of_many_idle_stretches_the_longest_count(page: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for at_ms in (10_000, 17_000, 40_000, 46_000):
+        page.studio.feed(page.camera.say(at_ms, m.Touch(1, 2, m.Phase.DOWN)))
+    recording = Recording.open(page.store, DEVICE, SESSION)
+    last_ms = page.shown[-1][0]
+    every = [(last_ms, 10_000), (10_000, 17_000), (17_000, 40_000), (40_000, 46_000)]
+    assert timeline.build(page.store, recording)["idle"] == every
+    monkeypatch.setattr(timeline, "MOST_IDLE", 2)
+    assert timeline.build(page.store, recording)["idle"] == [every[1], every[2]]
+
+
 def test_touches_that_only_move_are_left_out_first(page: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     moves = [m.Touch(n, n, m.Phase.MOVE) for n in range(20)]
     page.studio.feed(page.camera.say(4_100, m.Touch(1, 2, m.Phase.DOWN), *moves, m.Log(1, "x")))
