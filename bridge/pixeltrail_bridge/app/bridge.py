@@ -27,6 +27,7 @@ from ..delivery import Delivery, SinkHealth
 from ..ingest import Committed, Ingest
 from ..mapping.chunks import map_chunk, map_sync
 from ..mapping.presence import map_presence
+from ..packer import Packer
 from ..projector import Projector
 from ..sources.base import TextLine
 from ..store.database import SqlStore
@@ -65,6 +66,7 @@ class Bridge:
         self.projector: Projector
         self.delivery: Delivery
         self.uploads: Uploads
+        self.packer: Packer | None = None
         self._links: Links
         self._web: WebServer | None = None
         self.mobile: MobileBridge | None = None
@@ -127,9 +129,9 @@ class Bridge:
         self.projector.start()
         stack.push_async_callback(asyncio.to_thread, self.projector.stop)
         if config.packing.enabled:
-            packer = parts.make_packer(config, self.store)
-            packer.start()
-            stack.push_async_callback(asyncio.to_thread, packer.stop)
+            self.packer = parts.make_packer(config, self.store)
+            self.packer.start()
+            stack.push_async_callback(asyncio.to_thread, self.packer.stop)
         self.ingest.start()
         stack.push_async_callback(asyncio.to_thread, self.ingest.stop)
 
@@ -259,6 +261,8 @@ class Bridge:
         ingest = self.ingest.health
         problems = [words for words in (ingest.error, ingest.warning) if words]
         problems += [f"{link.source}: {link.detail}" for link in ingest.sources.values() if not link.is_up]
+        if self.packer is not None and self.packer.problem:
+            problems.append(f"packing waits: {self.packer.problem}")
         sinks = {}
         for name, health in self.delivery.health.items():
             pending = await asyncio.to_thread(self.store.pending, name)

@@ -45,7 +45,7 @@ class Objects(Protocol):
 
 
 class FolderObjects:
-    """`folder/ab/abcd....ptr`. The folder is made with the first object."""
+    """`folder/ab/abcd....ptr`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
