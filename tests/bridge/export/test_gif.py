@@ -146,6 +146,24 @@ def test_up_to_256_colours_are_exact(colours: int, is_exact: bool) -> None:
             assert np.mean((got.astype(float) - wanted) ** 2) < 300, "colours far from any of those chosen"
 
 
+def test_a_smooth_picture_of_many_colours_looks_the_same() -> None:
+    """The worst case: a gradient of thousands of colours, moving."""
+    y, x = np.mgrid[0:120, 0:160]
+
+    def gradient(step: int) -> bytes:
+        red, green, blue = (x * 31 // 160, y * 63 // 120, (x + y + 4 * step) % 280 * 31 // 280)
+        return (red << 11 | green << 5 | blue).astype("<u2").tobytes()
+
+    pictures = [gradient(step) for step in range(4)]
+    coded = sessions.code(160, 120, sessions.m.PixelFormat.RGB565, pictures, [n * 100 for n in range(4)])
+    recording = recording_of_coded(coded)
+    frames = list(decoded(gif_of(recording, scale=1)))
+    assert len(frames) == 4
+    for (_, wanted), (_, _, got) in zip(changes(recording.pictures()), frames, strict=True):
+        assert len(np.unique(wanted.reshape(-1, 3), axis=0)) > 1_000
+        assert 10 * np.log10(255**2 / np.mean((got.astype(float) - wanted) ** 2)) >= 30
+
+
 def test_later_colours_get_tables_of_their_own_and_stay_exact() -> None:
     """500 colours in all, 100 new ones in each picture."""
     pictures = [colourful(100, seed)[2] for seed in range(5)]
