@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .base import SEQ_SPAN, DeadLetter, EventRow
 from .readers import Readers
+from .sql import marks
 
 _LETTERS = """
 SELECT * FROM (
@@ -90,6 +91,26 @@ def find_dead_deliveries(
     )
     rows = store._all(query, *values, limit if limit >= 0 else _ALL)
     return [DeadLetter(row[0], row[1], row[2], None, None, *row[3:]) for row in rows]
+
+
+def letters_by_id(store: Readers, ids: Sequence[int]) -> list[DeadLetter]:
+    """Messages, records and calls given up on, of those that are still there."""
+    query = (
+        "SELECT id, device_id, kind, stream, seq, reason, raw, first_ms, last_ms, count FROM dead_letters"
+        f" WHERE id IN {marks(ids)} ORDER BY id"
+    )
+    return [DeadLetter(*row) for row in store._all(query, *ids)] if ids else []
+
+
+def dead_deliveries_of(store: Readers, events: Sequence[int]) -> dict[str, list[int]]:
+    """By sink, those of the events that it refused for good, in order."""
+    found: dict[str, list[int]] = {}
+    query = (
+        f"SELECT sink, event FROM deliveries WHERE state = 'dead' AND event IN {marks(events)} ORDER BY event"
+    )
+    for sink, event in store._all(query, *events) if events else ():
+        found.setdefault(sink, []).append(event)
+    return found
 
 
 def _matching(equal: dict[str, str | None], text: str, part: str | None) -> tuple[str, list[str]]:

@@ -156,14 +156,10 @@ class InspectRoutes:
         return sorted(found, key=lambda one: -int(one["time_ms"] or 0))[:limit]
 
     def _retry_found(self, numbers: Sequence[tuple[str, int]]) -> Json:
-        wanted = set(numbers)
-        letters = [one for one in overview.find_letters(self._store) if ("m", one.id) in wanted]
-        by_sink: dict[str, list[int]] = {}
-        for one in overview.find_dead_deliveries(self._store):
-            if ("e", one.id) in wanted:
-                by_sink.setdefault(one.kind, []).append(one.id)
-        queued = sum(self._store.requeue_dead(sink, sorted(ids)) for sink, ids in by_sink.items())
-        queued += pieces.requeue(self._store, [piece for kind, piece in wanted if kind == "p"])
+        letters = overview.letters_by_id(self._store, [one for kind, one in numbers if kind == "m"])
+        events = [one for kind, one in numbers if kind == "e"]
+        by_sink = overview.dead_deliveries_of(self._store, events)
+        queued = sum(self._store.requeue_dead(sink, ids) for sink, ids in by_sink.items())
         results = self._retry_letters(letters) if letters else []
         return {
             "queued": queued,
