@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from ...mapping.calls import RESERVED_PREFIX
 from .agents import describe_agent
+from .directives import MappingError
 from .fields import ActionName
 from .times import parse_session, parse_time
 from .values import is_number, is_truthy, plain
@@ -80,6 +82,8 @@ _NOT_SENT_OF: Final[dict[str, tuple[str, ...]]] = {
 
 
 def _events(action: ActionName, payload: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if payload["event_type"].startswith(RESERVED_PREFIX):
+        raise MappingError(f"event_type: names that begin with {RESERVED_PREFIX!r} are Amplitude's own")
     body = _without(payload, _NOT_SENT_OF[action])
     _set_platform(body, payload)
     if is_truthy(payload.get("time")) and (time_ms := parse_time(payload["time"])) is not None:

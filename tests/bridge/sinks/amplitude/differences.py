@@ -186,6 +186,12 @@ def _obey_integrations(case: Case, outcome: Outcome) -> Outcome:
     return Outcome([], 0) if is_excluded else outcome
 
 
+def _refuse_reserved(case: Case, outcome: Outcome) -> Outcome:
+    if any(str(body.get("event_type")).startswith("[Amplitude] ") for _, body, _ in outcome.sent):
+        return Outcome([], 1)
+    return outcome
+
+
 def _read_quotes(case: Case, outcome: Outcome) -> Outcome:
     for mapping in case.get("mappings", []):
         if mapping["trigger"] == "type = 'track'" and case["event"]["type"] == "track":
@@ -222,6 +228,7 @@ DIFFERENCES = (
     Difference(
         "integrations are obeyed", "Segment does it before the destination is asked.", _obey_integrations
     ),
+    Difference("reserved names", "Replay Captured and its like are for Amplitude to send.", _refuse_reserved),
     Difference("single quotes", "Segment reads them as part of the text, and nothing matches.", _read_quotes),
     Difference(
         "null context", "Segment fails with an error of its own, and the event is lost.", _take_null_context

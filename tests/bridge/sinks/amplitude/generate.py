@@ -229,6 +229,7 @@ def named() -> Iterator[tuple[str, Case]]:
     for value in ("", None, 12345, ...):
         yield f"context.device.id {value!r}", {"event": put(track, "context.device.id", value)}
     yield "neither ID", {"event": put(put(track, "context.device.id", ...), "anonymousId", ...)}
+    yield "a reserved name", {"event": put(track, "event", "[Amplitude] Replay Captured")}
     yield "screen without name", {"event": put(base("screen"), "name", ...)}
     yield "page without name", {"event": put(base("page"), "name", ...)}
     yield "track without event", {"event": put(track, "event", ...)}
