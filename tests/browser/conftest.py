@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, expect, sync_playwright
 
 from tests.support.requirements import require
 
+expect.set_options(timeout=30_000)  # for faults: a busy machine takes its time
 DESKTOP = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
 NewPage = Callable[..., Page]
@@ -55,6 +56,7 @@ def new_page(browser: Browser, contexts: dict[str, BrowserContext]) -> Iterator[
             more = {"viewport": DESKTOP, "permissions": ["clipboard-read", "clipboard-write"]}
             context = contexts[repr(options)] = browser.new_context(**(more | options))
         page = context.new_page()
+        page.set_default_timeout(60_000)
         pages.append(page)
         page.on("pageerror", lambda error: faults.append(str(error)))
 

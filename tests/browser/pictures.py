@@ -116,8 +116,10 @@ def embedded(page: Page, scene: Scene) -> None:
         "@media (max-width:640px){iframe{height:430px}}"
     )
     head = f'<!doctype html><meta name="viewport" content="width=device-width"><style>{style}</style>'
-    page.goto("about:blank")  # its policy is not that of the bridge's pages
-    page.set_content(f"{head}<h1>Why the flat was cold</h1><p>What the display showed:</p>{embed}")
+    body = f"{head}<h1>Why the flat was cold</h1><p>What the display showed:</p>{embed}"
+    another_site = "http://127.0.0.1:4321/"  # nobody is there: its page is made up
+    page.route(another_site, lambda route: route.fulfill(content_type="text/html", body=body))
+    page.goto(another_site)
     page.frame_locator("iframe").locator(".now").wait_for()
     page.wait_for_timeout(1_200)
 

@@ -14,6 +14,7 @@ from .recorded import Site, site
 
 DEVICE = "script-board"
 POSITION = "() => pixeltrail.player.clock.position"
+ANOTHER_SITE = "http://127.0.0.1:4321/"  # nobody is there: its page is made up
 PAUSED = "() => !pixeltrail.player.clock.isPlaying"
 
 
@@ -392,8 +393,10 @@ def test_a_link_is_made_opened_and_revoked(page: Page, new_page: NewPage, shown:
     expect(guest.get_by_role("button", name="Skip idle")).to_have_attribute("aria-pressed", "false")
     expect(guest.locator(".list .row", has_text="Setpoint Changed")).to_be_visible()
     assert guest.get_by_role("button", name="Share").count() == 0
-    guest.goto("about:blank")
-    guest.set_content(f"<!doctype html><title>Another site</title>{embed}")
+    guest.route(
+        ANOTHER_SITE, lambda route: route.fulfill(content_type="text/html", body=f"<!doctype html>{embed}")
+    )
+    guest.goto(ANOTHER_SITE)
     frame = guest.frame_locator("iframe")
     expect(frame.get_by_role("slider", name="Position")).to_be_visible()
     expect(frame.locator(".now")).to_have_text("0:09.0")

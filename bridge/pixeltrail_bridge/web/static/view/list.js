@@ -85,11 +85,12 @@ export class EventList {
   }
 
   #filter() {
+    const active = this.#items[this.#active]?.id;
     this.#items = filterItems(this.#all, this.#groups, this.#text);
     this.#rows.forEach((row) => row.remove());
     this.#rows.clear();
     this.#current = -1;
-    this.#active = -1;
+    this.#active = active === undefined ? -1 : this.#items.findIndex((item) => item.id === active);
     this.#inner.style.height = `${this.#items.length * ROW_PX}px`;
     setText(this.#note, this.#all.length ? "Nothing matches the filter." : "Nothing was recorded beside the picture.");
     this.#note.hidden = this.#items.length > 0;

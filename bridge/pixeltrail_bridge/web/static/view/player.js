@@ -126,8 +126,11 @@ export class Player {
 
   async #loadEvents() {
     try {
-      this.#events = await this.source.events();
-      if (!this.#isClosed) this.#collect();
+      const events = await this.source.events();
+      if (this.#isClosed) return;
+      const isNew = events.length !== this.#events.length;
+      this.#events = events;
+      if (isNew) this.#collect();
       this.#update();
     } catch (error) {
       this.#panel?.say(error.message);
@@ -138,9 +141,8 @@ export class Player {
     try {
       const timeline = await this.source.timeline();
       if (this.#isClosed) return;
-      const wasAtEnd = this.clock.position >= this.clock.durationMs;
-      this.#take(timeline);
-      if (wasAtEnd && this.clock.isPlaying) this.#run();
+      const hasGrown = timeline.duration_ms !== this.timeline.duration_ms || timeline.frames.length !== this.timeline.frames.length;
+      if (hasGrown) this.#take(timeline);
       await this.#loadEvents();
     } catch {
       // The next time may do: what is here stays.

@@ -6,6 +6,8 @@ import { button, element, icon, iconButton, setText } from "./dom.js";
 import { Player } from "./player.js";
 import { toast } from "./toast.js";
 
+const REMEMBER_MS = 250;
+
 export class SessionPage {
   #deviceId;
   #sessionId;
@@ -16,6 +18,7 @@ export class SessionPage {
   #facts = element("p", { class: "quiet facts" });
   #star = iconButton("star", "Keep this session", () => this.#toggleStar(), { "aria-pressed": "false" });
   #actions;
+  #timer = null;
 
   constructor(deviceId, sessionId, api) {
     this.#deviceId = deviceId;
@@ -25,7 +28,7 @@ export class SessionPage {
     setText(this.#heading, deviceId);
     const source = remoteSource("", deviceId, sessionId);
     this.#player = new Player(source, {
-      moved: (ms, isPlaying) => isPlaying || this.#remember(ms),
+      moved: (ms, isPlaying) => isPlaying || this.#rememberSoon(ms),
       copy: (ms) => this.#copy(ms),
       help: async () => (await import("./help.js")).openHelp(),
       retry: api.retryEvent,
@@ -49,6 +52,7 @@ export class SessionPage {
   update() {}
 
   close() {
+    clearTimeout(this.#timer);
     this.#player.close();
   }
 
@@ -86,6 +90,12 @@ export class SessionPage {
     const { openDownload } = await import("./download.js");
     const { position: ms, durationMs, loop } = this.#player.clock;
     openDownload(this.#api, this.#session, { ms, durationMs, loop });
+  }
+
+  // Browsers refuse an address that changes with every move of a finger.
+  #rememberSoon(ms) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#remember(ms), REMEMBER_MS);
   }
 
   #remember(ms) {
