@@ -21,7 +21,20 @@ from tests.support import segment_server
 from tests.support.services import Postgres
 
 DEVICE = "test-espresso"
-COMMANDS = {"apps", "check", "demo", "devices", "dlq", "doctor", "export", "init", "play", "sessions", "tail", "up"}
+COMMANDS = {
+    "apps",
+    "check",
+    "demo",
+    "devices",
+    "dlq",
+    "doctor",
+    "export",
+    "init",
+    "play",
+    "sessions",
+    "tail",
+    "up",
+}
 HEAVY = {
     "aiohttp",
     "asyncio",
