@@ -32,7 +32,8 @@ from .standstill import unreadable_places
 log = structlog.get_logger(__name__)
 
 Decoded = tuple[Arrival, m.Chunk | m.Sync | WireError]
-_HEADS = (m.Hello, m.Display)
+_HEADS = frozenset((m.Hello, m.Display))
+_NOTED = frozenset((m.Hello, m.Bad, m.Unknown))  # records that are looked at one by one
 
 
 def decode(arrival: Arrival) -> Decoded:
@@ -198,6 +199,8 @@ class Batch:
             self._take_chunk(arrival, error.stream, error.seq, error)
 
     def _note_skips(self, stream: Stream, chunk: m.Chunk) -> None:
+        if m.Gap not in _kinds(chunk):
+            return
         for record in chunk.records:
             body = record.body
             if type(body) is m.Gap and body.first < body.end and body.end > stream.watermark:
@@ -242,7 +245,9 @@ class Batch:
             if stream.state.midway is None:
                 stream.state.midway = False  # the same would come first in another stream
             return
-        self._check_records(stream, chunk, new.received_ms)
+        kinds = _kinds(chunk)
+        if not _NOTED.isdisjoint(kinds):
+            self._check_records(stream, chunk, new.received_ms)
         device = stream.device
         refused_since_ms = device.state.opted_out_ms
         try:
@@ -258,11 +263,11 @@ class Batch:
         new.session_id, new.host_ms = mapped.session_id, mapped.host_ms
         if device.opt_out_order is not None and not chunk.is_replay:
             _heed_opt_out(device, chunk, refused_since_ms)
-        self._collect(stream, seq, chunk, mapped, new.received_ms)
+        self._collect(stream, seq, kinds, mapped, new.received_ms)
         if not mapped.is_kept and self._rows.chunks.pop(new.key, None) is None:
             self._rows.dropped.append(new.key)
 
-    def _collect(self, stream: Stream, seq: int, chunk: m.Chunk, mapped: Mapped, now_ms: int) -> None:
+    def _collect(self, stream: Stream, seq: int, kinds: set[type], mapped: Mapped, now_ms: int) -> None:
         device = stream.device
         self._rows.calls += mapped.calls
         self._rows.gaps += mapped.gaps
@@ -277,9 +282,8 @@ class Batch:
             span = (device.number, mapped.session_id, stream.number)
             first, _ = self._rows.spans.get(span, (seq, seq))
             self._rows.spans[span] = (min(first, seq), seq)
-        if not chunk.is_replay and any(isinstance(record.body, _HEADS) for record in chunk.records):
-            is_display = any(isinstance(record.body, m.Display) for record in chunk.records)
-            self._rows.heads.append((stream.number, seq, is_display))
+        if not _HEADS.isdisjoint(kinds):
+            self._rows.heads.append((stream.number, seq, m.Display in kinds))
 
     def _check_records(self, stream: Stream, chunk: m.Chunk, now_ms: int) -> None:
         device_id = stream.device.device_id
@@ -377,6 +381,11 @@ class Batch:
 
     def _ack(self, stream: Stream, at_once: bool) -> None:
         self.outcome.acks[stream] = at_once or self.outcome.acks.get(stream, False)
+
+
+def _kinds(chunk: m.Chunk) -> set[type]:
+    """Classes of a chunk's records: most chunks have one, and none that needs a closer look."""
+    return {type(record.body) for record in chunk.records}
 
 
 def _heed_opt_out(device: Device, chunk: m.Chunk, since_ms: int | None) -> None:

@@ -47,6 +47,9 @@ _MAKERS = (  # by words in a board's name; who made the chip counts only where n
     ("Raspberry Pi", ("raspberry", "pico", "rp2")),
     ("Espressif", ("esp32", "esp8266", "espressif")),
 )
+_MAX_CONTEXTS = 1024
+# By identity, which costs a tenth of comparing hellos: those that are kept here stay what they are.
+_contexts: dict[tuple[object, ...], tuple[Hello | None, Display | None, dict[str, Any]]] = {}
 _AS_IT_IS = frozenset((str, bool, type(None)))
 _SYSTEMS = {"micropython": "MicroPython", "cpython": "CPython", "circuitpython": "CircuitPython"}
 
@@ -154,7 +157,7 @@ def build_call(
     if origin.user_id:
         payload["userId"] = origin.user_id
     payload |= {key: clean(value) for key, value in fields.items()}
-    if call_type in REPLAY_TYPES:
+    if call_type in REPLAY_TYPES and origin.is_recording:
         payload["properties"] = _replay_properties(origin, time_ms) | payload["properties"]
     payload["context"] = build_context(origin)
     payload["integrations"] = _integrations(origin)
@@ -163,10 +166,17 @@ def build_call(
 
 def build_context(origin: Origin) -> dict[str, Any]:
     """What every event says of its device; without a hello only the ID is known. Shared by events: do not change it."""
-    return _context(origin.device_id, origin.name, origin.hello, origin.display, origin.is_estimated)
+    hello, display = origin.hello, origin.display
+    key = (origin.device_id, origin.name, id(hello), id(display), origin.is_estimated)
+    found = _contexts.get(key)
+    if found is None:
+        context = _context(origin.device_id, origin.name, hello, display, origin.is_estimated)
+        if len(_contexts) >= _MAX_CONTEXTS:
+            _contexts.clear()
+        found = _contexts[key] = (hello, display, context)
+    return found[2]
 
 
-@lru_cache(256)
 def _context(
     device_id: str, name: str | None, hello: Hello | None, display: Display | None, is_estimated: bool
 ) -> dict[str, Any]:
