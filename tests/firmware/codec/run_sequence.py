@@ -1,6 +1,6 @@
 """Encodes a recorded sequence and prints one line for each frame; runs on CPython and on MicroPython.
 
-    micropython run_sequence.py FRAMES WIDTH HEIGHT FORMAT ROOM [lock]
+    micropython run_sequence.py FRAMES WIDTH HEIGHT FORMAT ROOM [lock] [pitch=N] [strip=N]
 
 FRAMES holds whole pictures one after another. Each line is the SHA-256 of a frame's parts, with their number. `lock`
 encodes with the heap locked, where any allocation is a MemoryError, and also compares the heap before and after.
@@ -59,13 +59,14 @@ def step(encoder, parts, is_key, room):
     parts.collect(encoder, is_key, room)
 
 
-def main(path, width, height, format, room, lock):
+def main(path, width, height, format, room, lock, pitch, strip_width):
     with open(path, "rb") as file:
         frames = file.read()
     bits = (1, 1, 1, 2, 4, 8, 16, 16, 8)[format]
-    size = (height + 7) // 8 * width if format == 0 else (width * bits + 7) // 8 * height
+    rows = (height + 7) // 8 if format == 0 else height
+    size = (pitch or (width if format == 0 else (width * bits + 7) // 8)) * rows
     buffer = bytearray(size)
-    encoder = Encoder(buffer, width, height, format)
+    encoder = Encoder(buffer, width, height, format, pitch, strip_width)
     parts = Parts(3 * size + 8192)
     for number in range(len(frames) // size):
         for i in range(size):
@@ -82,5 +83,13 @@ def main(path, width, height, format, room, lock):
         print(parts.count, hexlify(hashlib.sha256(bytes(parts.data[: parts.end])).digest()).decode())
 
 
+def number(name):
+    for word in sys.argv:
+        if word.startswith(name + "="):
+            return int(word[len(name) + 1 :])
+    return 0
+
+
 arguments = sys.argv[1:]
-main(arguments[0], *[int(word) for word in arguments[1:5]], len(arguments) > 5)
+shape = [int(word) for word in arguments[1:5]]
+main(arguments[0], *shape, "lock" in arguments, number("pitch"), number("strip"))
