@@ -18,21 +18,21 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-from ..errors import LocalError, PeerError
-from ..wire.decode import decode_uplink
-from ..wire.messages import Chunk, Display, Frame, FrameFlag, SessionStart
+from ..errors import LocalError
+from ..wire.messages import Chunk, Display, SessionStart
 from . import formats, marks
 from .canvas import Canvas, Rectangle, Shown
 from .marks import Mark
+from .reels import ListSource, Piece, Placed, RecordingStore, Reel, Source, StoreSource
 from .timeline import Timeline
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Mark", "Picture", "Placed", "Recording"]
+__all__ = ["Mark", "Picture", "Placed", "Recording", "RecordingStore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,65 +57,6 @@ class Picture:
         return formats.to_rgb(self.pixels, display.format, display.width, display.height, display.palette)
 
 
-class Placed(Protocol):
-    """A chunk with its place in time, as a store keeps it."""
-
-    @property
-    def stream(self) -> bytes: ...
-    @property
-    def seq(self) -> int: ...
-    @property
-    def received_ms(self) -> int: ...
-    @property
-    def session_id(self) -> int | None: ...
-    @property
-    def host_ms(self) -> int | None: ...
-    @property
-    def data(self) -> bytes: ...
-
-
-class RecordingStore(Protocol):
-    """What a recording needs of the store."""
-
-    def session(self, device_id: str, session_id: int) -> Any | None: ...
-    def sessions(self, device_id: str | None = None) -> Sequence[Any]: ...
-    def spans(self, device_id: str, session_id: int) -> Sequence[Any]: ...
-    def keyframes(self, device_id: str, session_id: int) -> Sequence[Any]: ...
-    def gaps(self, device_id: str | None = None, session_id: int | None = None) -> Sequence[Any]: ...
-    def clip_ends(self, device_id: str, session_id: int) -> Sequence[tuple[bytes, int, int]]: ...
-    def chunks(
-        self, device_id: str, stream: bytes, first_seq: int = 0, end_seq: int | None = None
-    ) -> Iterator[Placed]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Reel:
-    """The session's chunks of one stream. `displays`: those with a display record, from the one in force at `first`.
-
-    `keyframes`: chunk where each begins, and host time."""
-
-    stream: bytes
-    first: int
-    last: int
-    displays: tuple[int, ...]
-    keyframes: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A chunk of a reel; what is not the session's own is there for the decoder alone."""
-
-    chunk: Chunk
-    host_ms: int
-    is_own: bool
-
-    @property
-    def end_ms(self) -> int:
-        """Host time of its last record."""
-        records = self.chunk.records
-        return self.host_ms + records[-1].time_ms - self.chunk.time_ms if records else self.host_ms
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where decoding may begin."""
@@ -123,16 +64,6 @@ class _Place:
     at_ms: int
     reel: int
     seq: int
-
-
-class _Source(Protocol):
-    reels: list[_Reel]
-
-    def read(self, reel: _Reel, first: int, end: int) -> Iterator[_Piece]: ...
-
-    def parts(self) -> Iterator[tuple[int, int, int]]:
-        """In order, parts within which time does not fall: number of the reel, first seq, host time of the end."""
-        ...
 
 
 class Recording:
@@ -145,7 +76,7 @@ class Recording:
         start_ms: int,
         end_ms: int,
         is_open: bool,
-        source: _Source,
+        source: Source,
         more: Sequence[Mark] = (),
     ) -> None:
         """Use `open` or `of_chunks`. `more`: marks that no record of a chunk makes."""
@@ -172,7 +103,7 @@ class Recording:
             if gap.index < 0  # made by the bridge: no record tells of it
         ]
         end_ms = row.last_ms if row.end_ms is None else row.end_ms
-        source = _StoreSource(store, device_id, session_id)
+        source = StoreSource(store, device_id, session_id)
         return cls(device_id, session_id, row.start_ms, end_ms, row.end_ms is None, source, more)
 
     @classmethod
@@ -184,7 +115,7 @@ class Recording:
         A bare Chunk has no host time: each stream's first one then follows the newest record before it, the very
         first stands at `start_ms`.
         """
-        source = _ListSource(session_id, start_ms, chunks)
+        source = ListSource(session_id, start_ms, chunks)
         return cls(device_id, session_id, start_ms, max(start_ms, source.end_ms), False, source)
 
     def pictures(self, from_ms: int = 0, to_ms: int | None = None) -> Iterator[Picture]:
@@ -287,94 +218,12 @@ class Recording:
             if waiting is not None:
                 yield _picture(*waiting)
 
-    def _approach(self, reel: _Reel, first: int) -> Iterator[_Piece]:
+    def _approach(self, reel: Reel, first: int) -> Iterator[Piece]:
         """The chunks from `first` on, behind the one with the display record in force there."""
         display = max((seq for seq in reel.displays if seq <= first), default=None)
         if display is not None and display < first:
             yield from self._source.read(reel, display, display + 1)
         yield from self._source.read(reel, first, reel.last + 1)
-
-
-class _StoreSource:
-    def __init__(self, store: RecordingStore, device_id: str, session_id: int) -> None:
-        self._store, self._device_id, self._session_id = store, device_id, session_id
-        found: dict[bytes, list[tuple[int, int]]] = {}
-        for keyframe in store.keyframes(device_id, session_id):
-            found.setdefault(keyframe.stream, []).append((keyframe.seq, keyframe.host_ms))
-        self.reels = [
-            _Reel(span.stream, span.first, span.last, span.displays, tuple(found.get(span.stream, ())))
-            for span in store.spans(device_id, session_id)
-        ]
-
-    def read(self, reel: _Reel, first: int, end: int) -> Iterator[_Piece]:
-        for stored in self._store.chunks(self._device_id, reel.stream, first, end):
-            piece = _piece(stored, self._session_id)
-            if piece is not None:
-                yield piece
-
-    def parts(self) -> Iterator[tuple[int, int, int]]:
-        numbers = {reel.stream: number for number, reel in enumerate(self.reels)}
-        for stream, seq, to_ms in self._store.clip_ends(self._device_id, self._session_id):
-            if stream in numbers:
-                yield numbers[stream], seq, to_ms
-
-
-class _ListSource:
-    """Chunks in memory; a keyframe counts from its first part on, whether or not it can be painted."""
-
-    def __init__(self, session_id: int, start_ms: int, chunks: Iterable[Chunk | Placed]) -> None:
-        self._pieces: dict[bytes, list[_Piece]] = {}
-        self.end_ms = start_ms
-        begun: dict[bytes, int] = {}  # host time at which a stream's clock began, of bare chunks
-        for one in chunks:
-            if isinstance(one, Chunk):
-                host_ms = begun.setdefault(one.stream, self.end_ms - one.time_ms) + one.time_ms
-                piece: _Piece | None = _Piece(one, host_ms, True)
-            else:
-                piece = _piece(one, session_id)
-            if piece is not None:
-                self._pieces.setdefault(piece.chunk.stream, []).append(piece)
-                if piece.is_own:
-                    self.end_ms = max(self.end_ms, piece.end_ms)
-        self.reels = [_reel_of(stream, pieces) for stream, pieces in self._pieces.items()]
-
-    def read(self, reel: _Reel, first: int, end: int) -> Iterator[_Piece]:
-        pieces = self._pieces[reel.stream]
-        start = bisect_right(pieces, first - 1, key=lambda piece: piece.chunk.seq)
-        stop = bisect_right(pieces, end - 1, key=lambda piece: piece.chunk.seq)
-        return iter(pieces[start:stop])
-
-    def parts(self) -> Iterator[tuple[int, int, int]]:
-        for number, pieces in enumerate(self._pieces.values()):
-            yield from ((number, piece.chunk.seq, piece.end_ms) for piece in pieces if piece.is_own)
-
-
-def _reel_of(stream: bytes, pieces: list[_Piece]) -> _Reel:
-    own = [piece.chunk.seq for piece in pieces if piece.is_own]
-    displays, keyframes = list[int](), list[tuple[int, int]]()
-    for piece in pieces:
-        for record in piece.chunk.records:
-            body = record.body
-            if isinstance(body, Display):
-                displays.append(piece.chunk.seq)
-            elif isinstance(body, Frame) and piece.is_own and _begins_keyframe(body):
-                keyframes.append((piece.chunk.seq, piece.host_ms + record.time_ms - piece.chunk.time_ms))
-    first, last = (min(own), max(own)) if own else (0, -1)
-    return _Reel(stream, first, last, tuple(displays), tuple(keyframes))
-
-
-def _begins_keyframe(frame: Frame) -> bool:
-    return frame.flags & (FrameFlag.KEY | FrameFlag.FIRST) == FrameFlag.KEY | FrameFlag.FIRST
-
-
-def _piece(stored: Placed, session_id: int) -> _Piece | None:
-    """None for what cannot be read: a dead letter; the timeline notices the hole."""
-    try:
-        chunk = decode_uplink(stored.data)
-    except PeerError:
-        return None
-    host_ms = stored.received_ms if stored.host_ms is None else stored.host_ms
-    return _Piece(chunk, host_ms, stored.session_id == session_id) if isinstance(chunk, Chunk) else None
 
 
 def _picture(canvas: Canvas, at_ms: int, host_ms: int, shown: Shown) -> Picture:

@@ -66,7 +66,8 @@ class PixelRoutes:
         if to_ms is not None and to_ms < from_ms:
             raise Refused(400, f"to={to_ms} lies before from={from_ms}")
         is_packed = takes_gzip(request)
-        pool = self._stills if to_ms == from_ms else self._stretches  # who seeks waits; what comes next does not
+        # who seeks waits for this; what lies ahead can wait itself
+        pool = self._stills if to_ms == from_ms else self._stretches
         body, until_ms = await pool.run(self._pixels, *place, from_ms, to_ms, is_packed)
         headers = {
             "x-pixeltrail-until": str(until_ms),
