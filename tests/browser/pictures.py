@@ -26,6 +26,8 @@ from tests.e2e.rig import World, rig
 from tests.support import services
 from tests.support.requirements import ROOT, require
 
+from .recorded import another_site
+
 IMAGES = ROOT / "docs" / "images"
 DESKTOP, PHONE = {"width": 1280, "height": 820}, {"width": 390, "height": 844}
 THERMOSTAT, OLED = "flat-7-thermostat", "lobby-espresso"
@@ -117,11 +119,10 @@ def embedded(page: Page, scene: Scene) -> None:
     )
     head = f'<!doctype html><meta name="viewport" content="width=device-width"><style>{style}</style>'
     body = f"{head}<h1>Why the flat was cold</h1><p>What the display showed:</p>{embed}"
-    another_site = "http://127.0.0.1:4321/"  # nobody is there: its page is made up
-    page.route(another_site, lambda route: route.fulfill(content_type="text/html", body=body))
-    page.goto(another_site)
-    page.frame_locator("iframe").locator(".now").wait_for()
-    page.wait_for_timeout(1_200)
+    with another_site(body) as other:
+        page.goto(other)
+        page.frame_locator("iframe").locator(".now").wait_for()
+        page.wait_for_timeout(1_200)
 
 
 def search(page: Page, scene: Scene) -> None:

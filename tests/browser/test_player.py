@@ -10,11 +10,10 @@ from playwright.sync_api import Locator, Page, expect
 
 from . import script
 from .conftest import PHONE, NewPage
-from .recorded import Site, site
+from .recorded import Site, another_site, site
 
 DEVICE = "script-board"
 POSITION = "() => pixeltrail.player.clock.position"
-ANOTHER_SITE = "http://127.0.0.1:4321/"  # nobody is there: its page is made up
 PAUSED = "() => !pixeltrail.player.clock.isPlaying"
 
 
@@ -393,13 +392,11 @@ def test_a_link_is_made_opened_and_revoked(page: Page, new_page: NewPage, shown:
     expect(guest.get_by_role("button", name="Skip idle")).to_have_attribute("aria-pressed", "false")
     expect(guest.locator(".list .row", has_text="Setpoint Changed")).to_be_visible()
     assert guest.get_by_role("button", name="Share").count() == 0
-    guest.route(
-        ANOTHER_SITE, lambda route: route.fulfill(content_type="text/html", body=f"<!doctype html>{embed}")
-    )
-    guest.goto(ANOTHER_SITE)
-    frame = guest.frame_locator("iframe")
-    expect(frame.get_by_role("slider", name="Position")).to_be_visible()
-    expect(frame.locator(".now")).to_have_text("0:09.0")
+    with another_site(f"<!doctype html><link rel=icon href=data:,>{embed}") as other:
+        guest.goto(other)
+        frame = guest.frame_locator("iframe")
+        expect(frame.get_by_role("slider", name="Position")).to_be_visible()
+        expect(frame.locator(".now")).to_have_text("0:09.0")
 
     dialog.get_by_role("button", name="Revoke").click()
     expect(dialog.get_by_text("No link leads here.")).to_be_visible()
