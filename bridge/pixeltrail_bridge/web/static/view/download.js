@@ -11,7 +11,7 @@ const FORMATS = {
   mp4: ["Video (MP4)", "For slides and messages", ["range", "scale", "skip_idle", "frame", "touches", "captions", "lossless"]],
   html: ["Page that plays by itself (HTML)", "One file with this player in it; needs no network", ["range"]],
   rrweb: ["rrweb events (JSON)", "For rrweb-player and tools that read its format", ["range"]],
-  ptr: ["Recording (.ptr)", "What the device sent, byte for byte; pixeltrail import reads it", []],
+  ptr: ["Recording (.ptr)", "What the device sent, byte for byte; pixeltrail play reads it", []],
   jsonl: ["Events (JSON lines)", "One event a line, as it was sent", []],
 };
 
