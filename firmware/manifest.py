@@ -10,10 +10,8 @@ options.defaults(mqtt=True, tls=True, serial=True, file=False, spool=True, thumb
 
 _FOLDERS = (
     ("", "__init__ announce capture cbor cbor_reader chunk clock config engine faults kernels kernels_plain"),
-    (
-        "",
-        "lifecycle link masks message outbox pacing pairing recorder remote session sight state streams vitals wire xxh32",
-    ),
+    ("", "lifecycle link masks message outbox pacing pairing recorder remote session sight state streams"),
+    ("", "vitals wire xxh32"),
     ("codec/", "__init__ area assembly coder encoder fnv masked moves native rects references strips tables"),
     (
         "codec/kernels/",
