@@ -26,7 +26,8 @@ from tests.e2e.rig import World, rig
 from tests.support import services
 from tests.support.requirements import ROOT, require
 
-from .recorded import another_site
+from . import script
+from .recorded import another_site, site
 
 IMAGES = ROOT / "docs" / "images"
 DESKTOP, PHONE = {"width": 1280, "height": 820}, {"width": 390, "height": 844}
@@ -198,7 +199,23 @@ def main(prefix: str = "") -> None:
             for shot in wanted:
                 if not shot.while_it_runs:
                     take(browser, place, shot)
+            if "timeline".startswith(prefix):
+                take_timeline(browser, Path(folder))
             browser.close()
+
+
+def take_timeline(browser: Browser, folder: Path) -> None:
+    """Everything that the timeline can show, in a session made for that."""
+    with site(folder) as shown:
+        script.record(shown)
+        for scheme in ("light", "dark"):
+            page = browser.new_page(viewport=DESKTOP, color_scheme="dark" if scheme == "dark" else "light")
+            page.goto(shown.session_url(script.DEVICE, 4.2))
+            page.wait_for_function("() => document.querySelectorAll('.list .row').length > 5")
+            page.wait_for_timeout(SETTLE_MS)
+            suffix = "" if scheme == "light" else "-desktop-dark"
+            save(page.locator(".deck").screenshot(), IMAGES / f"viewer-timeline{suffix}.png")
+            page.close()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pixeltrail_bridge.wire import messages as m
 
 from .recorded import Film, Site, Timed
 
+DEVICE = "script-board"
 WIDTH, HEIGHT = 60, 40
 IDLE = (20_000, 50_000)  # in which nothing happens
 END_MS = 60_000
@@ -61,7 +62,7 @@ def vitals() -> list[Timed]:
     ]
 
 
-def record(site: Site, device_id: str = "script-board", said: str = "") -> Film:
+def record(site: Site, device_id: str = DEVICE, said: str = "") -> Film:
     film = site.record(
         device_id, WIDTH, HEIGHT, m.PixelFormat.RGB565, list(shown()), marks(said), {12_200},
         board=f"Test board{said}", app=f"Thermostat{said}", app_version=f"1.4{said}", os=f"MicroPython{said}",

@@ -228,22 +228,21 @@ def test_strings_from_outside_are_text_everywhere(new_page: NewPage, shown: Site
     assert_nothing_ran(page)
 
 
-@pytest.mark.parametrize("hostile", CORPUS)
-def test_every_kind_of_hostile_string_on_the_wall_and_the_device(
-    new_page: NewPage, shown: Site, hostile: str
-) -> None:
+def test_every_kind_of_hostile_string_on_the_wall_and_the_device(new_page: NewPage, shown: Site) -> None:
     """Here also as the device's ID, which the bridge would have refused, and answers with 404."""
     page = new_page(allowed=("404",))
-    paint(shown.hub, hostile, noise(8, 8, 1))
-    shown.hub.set_facts(hostile, {"name": hostile, "board": hostile, "online": True, "session_id": None})
-    page.goto(f"{shown.url}/")
+    for hostile in CORPUS:
+        paint(shown.hub, hostile, noise(8, 8, 1))
+        facts = {"name": hostile, "board": hostile, "online": True, "session_id": None}
+        shown.hub.set_facts(hostile, facts)
     find = "(name) => [...document.querySelectorAll('.card h2 a')].find((a) => a.textContent === name)"
-    page.wait_for_function(find, arg=hostile)
-    page.evaluate(f"(name) => ({find})(name).click()", hostile)
-    expect(page.get_by_role("tab", name="Now")).to_be_visible()
-    page.get_by_role("tab", name="Device", exact=True).click()
-    assert hostile in (page.locator("main").text_content() or "")
-    assert_nothing_ran(page)
+    for hostile in CORPUS:
+        page.goto(f"{shown.url}/")
+        page.wait_for_function(find, arg=hostile)
+        page.evaluate(f"(name) => ({find})(name).click()", hostile)
+        page.get_by_role("tab", name="Device", exact=True).click()
+        assert hostile in (page.locator("main").text_content() or "")
+        assert_nothing_ran(page)
 
 
 def test_a_share_page_shows_strings_as_text(new_page: NewPage, shown: Site) -> None:
