@@ -57,6 +57,8 @@ def _findings(settings: Config, offline: bool, samples: list[dict[str, Any]] | N
     yield True, "settings", where
     yield _data_folder(settings.bridge.data_dir)
     yield _store(settings, offline)
+    if settings.packing.enabled:
+        yield _packing(settings, offline)
     yield from _mqtt(settings, offline)
     for port in settings.serial.ports:
         yield _serial(port)
@@ -90,6 +92,21 @@ def _store(settings: Config, offline: bool) -> Finding:
         return True, "store", probe(url, "" if offline else settings.store.password.reveal(), offline)
     except PixeltrailError as error:
         return False, "store", str(error)
+
+
+def _packing(settings: Config, offline: bool) -> Finding:
+    """Keeps an object there for a moment."""
+    from ..app.parts import make_objects
+    from ..store.objects import probe
+
+    try:
+        objects = make_objects(settings)
+        if offline and settings.packing.url:
+            return True, "packing", f"{objects.place} not asked (--offline)"
+        probe(objects)
+    except PixeltrailError as error:
+        return False, "packing", str(error)
+    return True, "packing", f"{objects.place}, {settings.packing.after_h:g} h after a session's end"
 
 
 def _free_mb(folder: Path) -> int:

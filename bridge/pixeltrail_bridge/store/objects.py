@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
 from urllib.parse import urlsplit
@@ -170,6 +171,21 @@ def scratch_file(objects: Objects) -> Iterator[BinaryIO]:
         raise ObjectError(
             f"{folder} cannot be written: {error.strerror}; packed recordings lie there"
         ) from error
+
+
+def probe(objects: Objects) -> None:
+    """Put an object, read it and delete it. ObjectError: the place would not do."""
+    data = b"pixeltrail checks whether objects can be kept here"
+    name = blake2b(data + os.urandom(16), digest_size=20).hexdigest()
+    with scratch_file(objects) as file:
+        file.write(data)
+        file.flush()
+        objects.put(name, Path(file.name))
+    if objects.get(name, 0, len(data)) != data:
+        raise ObjectError(
+            f"{objects.place} gives back other bytes than it was given; packed recordings lie there"
+        )
+    objects.delete(name)
 
 
 def sweep_scratch(objects: Objects) -> None:

@@ -9,9 +9,17 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
+from pixeltrail_bridge.cli import run
 from pixeltrail_bridge.errors import ConfigError
 from pixeltrail_bridge.packer import Packer
-from pixeltrail_bridge.store.objects import FolderObjects, ObjectError, Objects, S3Objects, scratch_file
+from pixeltrail_bridge.store.objects import (
+    FolderObjects,
+    ObjectError,
+    Objects,
+    S3Objects,
+    probe,
+    scratch_file,
+)
 from pixeltrail_bridge.store.opening import open_objects
 
 from tests.bridge.store.test_packing import LATER_MS, everything, record
@@ -64,6 +72,35 @@ def test_what_is_put_can_be_read_in_parts(objects: Objects) -> None:
     objects.delete(NAME)
     with pytest.raises(ObjectError, match="cannot be read.*packed recordings lie there"):
         objects.get(NAME, 0, 10)
+
+
+def test_a_probe_leaves_nothing(objects: Objects, tmp_path: Path) -> None:
+    probe(objects)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_check_says_whether_the_place_will_do(
+    endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIXELTRAIL_PACKING__SECRET", "secret")
+
+    def check(*settings: str) -> tuple[int, str]:
+        named = ("packing.enabled=true", "mqtt.port=0", "web.port=0", *settings)
+        code = run(["check", *(word for one in named for word in ("--set", one))])
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if "packing" in line]
+        return code, line
+
+    assert check() == (
+        0,
+        f"ok     packing: {tmp_path / 'pixeltrail-data' / 'objects'}, 24 h after a session's end",
+    )
+    at_s3 = ("packing.url=s3://recordings/x", "packing.region=us-east-1", "packing.key_id=key")
+    assert check(*at_s3, f"packing.endpoint={endpoint}")[0] == 0
+    code, line = check(*at_s3, "packing.endpoint=http://127.0.0.1:9")
+    assert code == 1 and line.startswith("FAULT  packing: s3://recordings/x cannot be written")
+    assert "secret" not in line
+    assert check("packing.url=ftp://x")[0] == 1
 
 
 def test_nothing_of_a_scratch_file_is_left(objects: Objects) -> None:
