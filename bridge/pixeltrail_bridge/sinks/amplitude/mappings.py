@@ -15,7 +15,8 @@ from typing import Any, Final, cast, get_args
 
 from ...errors import ConfigError
 from .actions import EVENT_ENDPOINTS, Habits, Item, perform
-from .directives import MappingError, check, prepare
+from .checks import check
+from .directives import MappingError, prepare
 from .fields import FIELDS, ActionName, at, defaults
 from .schema import fit
 from .triggers import Trigger, parse_trigger

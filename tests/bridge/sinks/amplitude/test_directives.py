@@ -12,20 +12,15 @@ from hypothesis import strategies as st
 from pixeltrail_bridge.errors import ConfigError
 from pixeltrail_bridge.sinks.amplitude import Habits, MappingRule
 from pixeltrail_bridge.sinks.amplitude.actions import perform
-from pixeltrail_bridge.sinks.amplitude.directives import (
-    MAX_DEPTH,
-    MAX_TEXT,
-    MappingError,
-    check,
-    render,
-    resolve,
-)
+from pixeltrail_bridge.sinks.amplitude.checks import MAX_DEPTH, MAX_TEXT, check
+from pixeltrail_bridge.sinks.amplitude.directives import MappingError, render, resolve
 from pixeltrail_bridge.sinks.amplitude.fields import FIELDS
 from pixeltrail_bridge.sinks.amplitude.mappings import MAX_MAPPINGS, Mapper
 from pixeltrail_bridge.sinks.amplitude.schema import fit
 from pixeltrail_bridge.sinks.amplitude.values import MISSING, as_number, as_text, look_up, without_missing
 
-from .generate import VALUES, base
+from .cases import VALUES
+from .generate import base
 from .test_triggers import json_values, unhurried
 
 

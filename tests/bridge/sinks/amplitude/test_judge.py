@@ -24,7 +24,7 @@ from pixeltrail_bridge.sinks.amplitude.values import MISSING
 from tests.support import node
 from tests.support.amplitude_server import PATHS, AmplitudeServer, Seen
 
-from . import generate
+from . import cases, generate
 from .differences import DIFFERENCES, NULL_CONTEXT, OTHERS, SINGLE_QUOTES, Outcome, Sent
 from .generate import Case
 
@@ -116,16 +116,16 @@ def _with_double_quotes(case: Case) -> Case:
 
 
 def compare(named: Iterable[tuple[str, Case]]) -> tuple[list[Case], list[Outcome]]:
-    cases = dict(named)
-    theirs = ask_judge(list(cases.values()))
-    ours, _ = ask_sink(list(cases.values()))
+    asked = dict(named)
+    theirs = ask_judge(list(asked.values()))
+    ours, _ = ask_sink(list(asked.values()))
     wrong = []
-    for name, case, their, our in zip(cases, cases.values(), theirs, ours, strict=True):
+    for name, case, their, our in zip(asked, asked.values(), theirs, ours, strict=True):
         expected = expect(case, their)
         if expected != our:
             wrong.append(f"{name}\n  expected {expected}\n  sent     {our}\n  judge    {their}")
-    assert not wrong, f"{len(wrong)} of {len(cases)} differ:\n" + "\n".join(wrong[:5])
-    return list(cases.values()), theirs
+    assert not wrong, f"{len(wrong)} of {len(asked)} differ:\n" + "\n".join(wrong[:5])
+    return list(asked.values()), theirs
 
 
 @pytest.fixture(scope="module")
@@ -134,11 +134,11 @@ def judged() -> tuple[list[Case], list[Outcome]]:
     return compare(
         chain(
             *(
-                generate.ordinary(),
-                generate.named(),
-                generate.revenue(),
-                generate.mapped(),
-                generate.triggered(),
+                cases.ordinary(),
+                cases.named(),
+                cases.revenue(),
+                cases.mapped(),
+                cases.triggered(),
             ),
             generate.oddities(),
         )
@@ -146,8 +146,8 @@ def judged() -> tuple[list[Case], list[Outcome]]:
 
 
 def test_every_case_goes_out_as_the_destination_sends_it(judged):
-    cases, outcomes = judged
-    assert len(cases) > 1_000
+    compared, outcomes = judged
+    assert len(compared) > 1_000
     assert {endpoint for one in outcomes for endpoint, _, _ in one.sent} == set(PATHS.values())
 
 

@@ -10,7 +10,8 @@ from pixeltrail_bridge import config
 from pixeltrail_bridge.app.parts import amplitude_settings
 from pixeltrail_bridge.config import rows
 from pixeltrail_bridge.sinks.amplitude import AmplitudeSettings, MappingRule, preview
-from pixeltrail_bridge.sinks.amplitude.directives import _RESOLVERS, check
+from pixeltrail_bridge.sinks.amplitude.checks import check
+from pixeltrail_bridge.sinks.amplitude.directives import DIRECTIVES
 from pixeltrail_bridge.sinks.amplitude.fields import FIELDS
 from pixeltrail_bridge.sinks.amplitude.mappings import Mapper
 from pixeltrail_bridge.sinks.amplitude.samples import sample_events
@@ -75,7 +76,7 @@ def test_every_setting_is_on_the_page():
 
 
 def test_every_directive_is_on_the_page():
-    assert set(re.findall(r"^\| `\{ \"(@\w+)\"", TEXT, re.M)) == set(_RESOLVERS)
+    assert set(re.findall(r"^\| `\{ \"(@\w+)\"", TEXT, re.M)) == set(DIRECTIVES)
 
 
 def test_every_trigger_on_the_page_can_be_read():
