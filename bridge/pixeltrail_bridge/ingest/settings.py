@@ -18,7 +18,7 @@ class IngestSettings:
 
     mapping: Any = None
     batch_messages: int = (
-        2_000  # 0.1 s of work, beside which a slow fsync is small: of 500 one of 20 ms took 40 %
+        4_000  # 0.2 s of work, beside which a slow fsync is small: of 500 one of 20 ms took 40 %
     )
     batch_bytes: int = 4 << 20
     linger_ms: float = 3.0  # 2 to 5: fewer wake-ups and fsyncs, and invisible to a person

@@ -26,7 +26,7 @@ BUSY_TIMEOUT_MS = 5_000
 CACHE_KIB = (
     16_384  # a whole batch of 4 KB messages: at the default 2 MB its pages go to the disk and come back
 )
-WAL_PAGES = 4_000  # 16 MB between checkpoints: at the default 1,000 a burst spends its time in them
+WAL_PAGES = 8_000  # 32 MB between checkpoints, each of which syncs twice: at the default 1,000 a burst is spent in them
 
 _IOERR: Final = sqlite3.SQLITE_IOERR
 _PASSING = (  # I/O errors of locks and of the shared index: the file itself was not written
