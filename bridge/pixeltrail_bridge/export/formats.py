@@ -112,7 +112,7 @@ def _write_html(session: Session, options: Options, file: BinaryIO, progress: Pr
     from .html import write_html
     from .part import Part
 
-    part = Part(session.recording, options.from_ms, options.to_ms)
+    part = Part(session.recording, options.from_ms, options.to_ms, options.max_drawn_px)
     write_html(part, _events_of(session, options), file, progress)
 
 
@@ -120,7 +120,7 @@ def _write_rrweb(session: Session, options: Options, file: BinaryIO, progress: P
     from .part import Part
     from .rrweb import encode_event, rrweb_events
 
-    part = Part(session.recording, options.from_ms, options.to_ms)
+    part = Part(session.recording, options.from_ms, options.to_ms, options.max_drawn_px)
     calls = [_mark_of(event, part.start_ms) for event in _events_of(session, options)]
     calls.sort(key=lambda mark: mark.at_ms)
     is_empty = True

@@ -47,6 +47,15 @@ class Options:
             raise LocalError(f"to = {self.to_ms} ms is not after from = {self.from_ms} ms")
 
 
+def check_budget(drawn_px: int, max_drawn_px: int) -> None:
+    """LocalError: more is drawn than one export may."""
+    if drawn_px > max_drawn_px:
+        raise LocalError(
+            f"this draws more than {max_drawn_px / 1e9:,.1f} billion pixels; export a part with --from and --to, or "
+            "choose a smaller --scale"
+        )
+
+
 def parse(values: Mapping[str, Any], max_drawn_px: int = MAX_DRAWN_PX) -> Options:
     """Options as JSON has them; `at_ms` is another name of `from_ms`, for one moment.
 

@@ -18,7 +18,7 @@ from ..replay.recording import Mark, Picture
 from ..wire.messages import Display
 from . import pacing
 from .colours import packed, zoomed
-from .options import MAX_PICTURE_PX, Options, Progress
+from .options import MAX_PICTURE_PX, Options, Progress, check_budget
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -122,7 +122,7 @@ class Stage:
             if shot is None:
                 break  # the end
             drawn += shot.width * shot.height
-            self._check_budget(drawn)
+            check_budget(drawn, self._options.max_drawn_px)
             yield at_ms, shot
         if not drawn:
             raise LocalError(
@@ -194,13 +194,6 @@ class Stage:
             captions=list(captions) if options.captions else None,
             has_frame=options.frame,
         )
-
-    def _check_budget(self, drawn_px: int) -> None:
-        if drawn_px > self._options.max_drawn_px:
-            raise LocalError(
-                f"this draws more than {self._options.max_drawn_px / 1e9:,.1f} billion pixels; export a part with "
-                "--from and --to, or choose a smaller --scale"
-            )
 
 
 def _length_of(source: Source, options: Options, marks: Sequence[Mark]) -> int:

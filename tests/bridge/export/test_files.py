@@ -129,6 +129,13 @@ def test_nothing_is_overwritten_unasked_and_a_failure_leaves_nothing(
         write_file(session, gif, Options(), tmp_path / "no" / "folder.gif")
 
 
+@pytest.mark.parametrize("name", ["gif", "mp4", "html", "rrweb"])
+def test_too_many_pixels_are_refused(session: Session, name: str, tmp_path: Path) -> None:
+    with pytest.raises(LocalError, match="billion pixels; export a part"):
+        write_file(session, formats.named(name), Options(max_drawn_px=10_000), tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_export_can_be_ended(session: Session, tmp_path: Path) -> None:
     class Enough(Exception):
         pass
