@@ -28,16 +28,25 @@ class Pace:
         self._rates = rates
         self._buckets: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
 
-    def take(self, device_id: str, endpoint: str, now_ms: int) -> int:
-        """Take one event; 0, or the ms until there is room for one."""
+    def take(self, device_id: str, endpoint: str, now_ms: int) -> bool:
+        """Take one event off what may be sent; False when there is no room."""
+        rate = self._rates.get(endpoint, 0)
+        if rate <= 0:
+            return True
+        bucket = self._bucket(device_id, endpoint, rate, now_ms)
+        if bucket.tokens < 1:
+            return False
+        bucket.tokens -= 1
+        return True
+
+    def wait_ms(self, device_id: str, endpoint: str, events: int, now_ms: int) -> int:
+        """Until there is room for so many events, or for half of what fits: a turn for each would cost more than it."""
         rate = self._rates.get(endpoint, 0)
         if rate <= 0:
             return 0
-        bucket = self._bucket(device_id, endpoint, rate, now_ms)
-        if bucket.tokens >= 1:
-            bucket.tokens -= 1
-            return 0
-        return max(1, int((1 - bucket.tokens) * 1000 / rate) + 1)
+        wanted = min(events, rate * BURST_S / 2)
+        missing = wanted - self._bucket(device_id, endpoint, rate, now_ms).tokens
+        return max(0, int(missing * 1000 / rate) + 1)
 
     def _bucket(self, device_id: str, endpoint: str, rate: int, now_ms: int) -> _Bucket:
         full = rate * BURST_S

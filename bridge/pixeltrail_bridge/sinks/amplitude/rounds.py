@@ -51,7 +51,9 @@ class Sender(Protocol):
 
     def limit(self, endpoint: Endpoint) -> int: ...
 
-    def allow(self, device_id: str, endpoint: Endpoint) -> int: ...
+    def allow(self, device_id: str, endpoint: Endpoint) -> bool: ...
+
+    def turn_ms(self, device_id: str, endpoint: Endpoint, items: int) -> int: ...
 
     async def post(self, batch: Sequence[Sending]) -> Answer: ...
 
@@ -104,10 +106,10 @@ class Rounds:
                 size += len(one.payload) + 1
                 if len(batch) == most or (batch and size > MAX_BYTES[chosen[0]]):
                     return batch
-                wait_ms = self._sink.allow(device_id, chosen[0])
-                if wait_ms:
+                if not self._sink.allow(device_id, chosen[0]):
                     if not place:
-                        self._wait(device_id, self._sink.now_ms() + wait_ms, None, PACED)
+                        until_ms = self._sink.turn_ms(device_id, chosen[0], len(self._queues[device_id]))
+                        self._wait(device_id, until_ms, None, PACED)
                     break
                 batch.append(one)
         return batch

@@ -103,9 +103,14 @@ class AmplitudeSink:
         most = min(max(self.settings.batch_events, 1), MAX_EVENTS)
         return most if endpoint in EVENT_ENDPOINTS else min(most, MAX_IDENTIFICATIONS)
 
-    def allow(self, device_id: str, endpoint: Endpoint) -> int:
-        """ms until the device may send one more item there; 0 takes it off what it may send."""
+    def allow(self, device_id: str, endpoint: Endpoint) -> bool:
+        """Whether the device may send one more item there now; if so, it counts as sent."""
         return self._pace.take(device_id, endpoint, self._now_ms())
+
+    def turn_ms(self, device_id: str, endpoint: Endpoint, items: int) -> int:
+        """When it is the turn of so many items of a device that is paced."""
+        now_ms = self._now_ms()
+        return now_ms + self._pace.wait_ms(device_id, endpoint, items, now_ms)
 
     async def post(self, batch: Sequence[Sending]) -> Answer:
         endpoint = batch[0].item.endpoint

@@ -254,9 +254,10 @@ def test_one_device_goes_at_the_pace_that_amplitude_takes():
     assert len(names(server, "oven-01")) == 300  # ten seconds' worth at once
     assert len(names(server, "oven-02")) == 10
     assert {one.id for one in waiting} == set(range(300, 400))
-    assert {one.next_try_ms - NOW_MS for one in waiting} == {34}
+    assert {one.next_try_ms - NOW_MS for one in waiting} == {3_334}  # the time of 100 events
     assert {one.answer for one in waiting} == {rounds.PACED}
-    history, _, server = run(rows, rounds=200)
+    history, _, server = run(rows, rounds=9)
+    assert len(history) < 5
     assert names(server, "oven-01") == [f"Event {n}" for n in range(400)]
     (results,), _, server = run(rows, device_events_per_s=0)
     assert len(server.events) == 410
