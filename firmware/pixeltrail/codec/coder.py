@@ -104,7 +104,8 @@ class Coder:
         strip_bits = _bits(cols)
         self._states = bytearray(base + 156 + (2 << strip_bits))
         self._table = _words(STATES)
-        columns = width + 10 if bits == 1 else 3 * ((width + 5) & 0x7FE)
+        step = _step(buffer, pitch, bits)
+        columns = width + 10 if bits == 1 else (2 if step > 1 else 3) * ((width + 5) & 0x7FE)
         columns = max(columns, cols * ((rows + 7) >> 3) >> 1)  # the marks of drive.py lie there too
         self._space = array("H", bytes(2 * (272 + columns)))
         self._code_head = head.code
@@ -116,7 +117,7 @@ class Coder:
         numbers[12] = pitch
         numbers[19] = bits
         numbers[20] = _order(format)
-        numbers[21] = _step(buffer, pitch, bits)
+        numbers[21] = step
         numbers[23] = base + _STOP
         numbers[24] = base
         numbers[25] = strip_bits

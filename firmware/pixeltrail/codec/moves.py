@@ -24,9 +24,9 @@ _FIELDS = const(5)
 _LEAST_ROWS = const(8)  # changed rows: a copy takes 4 to 7 bytes, as pixels of some rows do
 _LEAST_PAGES = const(4)
 _FURTHEST = const(64)
-# A changed strip is marked for as many instructions as a row is looked at, and both must fit the time of a refresh.
+# Rows looked at in a refresh, 20 to 40 instructions each: a little more than a display of 320x240 has strips, so that
+# all of it may scroll. With 1,600 such frames took two to four times as many bytes.
 _STEPS = const(2_600)
-_LEAST_STEPS = const(256)
 
 _COLUMN = const(0)
 _DY = const(3)
@@ -46,9 +46,7 @@ class Moves:
         rows = strips.rows
         least = _LEAST_PAGES if strip_rows > 1 else _LEAST_ROWS
         self._table = strips.table
-        self._columns = strips.cols
         self._furthest = min(_FURTHEST, rows)
-        self._is_first = True
         self.found = array("H", bytes(2 * _FIELDS * _MOST))
         self.least = least  # changed rows of a column that make a search worth it
         limits = (_MOST, least, _FURTHEST, strips.cols * rows)
@@ -61,7 +59,6 @@ class Moves:
         """A refresh begins."""
         self.numbers[_COUNT] = 0
         self.numbers[_LEFT] = _STEPS
-        self._is_first = True
 
     def hint(self, dy):
         """The next thing to try: a row shows what the one `dy` rows below it showed."""
@@ -75,9 +72,6 @@ class Moves:
         q = self.numbers
         q[_COLUMN] = column
         changed = kernel.complete(self._table, dirty, q)
-        if self._is_first:  # the others may have changed as much
-            self._is_first = False
-            q[_LEFT] = max(_LEAST_STEPS, _STEPS - changed * self._columns)
         if changed >= q[_LEAST]:
             q[_FAR] = 0  # what moved beside it first
             if not (q[_COUNT] and kernel.search(self._table, dirty, self.found, q)) and q[_LEFT] > 0:
@@ -85,6 +79,5 @@ class Moves:
                 kernel.search(self._table, dirty, self.found, q)
         return q[_LEFT] > 0
 
-    @property
     def count(self):
         return self.numbers[_COUNT]

@@ -8,7 +8,6 @@ A template is a module with macros, each on a line of its own:
     @LOAD c           t: the state's entry, m: the part of the range that is `1`
     @ONE c, @ZERO c   the decision in context c was 1, or 0; after @LOAD c
     @TOKEN            token `a`, after @RENORM; clobbers b, t, m and a
-    @FIELD c; v; n    n bits of v, in contexts from c on; n | 32: as a tree
     @STOP bits        the decision whether the rectangle ends here, whose pixels so far had so many bits; clobbers i
     x = @ROW at       a row of ws that begins at `at`; P, Q and R are rows
     x = @AT row i     its pixels from i on; S, U and V are such places
@@ -84,12 +83,6 @@ else:
         rng -= m
         pr[a] = t >> 8{cut}
 """,
-    "FIELD": """\
-ws[n] = {0}
-ws[n + 1] = {1}
-ws[n + 2] = {2}
-n += 3
-""",
     "STOP": """\
 mark = k + 31
 stop = 0
@@ -149,9 +142,7 @@ def _expand(text: str, flavour: str, cut: str) -> str:
         line = lines.pop(0)
         found = re.fullmatch(r"( *)@([A-Z]+) ?(.*)", line)
         if found and found[2] in MACROS:
-            body = MACROS[found[2]].replace("{cut}", cut)
-            for number, argument in enumerate(found[3].split("; ")):
-                body = body.replace(f"{{{number}}}", argument)
+            body = MACROS[found[2]].replace("{0}", found[3]).replace("{cut}", cut)
             lines[:0] = [found[1] + inner for inner in body.splitlines()]
         else:
             done.append(line)

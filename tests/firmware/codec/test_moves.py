@@ -24,7 +24,7 @@ class Screen:
         self.dirty[:] = bytes(len(self.dirty))
         self.moves.begin()
         self.strips.refresh_telling(self.dirty, self.moves)
-        found = [tuple(self.moves.found[5 * i : 5 * i + 5]) for i in range(self.moves.count)]
+        found = [tuple(self.moves.found[5 * i : 5 * i + 5]) for i in range(self.moves.count())]
         return [(*place, source - place[2]) for *place, source in found]
 
     def scroll(self, column: int, columns: int, top: int, end: int, dy: int) -> None:

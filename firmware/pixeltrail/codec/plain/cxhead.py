@@ -21,132 +21,116 @@ def code(rng, c, out, T, pr, st, ws):
     Sets for the pixels: [11] first byte to read, [13] bytes of a row, [14] rows, [15] and [16] masks, [17] pixels of a
     row, [18] rows above.
     """
-    base = st[24]
+    base = st[24] << 1
     kind = st[3]
-    a = st[8]
+    a = 0  # a number for Exp-Golomb, if not 0
+    t = 0
+    n = 1
+    place = 0  # what to tell of a place: 1 strip, 2 strips, 4 row, 8 rows
     b = 0
     i = 0
     j = 0
     m = 0
-    t = 0  # the contexts of a number for Exp-Golomb, if not 0
-    v = 0
-    n = 0
-    place = 15  # what to tell of a place: 1 strip, 2 strips, 4 row, 8 rows
-    ws[n] = base
-    ws[n + 1] = 1
-    ws[n + 2] = 1
-    n += 3
+    ws[0] = base | 1
     if kind == 1:
-        v = 1
-    ws[n] = base + 1
-    ws[n + 1] = v
-    ws[n + 2] = 1
-    n += 3
-    if v:
-        b = 1
-        if a ^ st[28]:
-            b = 0
-            t = base + 10
-        ws[n] = base + 2
-        ws[n + 1] = b
-        ws[n + 2] = 1
-        n += 3
-        if t:
+        ws[1] = base + 3
+        place = 15
+        t = base + 20
+        a = st[8]
+        if a == st[28]:
+            ws[2] = base + 5
+            n = 3
+            a = 0
+        else:
             st[28] = a
-            ws[n] = base + 3
-            ws[n + 1] = a & 1
-            ws[n + 2] = 1
-            n += 3
+            ws[2] = base + 4
+            ws[3] = base + 6 | a & 1
+            n = 4
             a >>= 1
+    elif kind == 2:
+        ws[1] = base + 2
+        ws[2] = base + 9
+        ws[3] = base + 10
+        n = 4
+        place = 5
+        t = base + 68
+        a = st[8]
+        b = st[29] - a
+        if b == st[30]:
+            ws[3] = base + 11
+            a = 0
+        st[30] = b + 1
     else:
-        if kind == 2:
-            v = 1
-        ws[n] = base + 4
-        ws[n + 1] = v
-        ws[n + 2] = 1
-        n += 3
-    if kind == 2:
-        i = st[29] - a
-        b = 1
-        if i ^ st[30]:
-            b = 0
-            t = base + 34
-        st[30] = i + 1
-        ws[n] = base + 5
-        ws[n + 1] = b
-        ws[n + 2] = 1
-        n += 3
-    if t:
+        ws[1] = base + 2
+        ws[2] = base + 8
+        n = 3
+        place = 15
+    if a:
         b = 0
         while a >> b + 1:
-            ws[n] = t + b
-            ws[n + 1] = 1
-            ws[n + 2] = 1
-            n += 3
+            ws[n] = t + (b << 1) | 1
+            n += 1
             b += 1
-        ws[n] = t + b
-        ws[n + 1] = 0
-        ws[n + 2] = 1
-        n += 3
-        ws[n] = t + 12
-        ws[n + 1] = a
-        ws[n + 2] = b
-        n += 3
+        ws[n] = t + (b << 1)
+        n += 1
+        while b:
+            b -= 1
+            ws[n] = t + 24 + (b << 1) | (a >> b & 1)
+            n += 1
     if kind == 2:
-        place = 5
+        ws[n] = base + 12 | st[9]
+        n += 1
         if st[9]:
             place = 0
-        ws[n] = base + 6
-        ws[n + 1] = st[9]
-        ws[n + 2] = 1
-        n += 3
-    t = base + 58
-    b = st[25]
-    if place & 1:
-        ws[n] = t
-        ws[n + 1] = st[4]
-        ws[n + 2] = b | 32
-        n += 3
-    t += 1 << b
-    if place & 2:
-        ws[n] = t
-        ws[n + 1] = st[5] - 1
-        ws[n + 2] = b | 32
-        n += 3
-    t += 1 << b
+    t = base + 116
+    i = 0
+    while i < 2:
+        if place >> i & 1:
+            a = st[4 + i] - i
+            b = st[25]
+            m = 1
+            while b:
+                b -= 1
+                j = a >> b & 1
+                ws[n] = t + (m << 1) | j
+                m = m << 1 | j
+                n += 1
+        t += 2 << st[25]
+        i += 1
     if place & 4:
         a = st[6]
         b = st[26]
-        if b > 5:
-            b -= 5
-            ws[n] = t
-            ws[n + 1] = a >> b
-            ws[n + 2] = 37
-            n += 3
-            ws[n] = t + 32
-            ws[n + 1] = a
-            ws[n + 2] = b
-            n += 3
-        else:
-            ws[n] = t
-            ws[n + 1] = a
-            ws[n + 2] = b | 32
-            n += 3
+        i = b - 5
+        m = 1
+        while b > 0 and b > i:
+            b -= 1
+            j = a >> b & 1
+            ws[n] = t + (m << 1) | j
+            m = m << 1 | j
+            n += 1
+        while b > 0:
+            b -= 1
+            ws[n] = t + 64 + (b << 1) | (a >> b & 1)
+            n += 1
     if place & 8:
         a = st[7] - 1
         b = 0
         while a >> b:
             b += 1
-        ws[n] = t + 37
-        ws[n + 1] = b
-        ws[n + 2] = 36
-        n += 3
-        if b > 1:
+        m = 1
+        i = 4
+        while i:
+            i -= 1
+            j = b >> i & 1
+            ws[n] = t + 74 + (m << 1) | j
+            m = m << 1 | j
+            n += 1
+        t += 106 + (b - 1) * (b - 2)
+        b -= 1
+        while b > 0:
             b -= 1
-            ws[n] = t + 53 + (b * (b - 1) >> 1)
-            ws[n + 1] = a
-            ws[n + 2] = b
-            n += 3
+            ws[n] = t + (b << 1) | (a >> b & 1)
+            n += 1
     if kind > 2:
         # the pixels: where they are, how many, and whether the rows above count
         a = st[31] * st[4]
@@ -161,16 +145,12 @@ def code(rng, c, out, T, pr, st, ws):
         st[16] = 255
         if st[6] + st[7] == st[35]:
             st[16] = st[37]
-        ws[n] = base + 8
-        ws[n + 1] = kind - 3
-        ws[n + 2] = 1
-        n += 3
+        ws[n] = base + 16 | kind - 3
+        n += 1
         m = 0
         if kind == 3 and st[6]:
-            ws[n] = base + 7
-            ws[n + 1] = st[9]
-            ws[n + 2] = 1
-            n += 3
+            ws[n] = base + 14 | st[9]
+            n += 1
             if st[9]:
                 m = st[34]
                 if m > st[6]:
@@ -182,40 +162,36 @@ def code(rng, c, out, T, pr, st, ws):
     k = st[2]
     i = 0
     while i < n:
-        c = ws[i]
-        v = ws[i + 1]
-        b = ws[i + 2]
-        i += 3
-        a = b >> 5
-        b &= 31
-        while b:
-            b -= 1
-            while not rng >> 22:
-                if low >> 30:
-                    low &= 0x3FFFFFFF
-                    j = k - 1
-                    while out[j] == 255:
-                        out[j] = 0
-                        j -= 1
-                    out[j] += 1
-                out[k] = low >> 22
-                k += 1
-                low = (low & 0x3FFFFF) << 8
-                rng <<= 8
-            if a:
-                place = c + a
-                a += a + (v >> b & 1)
-            else:
-                place = c + b
-            t = T[pr[place]]
+        a = ws[i]
+        i += 1
+        while not rng >> 22:
+            if low >> 30:
+                low &= 0x3FFFFFFF
+                j = k - 1
+                while out[j] == 255:
+                    out[j] = 0
+                    j -= 1
+                out[j] += 1
+            out[k] = low >> 22
+            k += 1
+            low = (low & 0x3FFFFF) << 8
+            rng <<= 8
+        if a >> 15:
+            b = a >> 8 & 15
+            rng >>= b
+            low += rng * (a & 255)
+        else:
+            b = a & 1
+            a >>= 1
+            t = T[pr[a]]
             m = (rng >> 12) * (t >> 16)
-            if v >> b & 1:
+            if b:
                 rng = m
-                pr[place] = t & 255
+                pr[a] = t & 255
             else:
                 low += m
                 rng -= m
-                pr[place] = t >> 8 & 255
+                pr[a] = t >> 8 & 255
     st[0] = low
     st[1] = rng
     st[2] = k
