@@ -22,7 +22,7 @@ def test_every_picture_arrives_and_the_figures_have_their_names(tmp_path: Path) 
         ("view.seek_p95_ms", "ms"),
     ]
     live, seek = figures
-    assert live["value"] > 0 and live["detail"]["count"] >= 3
+    assert live["value"] > 0 and live["detail"]["count"] >= 1
     assert seek["value"] > 0 and seek["detail"]["count"] == 3 and "cores" in seek["detail"]["machine"]
     assert seek["detail"]["session"].startswith(f"2 min of {SMALL}, 128x64")
 
