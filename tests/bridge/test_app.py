@@ -145,3 +145,18 @@ def test_a_bridge_on_postgres(postgres_server: Postgres, tmp_path: Path) -> None
             )
         assert get(bridge, "/api/health")["ok"]
     assert not (tmp_path / "data" / config.DATABASE_NAME).exists()
+
+
+def test_a_device_that_its_broker_has_lost_is_told_of(tmp_path: Path) -> None:
+    with running(settings(tmp_path / "data", "events.device_events=true")) as bridge:
+        assert bridge.mqtt_port is not None
+        with fake_device(bridge.mqtt_port, DEVICE) as device:
+            device.find_bridge()
+            device.begin()
+            events = tmp_path / "data" / "events.jsonl"
+            told = lambda: events.read_text() if events.exists() else ""  # noqa: E731
+            wait_for(lambda: "Device Connected" in told(), "the hello")
+            device._client.publish(f"pt/v1/{DEVICE}/state", b"offline", retain=True)
+            wait_for(lambda: "Device Disconnected" in told(), "the word of the broker")
+            device.sync()
+            wait_for(lambda: told().count("Device Connected") == 2, "the sync of a device that is back")
