@@ -469,3 +469,31 @@ def test_the_laws_hold_whatever_happens() -> None:
 @pytest.mark.slow
 def test_the_laws_hold_for_long() -> None:
     run(400, 120)
+
+
+def test_a_device_goes_on_past_a_chunk_that_nobody_can_read(tmp_path: Path) -> None:
+    """Not even its head: the bytes were spoilt where they lie, so the device sends them again and again."""
+    world = World(tmp_path, exact=True, has_date=False)
+    stream, bad = world.streams[0], b""
+    for turn in range(300):
+        if turn < 40:
+            world.track(10)
+        world.step(5, 100)
+        for data in world.up:
+            message = decode_uplink(data)
+            if not bad and isinstance(message, m.Chunk) and message.seq > 3 and not message.is_replay:
+                bad, seq = data, message.seq
+        world.up = [b"\xff" + data[1:] if data == bad else data for data in world.up]
+        world.deliver()
+    assert world.recorder._link.is_drained(), "the device still waits"
+    (letter,) = world.store.dead_letters()
+    assert (letter.stream, letter.seq, letter.raw[1:]) == (stream, seq, bad[1:])
+    lost = {record.body.properties["n"] for record in decode_uplink(bad).records}
+    stored = {
+        record.body.properties["n"]
+        for chunk in world.chunks(stream)
+        for record in chunk.records
+        if isinstance(record.body, m.Track)
+    }
+    refused = sum(gap.calls for gap in world.gaps(stream))
+    assert lost.isdisjoint(stored) and len(stored) + len(lost) + refused == world.calls
