@@ -16,21 +16,27 @@ from ..replay.warm import warm_up
 from ..store.base import DeadLetter
 from ..store.database import SqlStore
 from ..web.exports import Exports
+from ..web.live import Hub
 from ..web.viewing import Viewing
 from . import parts
 
 log = structlog.get_logger(__name__)
 
 
-def make_viewing(store: SqlStore, config: Callable[[], Config], wake: Callable[[], None]) -> Viewing:
-    """`config` gives the settings in force; `wake` tells the delivery that there is something to do."""
+def make_viewing(
+    store: SqlStore, config: Callable[[], Config], wake: Callable[[], None], hub: Hub | None = None
+) -> Viewing:
+    """`config` gives the settings in force; `wake` tells the delivery that there is something to do.
+
+    The hub is shown what devices showed last.
+    """
 
     def again(letters: Sequence[DeadLetter]) -> Sequence[Retried]:
         return retry_letters(store, letters, map_chunk, parts.mapping_settings(config()))
 
     threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
     exports = Exports(store, config().bridge.data_dir)
-    return Viewing(
+    viewing = Viewing(
         store,
         formats=formats.available(),
         more=exports.routes(),
@@ -40,6 +46,9 @@ def make_viewing(store: SqlStore, config: Callable[[], Config], wake: Callable[[
         public_url=config().web.public_url,
         summaries=DISPLAY_CHANGED,
     )
+    if hub is not None:
+        viewing.show_last(hub)
+    return viewing
 
 
 def _warm_up() -> None:

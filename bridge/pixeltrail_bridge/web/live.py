@@ -135,6 +135,19 @@ class Hub:
             for viewer in self._viewers:
                 viewer.mark(device, areas)
 
+    def recall(self, device_id: str, width: int, height: int, rgba: bytes, shown_ms: float) -> None:
+        """What a device showed before this process began; nothing when it has shown something since."""
+        import numpy as np
+
+        with self._lock:
+            device = self._device(device_id)
+            if device.picture is not None:
+                return
+            device.picture = np.frombuffer(rgba, np.uint8).reshape(height, width, 4).copy()
+            device.shown_ms = shown_ms
+            for viewer in self._viewers:
+                viewer.mark(device, None)
+
     def touch(self, device_id: str, x: int | None, y: int | None, phase: int) -> None:
         with self._lock:
             device = self._device(device_id)

@@ -10,6 +10,8 @@ from starlette.routing import BaseRoute
 
 from ..store.database import SqlStore
 from .inspector import InspectRoutes, RetryLetters
+from .last import LastPictures
+from .live import Hub
 from .pixels import PixelRoutes
 from .pool import Pool
 from .recordings import Recordings
@@ -44,7 +46,7 @@ class Viewing:
         self.recordings = Recordings(store)
         self.decoders, self.stills = Pool("decode", _DECODERS), Pool("stills", _STILLS)
         self.readers = Pool("read", _READERS)
-        self._more, self._closing = [*more, *shared], closing
+        self._store, self._more, self._closing = store, [*more, *shared], list(closing)
         self._sessions = SessionRoutes(store, self.recordings, self.readers, formats, summaries)
         self._pixels = PixelRoutes(self.recordings, self.stills, self.decoders)
         self._inspector = InspectRoutes(store, self.readers, retry_letters, wake)
@@ -61,6 +63,12 @@ class Viewing:
             *self._shares.routes(),
             *self._more,
         ]
+
+    def show_last(self, hub: Hub) -> None:
+        """Let the wall begin with what each device showed last, read in a thread of its own."""
+        last = LastPictures(self._store, self.recordings, hub)
+        last.start()
+        self._closing.append(last.close)
 
     def close(self) -> None:
         for close in self._closing:

@@ -1,0 +1,59 @@
+"""After a start: what each device showed last, so that the wall is not black where nothing changes."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+import structlog
+
+from ..errors import PixeltrailError
+from ..replay import formats
+from ..store.database import SqlStore
+from .live import Hub
+from .recordings import Recordings
+
+MOST_DEVICES: Final = 64  # those heard of last: each costs the frames since its last keyframe
+_END_MS: Final = 1 << 50
+
+log = structlog.get_logger(__name__)
+
+
+class LastPictures:
+    """Works in a thread of its own, one device after the other; a picture that came meanwhile stays."""
+
+    def __init__(self, store: SqlStore, recordings: Recordings, hub: Hub) -> None:
+        self._store, self._recordings, self._hub = store, recordings, hub
+        self._is_closing = threading.Event()
+        self._thread = threading.Thread(target=self.run, name="last-pictures", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Waits for the device at hand."""
+        self._is_closing.set()
+        self._thread.join()
+
+    def run(self) -> None:
+        try:
+            devices = sorted(self._store.devices(), key=lambda row: -row.last_seen_ms)[:MOST_DEVICES]
+            for row in devices:
+                if self._is_closing.is_set():
+                    return
+                self._show(row.device_id)
+        except PixeltrailError as error:
+            log.warning("last pictures could not be read", error=str(error))
+        except Exception:  # noqa: BLE001 the wall does without them
+            log.exception("last pictures could not be shown")
+
+    def _show(self, device_id: str) -> None:
+        session = next((one for one in reversed(self._store.sessions(device_id)) if one.sampled), None)
+        if session is None:
+            return
+        picture = self._recordings.open(device_id, session.session_id).picture_at(_END_MS)
+        if picture is not None:
+            display = picture.display
+            values = formats.to_values(picture.pixels, display.format, display.width, display.height)
+            rgba = formats.rgba_table(display.format, display.palette)[values]
+            self._hub.recall(device_id, display.width, display.height, rgba.tobytes(), picture.host_ms)
