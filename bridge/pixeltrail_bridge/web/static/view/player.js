@@ -7,11 +7,11 @@ import { commandOf } from "../core/keys.js";
 import { buildItems, neighbour, touchesAt, vitalNames } from "../core/marks.js";
 import { Scale } from "../core/scale.js";
 import { Controls } from "./controls.js";
-import { element, setText } from "./dom.js";
+import { element } from "./dom.js";
 import { Glass } from "./glass.js";
 import { Panel } from "./panel.js";
-import { Preview, Timeline } from "./timeline.js";
 import { paintAlone } from "./picture.js";
+import { Preview, Timeline } from "./timeline.js";
 
 const LONGEST_TICK_MS = 250; // a page that slept goes on from where it was
 const REFRESH_MS = 4_000; // of a session that is still going on
@@ -24,6 +24,23 @@ function pictureHeight(inner) {
 }
 
 export class Player {
+  #film;
+  #glass;
+  #line;
+  #controls;
+  #panel;
+  #show;
+  #painted = null;
+  #showing = null;
+  #items = [];
+  #touches = [];
+  #filtered = [];
+  #events = [];
+  #lastTick = null;
+  #isClosed = false;
+  #refresher = null;
+  #pending = 0; // a seek before the session is known
+
   // Options: skipsIdle, hasPanel, moved(ms, isPlaying), copy(ms), help(), retry(id, sink).
   constructor(source, options = {}) {
     this.source = source;
@@ -45,23 +62,6 @@ export class Player {
     this.element = element("div", { class: this.#panel ? "player" : "player alone" }, this.#show, this.#panel?.element);
     document.addEventListener("keydown", this.#onKey);
   }
-
-  #film;
-  #glass;
-  #line;
-  #controls;
-  #panel;
-  #show;
-  #painted = null;
-  #showing = null;
-  #items = [];
-  #touches = [];
-  #filtered = [];
-  #events = [];
-  #lastTick = null;
-  #isClosed = false;
-  #refresher = null;
-  #pending = 0; // a seek before the session is known
 
   // --- life -------------------------------------------------------------------
 
@@ -282,6 +282,7 @@ export class Player {
           continue;
         }
         const pictures = await this.#film.still(ms);
+        if (ms !== this.clock.position && this.#film.has(this.clock.position)) continue; // it shows something newer
         this.#painted = null;
         this.#put(pictures);
       }

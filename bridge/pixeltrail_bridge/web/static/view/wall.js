@@ -99,7 +99,7 @@ export function setState(target, device) {
 }
 
 // What was lost and what waits, only where there is something; the rest needs no words.
-export class Losses {
+class Losses {
   #shown = "";
 
   constructor() {
