@@ -14,6 +14,7 @@ from .live import Hub
 from .recordings import Recordings
 
 MOST_DEVICES: Final = 64  # those heard of last: each costs the frames since its last keyframe
+_CLOSE_S: Final = 2.0
 _END_MS: Final = 1 << 50
 
 log = structlog.get_logger(__name__)
@@ -31,9 +32,9 @@ class LastPictures:
         self._thread.start()
 
     def close(self) -> None:
-        """Waits for the device at hand."""
+        """Waits for the device at hand, but not for a decoder that has to be compiled first."""
         self._is_closing.set()
-        self._thread.join()
+        self._thread.join(_CLOSE_S)
 
     def run(self) -> None:
         try:
@@ -43,7 +44,8 @@ class LastPictures:
                     return
                 self._show(row.device_id)
         except PixeltrailError as error:
-            log.warning("last pictures could not be read", error=str(error))
+            if not self._is_closing.is_set():  # then the store is closed, too
+                log.warning("last pictures could not be read", error=str(error))
         except Exception:  # noqa: BLE001 the wall does without them
             log.exception("last pictures could not be shown")
 
