@@ -38,6 +38,7 @@ class Announcer:
         self._refused = ([0, 0, 0], [0, 0, 0], [0, 0, 0])  # for each of _GAP_REASONS
         self._has_refused = False
         self.refused_calls = 0
+        self._a = self._b = self._c = None
         self.begin_stream()
 
     def begin_stream(self):
@@ -74,36 +75,60 @@ class Announcer:
         if counted_as == REFUSED_CALLS:
             self.refused_calls += 1
 
-    def record(self, write, is_replay, counted_as, a, b, c):
+    def give(self, a, b, c):
+        """What the next record tells: the arguments of a function of message.py behind the writer."""
+        self._a = a
+        self._b = b
+        self._c = c
+
+    def record(self, write, is_replay):
         """Write one record behind all that must be told before it, or count it as refused."""
         reason = wire.GAP_OUTBOX_FULL
-        if self.announce():
-            reason = self.write(write, is_replay, CALLS, a, b, c)
+        if self.is_told() or self._announce_before():
+            reason = self.write(write, is_replay, CALLS)
         if reason:
-            self.refuse(counted_as, reason)
+            self.refuse(REFUSED_INPUTS if is_replay else REFUSED_CALLS, reason)
 
-    def write(self, write, is_replay, level, a, b, c):
-        """One record into the open chunk or a new one, by a function of message.py.
+    def _announce_before(self):
+        a, b, c = self._a, self._b, self._c
+        is_told = self.announce()
+        self.give(a, b, c)
+        return is_told
+
+    def write(self, write, is_replay, level):
+        """One record of what was given into the open chunk or a new one, by a function of message.py.
 
         Returns 0, or the reason of a gap. Raises ValueError for what the wire cannot carry.
         """
         chunk = self._chunk
-        now = self._clock.stream_ms
-        while chunk.open(is_replay, level, now):
+        while chunk.open(is_replay, level, self._clock.stream_ms):
             is_fresh = chunk.records == 0
-            w = chunk.begin_record(now)
-            write(w, a, b, c)
-            if chunk.end_record():
+            if self._put(write):
                 return 0
-            is_bad = w.bad
-            is_whole = chunk.is_whole
-            chunk.drop_record()
-            if is_bad:
-                raise ValueError("an argument that the wire cannot carry: %r" % (a,))
-            if is_fresh and not chunk.may_grow:
-                return wire.GAP_TOO_LARGE if is_whole else wire.GAP_OUTBOX_FULL
+            if self._is_refused_for_good(is_fresh):
+                return wire.GAP_TOO_LARGE if chunk.is_whole else wire.GAP_OUTBOX_FULL
             chunk.close()
         return wire.GAP_OUTBOX_FULL
+
+    def _put(self, write):
+        chunk = self._chunk
+        write(chunk.begin_record(self._clock.stream_ms), self._a, self._b, self._c)
+        return chunk.end_record()
+
+    def _is_refused_for_good(self, is_fresh):
+        """Drop the record that did not fit; False when another chunk may take it."""
+        chunk = self._chunk
+        is_bad = chunk.writer.bad
+        chunk.drop_record()
+        if is_bad:
+            raise ValueError("an argument that the wire cannot carry: %r" % (self._a,))
+        return is_fresh and not chunk.may_grow
+
+    def _say(self, write, level, a, b=None, c=None):
+        self._a = a
+        self._b = b
+        self._c = c
+        return self.write(write, False, level)
 
     def announce(self):
         """Tell what must be told first. Returns False when the outbox has no room for it."""
@@ -156,19 +181,19 @@ class Announcer:
 
     def _tell_hello(self):
         quality = wire.CLOCK_GOOD if self._clock.has_date else wire.CLOCK_NONE
-        if self.write(message.hello, False, CALLS, self._device, quality, self._link.newest.previous):
+        if self._say(message.hello, CALLS, self._device, quality, self._link.newest.previous):
             return False
         self._hello_told = True
         return True
 
     def _tell_display(self):
-        if self.write(message.display, False, CALLS, self._face, self._encoder, self._references):
+        if self._say(message.display, CALLS, self._face, self._encoder, self._references):
             return False
         self._display_told = True
         return True
 
     def _tell_blind(self):
-        if self.write(message.unknown_area, False, CALLS, self._blind[-self._blind_left], None, None):
+        if self._say(message.unknown_area, CALLS, self._blind[-self._blind_left]):
             return False
         self._blind_left -= 1
         return True
@@ -177,7 +202,7 @@ class Announcer:
         """That there are none is told only where an earlier record named some."""
         masks = self._masks
         if masks.flat or self._masks_named:
-            if self.write(message.masks, False, CALLS, masks.flat, None, None):
+            if self._say(message.masks, CALLS, masks.flat):
                 return False
             self._masks_named = bool(masks.flat)
         self._masks_told = masks.changes
@@ -185,17 +210,17 @@ class Announcer:
 
     def _tell_session(self, session):
         if self._open_index >= 0 and self._open_index != session.index:
-            if self.write(message.session_end, False, CONTROL, self._open_index, None, None):
+            if self._say(message.session_end, CONTROL, self._open_index):
                 return False
             self._open_index = -1
             return True
-        if self.write(message.session_start, False, CALLS, session.index, session.sampled, session.epoch):
+        if self._say(message.session_start, CALLS, session.index, session.sampled, session.epoch):
             return False
         self._told_index = self._open_index = session.index
         return True
 
     def _tell_opt_out(self, is_out):
-        if self.write(message.opt_out, False, CONTROL, is_out, None, None):
+        if self._say(message.opt_out, CONTROL, is_out):
             return False
         self.told_opt_out = is_out
         if not is_out:
@@ -204,7 +229,7 @@ class Announcer:
 
     def _tell_hole(self):
         first, end = self._holes[0]
-        if self.write(_opt_out_gap, False, CONTROL, first, end, None):
+        if self._say(_opt_out_gap, CONTROL, first, end):
             return False
         self._holes.pop(0)
         return True
@@ -213,7 +238,7 @@ class Announcer:
         for i in range(len(_GAP_REASONS)):
             counts = self._refused[i]
             if counts[0] or counts[1] or counts[2]:
-                if self.write(_refusal_gap, False, CONTROL, self._chunk, counts, _GAP_REASONS[i]):
+                if self._say(_refusal_gap, CONTROL, self._chunk, counts, _GAP_REASONS[i]):
                     return False
                 counts[0] = counts[1] = counts[2] = 0
                 return True

@@ -77,10 +77,16 @@ class Capture:
 
     def refreshed(self, stream_ms):
         """The display was refreshed; its buffer holds what it shows."""
+        if self.look():
+            self.note(stream_ms)
+
+    def look(self):
+        """The same, without a time; True when there is something to `note`."""
         changed = self._encoder.refresh()
         self.has_picture = True
-        if not changed and (self.is_open or self.is_waiting or not self._encoder.dirty):
-            return
+        return changed or not (self.is_open or self.is_waiting or not self._encoder.dirty)
+
+    def note(self, stream_ms):
         self._refresh_ms = stream_ms
         self.has_changed = True
         if self.is_open:
@@ -156,29 +162,31 @@ class Capture:
             chunk.close()
             if not self.has_room() or not chunk.open(True, FRAMES, stream_ms):
                 return False
-        is_fresh = chunk.records == 0
-        w = chunk.begin_record(self._frame_ms)
-        payload = w.at + _HEAD
-        end = w.end - wire.FRAME_CHECKSUM_BYTES if self.is_key else w.end
-        size = 0
-        if payload < end:
-            budget = _UNBOUNDED_PX if is_unbounded else self._budget_px
-            self._encoder.limit(_UNBOUNDED_PX if is_unbounded else self._effort)
-            size = self._encoder.encode_into(w.buffer, payload, end, budget)
+        size = self._encode(chunk.begin_record(self._frame_ms), is_unbounded)
         is_last = self._encoder.finished
         if size == 0 and not is_last:
-            return self._does_not_fit(is_fresh)
+            return self._does_not_fit()
         if size == 0 and self._parts == 0 and not (self.is_key or self._owes_exact):  # all is as it was
             chunk.drop_record()
             self.is_open = False
             self.skipped += 1
             return False
-        self._write_part(w, payload, size, is_last)
+        self._write_part(chunk.writer, size, is_last)
         return self.is_open
 
-    def _does_not_fit(self, is_fresh):
+    def _encode(self, w, is_unbounded):
+        """Code a part behind room for its head; returns its bytes."""
+        end = w.end - wire.FRAME_CHECKSUM_BYTES if self.is_key else w.end
+        if w.at + _HEAD >= end:
+            return 0
+        self._encoder.limit(_UNBOUNDED_PX if is_unbounded else self._effort)
+        budget = _UNBOUNDED_PX if is_unbounded else self._budget_px
+        return self._encoder.encode_into(w.buffer, w.at + _HEAD, end, budget)
+
+    def _does_not_fit(self):
         """Go on in another chunk. The encoder may ask for more room once before it splits a row."""
         chunk = self._chunk
+        is_fresh = chunk.records == 0
         chunk.drop_record()
         if is_fresh and not chunk.is_whole:
             return chunk.may_grow  # else the outbox is nearly full: the next one will be larger
@@ -191,20 +199,20 @@ class Capture:
         chunk.close()
         return True
 
-    def _write_part(self, w, payload, size, is_last):
+    def _write_part(self, w, size, is_last):
         self._starved = 0
         flags = 0
         if self.is_key:
             flags |= wire.FRAME_KEY
             if is_last:
-                self._encoder.checksum_into(w.buffer, payload + size)
+                self._encoder.checksum_into(w.buffer, w.at + _HEAD + size)
                 size += wire.FRAME_CHECKSUM_BYTES
         if is_last and (self._is_mixed or not self._encoder.exact):
             flags |= wire.FRAME_MIXED
-        self._write_frame(w, payload, size, flags, is_last)
+        self._write_frame(w, size, flags, is_last)
 
-    def _write_frame(self, w, payload, size, flags, is_last):
-        """Put head and flags before the payload; w.at is where the record's body begins."""
+    def _write_frame(self, w, size, flags, is_last):
+        """Put head and flags before the payload, which lies _HEAD behind w.at, where the record's body begins."""
         if self._parts == 0:
             flags |= wire.FRAME_FIRST
             if self.is_key:
@@ -212,16 +220,19 @@ class Capture:
         if is_last:
             flags |= wire.FRAME_LAST
         flags |= self._encoder.payload_type << wire.FRAME_TYPE_SHIFT
-        w.head(BYTES, size + 1)
-        w.byte(flags)
-        if w.at < payload:  # the head is shorter than the room kept for it
-            copy(w.buffer, w.at, w.buffer, payload, size)
-        w.at += size
+        self._place(w, w.at + _HEAD, size, flags)
         if w.at > w.end or not self._chunk.end_record():
             raise RuntimeError("the encoder wrote %d bytes, more than it was given" % size)
         self._parts += 1
         if is_last:
             self._end(flags & wire.FRAME_MIXED)
+
+    def _place(self, w, payload, size, flags):
+        w.head(BYTES, size + 1)
+        w.byte(flags)
+        if w.at < payload:  # the head is shorter than the room kept for it
+            copy(w.buffer, w.at, w.buffer, payload, size)
+        w.at += size
 
     def _end(self, is_mixed):
         self.is_open = False
@@ -237,12 +248,14 @@ class Capture:
         if self._parts == 0:
             self.give_up()
             return False
-        for _ in range(2):
+        left = 2
+        while left:
+            left -= 1
             if not self._chunk.open(True, CALLS, stream_ms):
                 return False
             w = self._chunk.begin_record(self._frame_ms)
             if w.at + _HEAD <= w.end:
-                self._write_frame(w, w.at + 2, 0, wire.FRAME_MIXED, True)
+                self._write_frame(w, 0, wire.FRAME_MIXED, True)
                 return False
             self._chunk.drop_record()
             self._chunk.close()

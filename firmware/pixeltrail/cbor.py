@@ -21,6 +21,8 @@ try:
 except (ImportError, SyntaxError):  # CPython, or a port that cannot emit native code
     from . import kernels_plain as kernels
 
+_text = kernels.text  # a call of a method would need a slot more
+
 UINT = 0x00
 NEGATIVE = 0x20
 BYTES = 0x40
@@ -61,6 +63,7 @@ class Writer:
     def __init__(self, buffer):
         self.buffer = buffer
         self._items = 0
+        self._depth = 0
         self.reset(0, len(buffer))
 
     def reset(self, at, end):
@@ -90,14 +93,8 @@ class Writer:
         else:
             self._refuse(0)
 
-    def _went(self, at):
-        """A kernel wrote up to `at`, found no room (0), or something that must not be written (-1)."""
-        if at > 0:
-            self.at = at
-        else:
-            self._refuse(at)
-
     def _refuse(self, at):
+        """A kernel found no room (0), or something that must not be written (-1)."""
         self._stop = 0
         if at:
             self.bad = True
@@ -183,7 +180,11 @@ class Writer:
     def text(self, value, limit=MAX_TEXT):
         """A str of at most `limit` bytes of UTF-8."""
         if type(value) is str or isinstance(value, str):  # a kernel takes a number for an address
-            self._went(kernels.text(self.buffer, self.at, self._stop, value, len(value), limit))
+            at = _text(self.buffer, self.at, self._stop, value, len(value), limit)
+            if at > 0:
+                self.at = at
+            else:
+                self._refuse(at)
         else:
             self._refuse(-1)
 
@@ -278,32 +279,41 @@ class Writer:
         if values is None:
             self.byte(MAP)
         elif isinstance(values, dict):
-            self._dict(values, MAX_DEPTH)
+            self._depth = MAX_DEPTH
+            self._dict(values)
         else:
             self._refuse(-1)
 
-    def _dict(self, values, depth):
-        if depth == 0:
+    def _goes_down(self, major, count):
+        """The head of an array or map, one level down; False when that is too deep."""
+        if self._depth == 0:
             self._refuse(-1)
-            return
-        self.head(MAP, len(values))
-        for key in values:
-            self.text(key, MAX_NAME)
-            self._value(values[key], depth - 1)
-            if not self._stop:
-                return
+            return False
+        self._depth -= 1
+        self.head(major, count)
+        return True
 
-    def _list(self, values, depth):
-        if depth == 0:
-            self._refuse(-1)
-            return
-        self.head(ARRAY, len(values))
-        for value in values:
-            self._value(value, depth - 1)
-            if not self._stop:
-                return
+    def _dict(self, values):
+        if self._goes_down(MAP, len(values)):
+            for key in values:
+                self._pair(key, values)
+                if not self._stop:
+                    return
+            self._depth += 1
 
-    def _value(self, value, depth):
+    def _pair(self, key, values):
+        self.text(key, MAX_NAME)
+        self._value(values[key])
+
+    def _list(self, values):
+        if self._goes_down(ARRAY, len(values)):
+            for value in values:
+                self._value(value)
+                if not self._stop:
+                    return
+            self._depth += 1
+
+    def _value(self, value):
         self._items -= 1
         if self._items < 0:
             self._refuse(-1)
@@ -320,14 +330,14 @@ class Writer:
         elif kind is float:
             self.real(value)
         else:
-            self._rarer(value, depth)
+            self._rarer(value)
 
-    def _rarer(self, value, depth):
+    def _rarer(self, value):
         """What holds others, and classes made from those above."""
         if isinstance(value, dict):
-            self._dict(value, depth)
+            self._dict(value)
         elif isinstance(value, _SEQUENCES):
-            self._list(value, depth)
+            self._list(value)
         elif isinstance(value, int):
             self.integer(value)
         elif isinstance(value, str):

@@ -57,15 +57,16 @@ class Chunk:
             if self.is_replay == is_replay and self.records < _MAX_RECORDS:
                 return True
             self.close()
-        most = self._max
         room = self._outbox.reserve(level, self._wish)
         if room < _SMALLEST:
             return False
-        if now_ms < self._last_ms:
-            now_ms = self._last_ms
-        self.is_whole = room >= most
-        if room > most:
-            room = most
+        self.is_replay = is_replay
+        self._begin(room, now_ms if now_ms > self._last_ms else self._last_ms)
+        return True
+
+    def _begin(self, room, now_ms):
+        self.is_whole = room >= self._max
+        room = min(room, self._max)
         at = self._begins_at = self._outbox.start_of_next()
         w = self.writer
         w.reset(at, at + room - 1)  # one byte to close the array
@@ -73,10 +74,8 @@ class Chunk:
         w.uint(self.seq)
         w.uint(now_ms)
         self.is_open = True
-        self.is_replay = is_replay
         self.records = 0
         self.opened_ms = self._last_ms = now_ms
-        return True
 
     def begin_record(self, time_ms):
         """Write the record's dt. A time before the last record's counts as that one's."""

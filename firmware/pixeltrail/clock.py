@@ -56,7 +56,7 @@ class Clock:
     """`ticks`, `epoch` and `microseconds` are functions to replace in tests."""
 
     def __init__(self, ticks=ticks_ms, epoch=epoch_ms, microseconds=ticks_us):
-        self._ticks = ticks
+        self.ticks = ticks
         self._epoch = epoch
         self.microseconds = microseconds
         self._last = ticks()
@@ -68,7 +68,7 @@ class Clock:
         self.has_date = False
 
     def update(self):
-        ticks = self._ticks()
+        ticks = self.ticks()
         passed = (ticks - self._last) & _MASK
         if not passed:
             return

@@ -161,13 +161,7 @@ class Engine:
         faults = self._faults
         chunk = self._chunk
         if not (faults.off[TRANSPORT] or self._pacer.waits >= MOST_WAITS):
-            faults.at = TRANSPORT
-            orders = self._link.step(now, clock.stream_ms)
-            faults.at = APP
-            if faults.is_counting:
-                faults.passed(TRANSPORT)
-            if orders:
-                self._follow(orders)
+            self._step_line(now)
         is_free = True
         if now - self._kept_at & _MASK >= _HOUSEKEEPING_MS:
             is_free = not self._housekeep(now)
@@ -179,6 +173,16 @@ class Engine:
             chunk.close()
         if self._outbox.unsent and not faults.off[TRANSPORT]:
             self._send(now, started_us)
+
+    def _step_line(self, now):
+        faults = self._faults
+        faults.at = TRANSPORT
+        orders = self._link.step(now, self._clock.stream_ms)
+        faults.at = APP
+        if faults.is_counting:
+            faults.passed(TRANSPORT)
+        if orders:
+            self._follow(orders)
 
     def _send(self, now, started_us):
         """Send on, as long as a third of the step's time is not over."""
@@ -252,17 +256,20 @@ class Engine:
         """The display shows what its buffer holds."""
         faults = self._faults
         if self._is_versioned and not faults.off[TAP]:
-            self._look()
+            faults.at = TAP
+            self._tap.look()
+            if faults.is_counting or self._tap.version != self._sight.version:
+                self._look()
         capture = self._capture
         if not self._is_seeing:
             capture.missed()
             return
-        clock = self._clock
-        clock.update()
         faults.at = ENCODER
-        capture.refreshed(clock.stream_ms)
+        if capture.look():
+            self._clock.update()
+            capture.note(self._clock.stream_ms)
         faults.at = APP
-        if self._is_exact and self._is_recording and (capture.is_waiting or self._pacer.may_need_key()):
+        if self._is_exact and (capture.is_waiting or self._pacer.needs_key) and self._is_recording:
             if self._announcer.announce():
                 self._code(started_us, True)
 
@@ -277,7 +284,8 @@ class Engine:
         self._vitals.note_told(self._clock.now)
         self._vitals.collect(self._capture, self._link, self._announcer, self._faults.errors)
         if self._announcer.announce():
-            self._announcer.write(message.vitals, False, CALLS, self._vitals.numbers, None, None)
+            self._announcer.give(self._vitals.numbers, None, None)
+            self._announcer.write(message.vitals, False, CALLS)
 
     # --- what the bridge asks for ---
 
@@ -373,14 +381,12 @@ class Engine:
 
     def _look(self):
         """Follow a tap that has another buffer, size, orientation or palette."""
-        self._faults.at = TAP
         if self._sight.is_another():
             self._pacer.halt()
             self._use_display()
             self._pacer.needs_key = True
         self._faults.at = APP
-        if self._faults.is_counting:
-            self._faults.passed(TAP)
+        self._faults.passed(TAP)
 
     def _use_display(self):
         sight = self._sight

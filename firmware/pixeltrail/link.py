@@ -84,7 +84,7 @@ class Link:
         self._highest = 0  # one above the highest seq of the active stream that was ever sent
         self._random = 1
         self._is_behind = False  # something acked is still to be freed
-        self.stepped_at = 0
+        self.rests = False  # the last step left nothing to do but to wait
         self.is_purging = False  # send no chunk until `purge` was called
         self._backlog = None
         self._spool = None
@@ -144,6 +144,7 @@ class Link:
 
     def _activate(self):
         """Another stream became the one that is sent."""
+        self.rests = False
         self._highest = 0
         self._wants_sync = True
         self._resend_ms = self._wait_ms = _RESEND_MS
@@ -192,7 +193,7 @@ class Link:
         At most one message goes up: each may cost a third of a step. `send` is there for those who have time for more.
         """
         transport = self._transport
-        self.stepped_at = now
+        self.rests = False
         transport.poll(now)
         if self._pinned != _NOTHING:
             self._unpin()
@@ -218,6 +219,10 @@ class Link:
         if may_send:
             self._timers(now)
             self._send(now, stream_ms)
+        outbox = self._outbox
+        self.rests = outbox.sent == outbox.count and not (self._wants_sync or self._is_behind or length)
+        if self._spool is not None and self._spool.segments:
+            self.rests = False
         return self._take_orders() if self._orders else 0
 
     def send(self, now, stream_ms):
@@ -228,13 +233,6 @@ class Link:
                 self._unpin()
             self._send(now, stream_ms)
         return self.chunks_sent != sent
-
-    def has_to_send(self):
-        """True while a step would find something to give away, if it might."""
-        outbox = self._outbox
-        if outbox.sent != outbox.count or self._wants_sync or self._is_behind:
-            return True
-        return self._spool is not None and len(self._spool.segments) > 0
 
     def is_pinned(self):
         return self._pinned != _NOTHING
@@ -522,7 +520,7 @@ class Link:
 
         Not while a chunk is pinned. Allocates.
         """
-        self.is_purging = False
+        self.is_purging = self.rests = False
         newest = self.newest.tag
 
         def dropped(tag, first, end):

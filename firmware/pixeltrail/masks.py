@@ -55,8 +55,10 @@ class Masks:
 
     def covers(self, x, y):
         flat = self.flat
-        for i in range(0, len(flat), 4):
-            if flat[i] <= x < flat[i] + flat[i + 2] and flat[i + 1] <= y < flat[i + 1] + flat[i + 3]:
+        i = len(flat)
+        while i:
+            i -= 4
+            if 0 <= x - flat[i] < flat[i + 2] and 0 <= y - flat[i + 1] < flat[i + 3]:
                 return True
         return False
 

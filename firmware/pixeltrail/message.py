@@ -212,17 +212,20 @@ class Downlink:
             r.wide_into(self.session_id)
             self.sampled = r.boolean()
             return 0 if r.bad or count < 6 else kind
+        return kind if self._read_other(r, kind, count) else 0
+
+    def _read_other(self, r, kind, count):
+        """True when the rest of the message could be read."""
         needed = 3
         if kind == wire.KEYFRAME_REQUEST or kind == wire.NEW_STREAM:
             self.stream_at = r.blob(wire.STREAM_ID_BYTES)
         elif kind == wire.OPT_OUT_ORDER:
             self.is_out = r.boolean()
         elif kind == wire.CONFIG:
-            settings = r.item()
+            self.settings = r.item()
             self.ttl_s = r.uint()
-            if not isinstance(settings, dict):
-                return 0
-            self.settings = settings
+            if not isinstance(self.settings, dict):
+                return False
             needed = 4
         elif kind == wire.HOST_HELLO:
             self.bridge_at = r.blob(wire.BRIDGE_ID_BYTES)
@@ -231,7 +234,7 @@ class Downlink:
             needed = 5
         else:
             needed = 2  # of no interest, or of a later version
-        return 0 if r.bad or count < needed else kind
+        return count >= needed and not r.bad
 
     def names_stream(self, stream):
         return self.matches(self.stream_at, stream)

@@ -95,17 +95,16 @@ class Outbox:
 
     def commit(self, seq, length, marks):
         """Admit the chunk of `length` bytes at `start_of_next`. `marks`: its stream's tag, and 256 for replay data."""
-        place = self._place
         if self.count == 0:
-            self._head = self._tail = self._cursor = place
+            self._head = self._tail = self._cursor = self._place
             self._wrap = self.size
-        elif place != self._tail:
+        elif self._place != self._tail:
             self._turn()
-        kernels.write_slot(self.buffer, place, seq, length, marks)
+        kernels.write_slot(self.buffer, self._place, seq, length, marks)
         self.unsent += length
         self._bytes += length
         length += _HEAD
-        self._tail = place + length
+        self._tail = self._place + length
         self.used += length
         self.count += 1
 

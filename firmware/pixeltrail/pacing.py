@@ -82,17 +82,20 @@ class Pacer:
         self.waits = 0
         self._is_coding = True
         while capture.is_open and capture.step(clock.stream_ms, is_unbounded):
-            after_us = clock.microseconds()
-            took_us = ticks_diff(after_us, part_us)
-            capture.pace(took_us, self._third_us)
-            part_us = after_us
-            if not is_unbounded and ticks_diff(after_us, started_us) >= self._third_us:
+            part_us = self._note_part(part_us)
+            if not is_unbounded and ticks_diff(part_us, started_us) >= self._third_us:
                 break  # the next part may take longer than the last
         self._is_coding = False
         if capture.faults > self._faults:
             self._faults = capture.faults
             self.needs_key = True
             self._announcer.refuse(REFUSED_FRAMES, wire.GAP_ENCODER)
+
+    def _note_part(self, part_us):
+        """A part was coded that began at `part_us`; returns the time now."""
+        now_us = self._clock.microseconds()
+        self._capture.pace(ticks_diff(now_us, part_us), self._third_us)
+        return now_us
 
     def _begin(self, now):
         capture = self._capture

@@ -10,7 +10,7 @@ bounded step of the engine; the hook of the tap runs inside the display's refres
 from micropython import const
 
 from . import message, wire
-from .announce import REFUSED_CALLS, REFUSED_INPUTS
+from .clock import ticks_diff
 from .engine import Engine
 from .faults import TRANSPORT
 
@@ -34,9 +34,13 @@ class Recorder(Engine):
     def __init__(self, tap, transport, **settings):
         super().__init__(tap, transport, settings)
         s = self._settings
+        self._write = self._first = self._second = self._third = None  # of the call under way
+        self._net = _Net(self._contain)
         self._pause = _Within(self._begin_pause, self._end_pause)
         self._quiet = _Within(self._begin_quiet, self._end_quiet)
         self._quiets = 0
+        self._ticks = self._clock.ticks
+        self._stepped_at = self._ticks() - _REST_MS
         self._may_be_busy = hasattr(transport, "is_quiet")
         if hasattr(transport, "on_busy"):
             transport.on_busy = s.on_busy
@@ -199,33 +203,23 @@ class Recorder(Engine):
 
     def touch(self, x, y, phase=wire.DOWN):
         """A touch at a pixel of the display, moved to its edge when outside; phase DOWN, MOVE, UP or CANCEL."""
-        try:
-            self._notice()
-            if self._is_recording:
-                x = min(max(x, 0), self._sight.width - 1)
-                y = min(max(y, 0), self._sight.height - 1)
-                if self._masks.covers(x, y):
-                    x = y = None
-                self._announcer.record(message.touch, True, REFUSED_INPUTS, x, y, phase)
-        except Exception as error:
-            self._contain(error)
+        self._call(message.touch, x, y, phase)
+
+    def _touch(self, x, y):
+        """The place of a touch as it is recorded, as the call's arguments."""
+        x = min(max(x, 0), self._sight.width - 1)
+        y = min(max(y, 0), self._sight.height - 1)
+        is_masked = self._masks.covers(x, y)
+        self._first = None if is_masked else x
+        self._second = None if is_masked else y
 
     def key(self, name, phase=wire.DOWN, amount=0):
         """A key or knob; phase DOWN, UP or TURN, `amount` the signed steps of a turn."""
-        try:
-            self._notice()
-            if self._is_recording and not self._masks.hides_keys:
-                self._announcer.record(message.key, True, REFUSED_INPUTS, name, phase, amount)
-        except Exception as error:
-            self._contain(error)
+        self._call(message.key, name, phase, amount)
 
     def log(self, text, level=3):
         """A line for the timeline of the replay; level 1 error, 2 warn, 3 info, 4 debug."""
-        try:
-            self._clock.update()
-            self._log(level, text)
-        except Exception as error:
-            self._contain(error)
+        self._call(message.log, level, text)
 
     def crash(self, error):
         """Keep what ended the app, and tell it after the restart: `except Exception as error: rec.crash(error)`."""
@@ -241,15 +235,18 @@ class Recorder(Engine):
 
     def capture(self):
         """The display was refreshed just now. The tap calls this; so does an app whose display has no hook."""
-        try:
-            if self._may_record:
-                started_us = self._clock.microseconds()
-                self._refreshed(started_us)
+        with self._net:
+            self._captured()
+
+    def _captured(self):
+        if self._may_record:
+            clock = self._clock
+            started_us = clock.microseconds()
+            self._refreshed(started_us)
+            if ticks_diff(clock.microseconds(), started_us) > self._vitals.longest_step_us:
                 self._note_step(started_us)
-            elif self._capture.has_picture:
-                self._capture.missed()
-        except Exception as error:
-            self._contain(error)
+        elif self._capture.has_picture:
+            self._capture.missed()
 
     def flush(self):
         """Hand the open chunk over without waiting for `linger_ms`."""
@@ -261,16 +258,44 @@ class Recorder(Engine):
         except Exception as error:
             self._contain(error)
 
-    def _call(self, write, a, b):
-        try:
+    def _call(self, write, a, b, c=None):
+        """Keep what a call was given and take it up inside the net: with arguments of its own that function would
+        need more than 11 slots, and get its frame from the heap.
+        """
+        self._write = write
+        self._first = a
+        self._second = b
+        self._third = c
+        self._take_up()
+
+    def _take_up(self):
+        with self._net:
+            self._called()
+
+    def _called(self):
+        write = self._write
+        if write is message.log:
+            self._clock.update()
+        else:
             self._notice()
-            self._announcer.record(write, False, REFUSED_CALLS, a, b, None)
-        except Exception as error:
-            self._contain(error)
+        if write is message.log or write is message.touch or write is message.key:
+            if not self._is_recording or (write is message.key and self._masks.hides_keys):
+                return
+            if write is message.touch:
+                self._touch(self._first, self._second)
+            self._record(write, True)
+        else:
+            self._record(write, False)
+
+    def _record(self, write, is_replay):
+        announcer = self._announcer
+        announcer.give(self._first, self._second, self._third)
+        announcer.record(write, is_replay)
 
     def _log(self, level, text):
         if self._is_recording:
-            self._announcer.record(message.log, True, REFUSED_INPUTS, level, text, None)
+            self._announcer.give(level, text, None)
+            self._announcer.record(message.log, True)
 
     def _notice(self):
         """An input or call: the session goes on, or another begins."""
@@ -284,21 +309,23 @@ class Recorder(Engine):
 
     def poll(self):
         """One bounded step: the line, what is due, parts of a frame. Call it often, from the main loop."""
-        try:
-            clock = self._clock
-            clock.update()
-            capture = self._capture
-            if (
-                clock.now - self._link.stepped_at & _MASK < _REST_MS
-                and not (self._chunk.is_open or capture.is_open or capture.is_waiting or self._outbox.unsent)
-                and not self._link.has_to_send()
-            ):
-                return
-            started_us = clock.microseconds()
-            self._step(started_us)
-            self._note_step(started_us)
-        except Exception as error:
-            self._contain(error)
+        if (
+            self._link.rests
+            and (self._ticks() - self._stepped_at) & _MASK < _REST_MS
+            and not (self._chunk.is_open or self._outbox.unsent)
+            and not (self._capture.is_waiting or self._capture.is_open)
+        ):
+            return
+        with self._net:
+            self._poll()
+
+    def _poll(self):
+        clock = self._clock
+        clock.update()
+        self._stepped_at = self._ticks()
+        started_us = clock.microseconds()
+        self._step(started_us)
+        self._note_step(started_us)
 
     async def run(self):
         """Poll for ever, as an asyncio task."""
@@ -365,3 +392,21 @@ class _Within:
 
     def __exit__(self, _kind, _error, _trace):
         self._end()
+
+
+class _Net:
+    """A context that lets no error of ours out. `except ... as` would do too, but takes nine slots more."""
+
+    def __init__(self, contain):
+        self._contain = contain
+
+    def __enter__(self):
+        pass
+
+    def __exit__(self, kind, error, _trace):
+        if kind is None:
+            return False
+        if not issubclass(kind, Exception):  # such as Ctrl-C
+            return False
+        self._contain(error)
+        return True

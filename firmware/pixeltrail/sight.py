@@ -19,7 +19,7 @@ class Sight:
         self._tap = tap
         self._settings = settings
         self._is_versioned = hasattr(tap, "version")
-        self._version = 0
+        self.version = 0
         self._buffer = None
         self._shape = None  # of the encoder; None: there is none
         self.encoder = Unseen()
@@ -32,11 +32,8 @@ class Sight:
         return self._shape is None
 
     def is_another(self):
-        """Have the tap look at its display; True when it is another one. ValueError: none that can be told of."""
-        if not self._is_versioned:
-            return False
-        self._tap.look()
-        if self._tap.version == self._version:
+        """True when the tap, which has looked at its display, found another. ValueError: none that can be told of."""
+        if self._tap.version == self.version:
             return False
         self._settings.check_palette(self._tap.palette)
         return True
@@ -67,7 +64,7 @@ class Sight:
         self.width, self.height, self.format = tap.width, tap.height, tap.format
         self.palette, self.rotation = tap.palette, tap.rotation
         if self._is_versioned:
-            self._version = tap.version
+            self.version = tap.version
 
     def _tap_shape(self):
         tap = self._tap

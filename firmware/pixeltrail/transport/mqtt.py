@@ -171,6 +171,15 @@ class MQTT:
         if now_ms < self._now:  # a new clock
             self._since = self._read_at = self._wrote_at = self._pinged_at = now_ms
         self._now = now_ms
+        if self._state == _SECURE or self._state == _DIAL:
+            self._step_secure()
+            return
+        try:
+            self._step()
+        except FAULTS:
+            self._drop()
+
+    def _step_secure(self):
         try:
             self._step()
         except FAULTS as error:
@@ -184,26 +193,31 @@ class MQTT:
     def send(self, buf, start, length):
         if self._state != _UP or self._out is not None or self._body is not None:
             return False
-        size = self._topic_bytes + length
-        head = self._head
-        if size < 128:
-            at = 1
-        else:
-            at = 0
-            head[2] = size >> 7
-        head[at] = 0x30
-        head[at + 1] = size if size < 128 else size & 127 | 128
-        if at:
-            head[2] = size
+        self._begin_message(self._topic_bytes + length)
         self._body = buf
         self._body_at = start
         self._body_end = start + length
-        self._begin(head, at)
+        self._write_safely()
+        return True
+
+    def _write_safely(self):
         try:
             self._write()
-        except OSError as error:
-            self._drop(error)
-        return True
+        except OSError:
+            self._drop()
+
+    def _begin_message(self, size):
+        """The head of a publish with `size` bytes of topic and payload."""
+        head = self._head
+        if size < 128:
+            head[1] = 0x30
+            head[2] = size
+            self._begin(head, 1)
+        else:
+            head[0] = 0x30
+            head[1] = size & 127 | 128
+            head[2] = size >> 7
+            self._begin(head, 0)
 
     def receive(self):
         if self._handed:

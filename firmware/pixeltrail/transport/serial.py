@@ -91,11 +91,14 @@ class Serial:
             return False
         self._out_end = kernels.encode_frame(buf, self._out, start, length, kernels.CRC_TABLE)
         self._out_at = 0
+        self._write_safely()
+        return True
+
+    def _write_safely(self):
         try:
             self._write()
         except OSError:
             self._fail()
-        return True
 
     def receive(self):
         if self._handed:
@@ -158,7 +161,9 @@ class Serial:
             self._ready = 0
 
     def _write(self):
-        for _ in range(_PARTS_A_STEP):
+        left = _PARTS_A_STEP
+        while left:
+            left -= 1
             size = min(self._out_end - self._out_at, self._piece_bytes)
             if size == 0 or not self._readiness.events() & POLLOUT:
                 return
