@@ -21,9 +21,9 @@ def test_a_format_is_measured(format: str, tmp_path: Path) -> None:
 
 def test_figures() -> None:
     runs = [
-        bench_export.Run("a", "gif", 600.0, 100, 2.0, 5_000),
-        bench_export.Run("b", "gif", 300.0, 100, 7.0, 5_000),
-        bench_export.Run("b", "ptr", 300.0, 100, 1.0, 5_000),
+        bench_export.Run("a", "gif", 600.0, 100, 2.0, 1.0, 5_000),
+        bench_export.Run("b", "gif", 300.0, 100, 7.0, 2.0, 5_000),
+        bench_export.Run("b", "ptr", 300.0, 100, 1.0, 1.0, 5_000),
     ]
     figures = bench_export.figures(runs)
     bench.check_figures(figures)
@@ -31,4 +31,5 @@ def test_figures() -> None:
         ("export.speed", 100.0),
         ("export.speed, ptr", 300.0),
     ]
-    assert figures[0]["detail"]["slowest"] == pytest.approx(300 / 7)
+    assert figures[0]["detail"]["slowest"] == 42.9
+    assert figures[0]["detail"]["per_cpu_second"] == 300
