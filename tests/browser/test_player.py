@@ -6,7 +6,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from pixeltrail_bridge.wire import messages as m
+from pixeltrail_bridge.wire.messages import PixelFormat
 from playwright.sync_api import Locator, Page, expect
+
+from tests.support.film import BOOT_MS, Camera, Device, Studio
 
 from . import script
 from .conftest import PHONE, NewPage
@@ -436,6 +440,49 @@ def test_an_export_tells_its_progress_and_where_the_file_is(page: Page) -> None:
     assert content["format"] == "gif"  # type: ignore[index]
     options = content["options"]  # type: ignore[index]
     assert (options["from_ms"], options["scale"], options["touches"]) == (1_500, 4, False)
+
+
+def test_the_dialogs_by_keyboard(page: Page) -> None:
+    page.get_by_role("button", name="Share").focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Share this session")
+    dialog.get_by_role("combobox").focus()
+    page.keyboard.press("ArrowUp")
+    expect(dialog.get_by_role("combobox")).to_have_value("86400")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("textbox", name="Link", exact=True)).to_have_value(re.compile("/s/"))
+    dialog.get_by_role("button", name="Revoke").focus()
+    page.keyboard.press("Space")
+    expect(dialog.get_by_text("No link leads here.")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Share")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Download")
+    dialog.get_by_role("radio").first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(dialog.get_by_role("radio", name=re.compile("GIF"))).to_be_checked()
+    expect(dialog.get_by_label("From second")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert position(page) == 200, "nothing of that moved the picture"
+
+
+def test_a_session_without_pictures_says_so(new_page: NewPage, shown: Site) -> None:
+    studio = Studio(shown.store)
+    camera = Camera(Device(8, 8, PixelFormat.MONO_VLSB), b"unseen!!", BOOT_MS, "unseen-board")
+    studio.feed(*camera.begin(0, sampled=False), camera.say(500, m.Log(1, "late")), device_id="unseen-board")
+    session_id = shown.store.sessions("unseen-board")[-1].session_id
+    page = new_page()
+    page.goto(f"{shown.url}/sessions/unseen-board/{session_id}")
+    expect(page.get_by_text("No pictures were recorded of this session.")).to_be_visible()
+
+
+def test_a_session_that_is_not_there_says_so(new_page: NewPage, shown: Site) -> None:
+    page = new_page(allowed=("404",))
+    page.goto(f"{shown.url}/sessions/{DEVICE}/7")
+    expect(page.get_by_text(f"{DEVICE} has no session 7")).to_be_visible()
 
 
 def test_a_phone_can_do_the_same(new_page: NewPage, shown: Site) -> None:

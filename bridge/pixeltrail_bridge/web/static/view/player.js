@@ -81,6 +81,7 @@ export class Player {
       this.clock.seek(this.#pending || (timeline.frames[0]?.[0] ?? 0));
       await this.#picture();
       this.#update();
+      if (timeline.frames.length === 0) this.#glass.note("No pictures were recorded of this session.");
     } catch (error) {
       this.#glass.setBusy(false);
       this.#glass.note(error.message);
