@@ -165,13 +165,15 @@ class Engine:
         is_free = True
         if now - self._kept_at & _MASK >= _HOUSEKEEPING_MS:
             is_free = not self._housekeep(now)
-        if not self._announcer.is_told():
+        if not is_free:
+            pass
+        elif not self._announcer.is_told():
             self._announcer.announce_next()
-        elif is_free and self._is_recording and self._is_seeing:
+        elif self._is_recording and self._is_seeing:
             self._picture(now, started_us)
         if chunk.is_open and clock.stream_ms - chunk.opened_ms >= self._linger_ms:
             chunk.close()
-        if self._outbox.unsent and not faults.off[TRANSPORT]:
+        if is_free and self._outbox.unsent and not faults.off[TRANSPORT]:
             self._send(now, started_us)
 
     def _step_line(self, now):
@@ -358,7 +360,6 @@ class Engine:
         self._has_told_end = False
         self._session.begin(self._clock)
         self._review()
-        self._announcer.announce()
 
     def _begin_stream(self):
         streams = self._link.streams

@@ -83,6 +83,7 @@ class Link:
         self._wait_ms = _RESEND_MS
         self._highest = 0  # one above the highest seq of the active stream that was ever sent
         self._random = 1
+        self._has_skipped = False  # the last step took messages and sent none
         self._is_behind = False  # something acked is still to be freed
         self.rests = False  # the last step left nothing to do but to wait
         self.is_purging = False  # send no chunk until `purge` was called
@@ -218,7 +219,11 @@ class Link:
             self._tell_host(may_send)
         if may_send:
             self._timers(now)
-            self._send(now, stream_ms)
+            if length and not self._has_skipped:  # `send` follows, if there is time
+                self._has_skipped = True
+            else:
+                self._has_skipped = False
+                self._send(now, stream_ms)
         outbox = self._outbox
         self.rests = outbox.sent == outbox.count and not (self._wants_sync or self._is_behind or length)
         if self._spool is not None and self._spool.segments:

@@ -44,7 +44,11 @@ class Bench:
     def step(self, ms=10):
         """One step; returns orders."""
         self.now += ms
-        return self.link.step(self.now, self.now)
+        sent = self.link.chunks_sent + self.link.syncs
+        orders = self.link.step(self.now, self.now)
+        if self.link.chunks_sent + self.link.syncs == sent:
+            self.link.send(self.now, self.now)  # as the engine does while there is time
+        return orders
 
     def steps(self, count):
         """A message goes up in each."""
