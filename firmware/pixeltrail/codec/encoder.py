@@ -129,7 +129,6 @@ class Encoder:
     def refresh(self):
         """Hash the whole buffer. Returns how many strips have to be sent anew, 0 when nothing changed."""
         if not (self._rect[_FOUND] or self._numbers[HAS_TORN]):
-            self._moves.begin()
             changed = self._strips.refresh_telling(self._dirty.bits, self._moves)
         else:
             changed = self._refresh_again()

@@ -48,7 +48,7 @@ class Moves:
         self._table = strips.table
         self._furthest = min(_FURTHEST, rows)
         self.found = array("H", bytes(2 * _FIELDS * _MOST))
-        self.least = least  # changed rows of a column that make a search worth it
+        strips.tell(least)
         limits = (_MOST, least, _FURTHEST, strips.cols * rows)
         self.numbers = array("i", (0, rows, movable_rows, 0, 0, 0) + limits)
 
@@ -56,7 +56,7 @@ class Moves:
         self.numbers[_COUNT] = 0
 
     def begin(self):
-        """A refresh begins."""
+        """A refresh found the first column with changes. Until one does, what was found before has been sent."""
         self.numbers[_COUNT] = 0
         self.numbers[_LEFT] = _STEPS
 

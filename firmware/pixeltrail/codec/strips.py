@@ -51,6 +51,7 @@ class Strips:
         self._scan, self.check, self.factor = _kernel(size, pitch | last, buffer, self.table)
         self.overlaps = row_bytes > size and row_bytes % strip_bytes > 0
         self.mask = _MASK
+        self._telling = _STORE
         self._seen = None  # the runs of rows to hash; None: all
         self._at = 0
 
@@ -58,8 +59,16 @@ class Strips:
         """Hash the whole frame into the table; set the dirty bits of changed strips; return how many changed."""
         if self._seen is not None:
             return self._refresh_seen(dirty, None)
-        self._whole[0] = 0
-        return self._scan(self._buffer, self.factor, _MASK, self.table, dirty, self._whole)
+        whole = self._whole
+        whole[0] = 0
+        whole[_DO] = _STORE
+        changed = self._go_on(dirty)
+        whole[_DO] = self._telling
+        return changed
+
+    def tell(self, least):
+        """Have `refresh_telling` tell of columns with so many changes."""
+        self._telling = self._whole[_DO] = _STORE | _PAUSE | least << 2
 
     def refresh_telling(self, dirty, moves):
         """The same; after each column with enough changes call `moves.search(column, dirty)`, while `old` is that
@@ -67,15 +76,17 @@ class Strips:
         if self._seen is not None:
             return self._refresh_seen(dirty, moves)
         whole = self._whole
-        whole[_DO] = _STORE | _PAUSE | moves.least << 2
         whole[0] = 0
         found = changed = self._go_on(dirty)
+        if not found:
+            return 0
+        moves.begin()
         while found and whole[0] <= self.cols and whole[_DO] & _PAUSE:
             if not moves.search(whole[0] - 1, dirty):
                 whole[_DO] = _STORE
             found = self._go_on(dirty)
             changed += found
-        whole[_DO] = _STORE
+        whole[_DO] = self._telling
         return changed
 
     def _go_on(self, dirty):
@@ -111,6 +122,8 @@ class Strips:
 
     def _refresh_seen(self, dirty, moves):
         self._at = changed = 0
+        if moves is not None:
+            moves.begin()
         column = self._seen[0]
         while column < self.cols:
             found = self._refresh_column(column, dirty)

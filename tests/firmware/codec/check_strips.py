@@ -33,12 +33,13 @@ def expected(byte, row_bytes, strip_bytes, cols):
 class Listener:
     """Takes the place of the search for moves."""
 
-    least = 1
-
     def __init__(self, table, row):
         self._table = table
         self._row = row
         self._before = [table.table[c * table.rows + row] for c in range(table.cols)]
+        self.columns = []
+
+    def begin(self):
         self.columns = []
 
     def search(self, column, dirty):
@@ -53,6 +54,7 @@ def check(row_bytes, rows, pitch, strip_bytes, kernel):
     for i in range(len(buffer)):
         buffer[i] = (i * i * 7 + i) & 255
     table = strips.Strips(buffer, rows, pitch, row_bytes, strip_bytes)
+    table.tell(1)
     if strips.has_viper:
         size = min(strip_bytes, row_bytes)
         offsets = strips._address(buffer) | pitch | row_bytes - size

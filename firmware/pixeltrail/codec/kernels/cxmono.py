@@ -79,12 +79,14 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
             if not above and left < 2:
                 m = st[16]
             x = 272
+            U = ptr16(int(ws) + (x << 1))
             i = at
+            x = at + st[17]
             at += st[12]
-            while x < end:
-                ws[x] = ws[x] >> 8 | (p[i] & m) << 8
+            while i < x:
+                U[0] = U[0] >> 8 | (p[i] & m) << 8
                 i += 1
-                x += 1
+                U = ptr16(int(U) + 2)
         ws[end] = 0
         ws[end + 1] = 0
         if above:

@@ -71,12 +71,14 @@ def code(rng, c, p, out, T, pr, st, ws):
             if not above and left < 2:
                 m = st[16]
             x = 272
+            U = x
             i = at
+            x = at + st[17]
             at += st[12]
-            while x < end:
-                ws[x] = ws[x] >> 8 | (p[i] & m) << 8
+            while i < x:
+                ws[U + 0] = ws[U + 0] >> 8 | (p[i] & m) << 8
                 i += 1
-                x += 1
+                U += 1
         ws[end] = 0
         ws[end + 1] = 0
         if above:
