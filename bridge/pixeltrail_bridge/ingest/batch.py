@@ -197,6 +197,8 @@ class Batch:
         )
         if error.stream is not None and error.seq is not None:
             self._take_chunk(arrival, error.stream, error.seq, error)
+        elif (device := self._known.known_device(self._tx, device_id)) is not None:
+            device.has_loose = True
 
     def _note_skips(self, stream: Stream, chunk: m.Chunk) -> None:
         if m.Gap not in _kinds(chunk):

@@ -31,6 +31,7 @@ class Device:
     state: DeviceState
     opt_out_order: bool | None = None  # told by the host, not yet confirmed by the device
     version: int = 0  # of its row: goes up with each save
+    has_loose: bool = True  # messages may lie here that nothing tells the place of; False: a look found none
 
     def order_opt_out(self, opted_out: bool, now_ms: int) -> None:
         """What the host wants holds here at once, whenever the device hears of it."""

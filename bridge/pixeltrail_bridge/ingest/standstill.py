@@ -32,8 +32,11 @@ def unreadable_places(
     tx: IngestTransaction, stream: Stream, sync: Sync, window: int
 ) -> list[tuple[int, LooseLetter]]:
     """Seqs to give up on, with what came in their place; notes in the stream's state how things stand."""
-    state, mark = stream.state, stream.watermark
-    letters = tx.loose_letters(stream.device.device_id, window + 1) if sync.next > mark else []
+    state, mark, device = stream.state, stream.watermark, stream.device
+    letters = []
+    if device.has_loose and sync.next > mark:
+        letters = tx.loose_letters(device.device_id, window + 1)
+        device.has_loose = bool(letters)  # the look is not free where a device has thousands of other letters
     if not letters:
         state.standing = None
         return []

@@ -96,10 +96,10 @@ class LetterWrites:
         )
 
     def loose_letters(self, device_id: str, limit: int) -> list[LooseLetter]:
-        """Messages of a device that could not be read and have no place, the ones that came last first."""
+        """Messages of a device that could not be read and have no place, the newest first."""
         rows = self._db.execute(
             "SELECT id, raw, reason, first_ms, count FROM dead_letters"
-            " WHERE device_id = ? AND kind = 'undecodable' AND stream IS NULL ORDER BY last_ms DESC, id DESC LIMIT ?",
+            " WHERE device_id = ? AND kind = 'undecodable' AND stream IS NULL ORDER BY id DESC LIMIT ?",
             (device_id, limit),
         )
         return [LooseLetter(*row) for row in rows]
