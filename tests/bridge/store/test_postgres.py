@@ -12,6 +12,7 @@ from pixeltrail_bridge.store import postgres as module
 from pixeltrail_bridge.store.postgres import PostgresStore
 from pixeltrail_bridge.wire import messages as m
 
+from tests.support.bridge_process import wait_until
 from tests.support.ingest import DEVICE, Bench, sync, track_chunk
 from tests.support.services import Postgres, postgres
 from tests.support.stores import PostgresPlace
@@ -127,8 +128,12 @@ def test_a_living_worker_keeps_its_leases(two) -> None:
     two[1].store.release_leases("sink")
     assert two[1].store.lease("sink", 10, 1, 1_000) == []
     two[0].store.close()
-    two[1].store.release_leases("sink")
-    (row,) = two[1].store.lease("sink", 10, 1, 1_000)
+
+    def released() -> list:
+        two[1].store.release_leases("sink")
+        return two[1].store.lease("sink", 10, 1, 1_000)
+
+    (row,) = wait_until(released, "the server has noticed that the worker ended")
     two[1].store.settle("sink", [Settled(row.id, "sent", 200)], 2)
     assert two[1].store.pending("sink") == 0
 
