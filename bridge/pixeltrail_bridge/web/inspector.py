@@ -3,7 +3,7 @@
 GET  /api/sessions/DEVICE/SESSION/events?after=ID&limit=N     oldest first, without payloads
 GET  /api/events/ID                                           with the exact JSON that was sent
 POST /api/events/ID/retry {sink}                              refused: waits again; waiting: goes at once
-GET  /api/dead-letters?device=&limit=                         of devices (m7) and of sinks (e7), newest first
+GET  /api/dead-letters?device=&limit=                         of devices (m7) and of sinks (e7, p7), newest first
 POST /api/dead-letters/retry {ids}                            as `pixeltrail dlq retry`
 """
 
@@ -156,10 +156,13 @@ class InspectRoutes:
         return sorted(found, key=lambda one: -int(one["time_ms"] or 0))[:limit]
 
     def _retry_found(self, numbers: Sequence[tuple[str, int]]) -> Json:
-        letters = overview.letters_by_id(self._store, [one for kind, one in numbers if kind == "m"])
-        events = [one for kind, one in numbers if kind == "e"]
-        by_sink = overview.dead_deliveries_of(self._store, events)
+        wanted: dict[str, list[int]] = {"m": [], "e": [], "p": []}
+        for kind, one in dict.fromkeys(numbers):
+            wanted[kind].append(one)
+        letters = overview.letters_by_id(self._store, wanted["m"])
+        by_sink = overview.dead_deliveries_of(self._store, wanted["e"])
         queued = sum(self._store.requeue_dead(sink, ids) for sink, ids in by_sink.items())
+        queued += pieces.requeue(self._store, wanted["p"])
         results = self._retry_letters(letters) if letters else []
         return {
             "queued": queued,
