@@ -52,6 +52,8 @@ class Announcer:
         self.told_opt_out = False
         self.lifted_at = -1  # number of the chunk that told of the end of an opt-out
         self._holes = []  # (first, end) of dropped chunks that no gap record has told of yet
+        self._runs = None  # the same in an array, from `_run` to `_runs_end`
+        self._run = self._runs_end = 0
         self.refused_calls = 0
 
     def use(self, encoder):
@@ -62,11 +64,20 @@ class Announcer:
 
     def has_holes(self):
         """True while a gap record about dropped chunks of this stream is still to be written."""
-        return bool(self._holes)
+        return bool(self._holes) or self._run < self._runs_end
 
     def note_hole(self, first, end):
         """Chunks first <= seq < end of this stream were dropped on opt-out."""
         self._holes.append((first, end))
+
+    def note_holes(self, runs, count):
+        """The same for many of them: first, end, first, end ... in an array that is ours from now on."""
+        while self._run < self._runs_end:  # of an opt-out just before
+            self.note_hole(self._runs[self._run], self._runs[self._run + 1])
+            self._run += 2
+        self._runs = runs
+        self._run = 0
+        self._runs_end = count
 
     def refuse(self, counted_as, reason):
         """Something was not admitted: one REFUSED_*, for a reason of the wire's gap record."""
@@ -132,10 +143,14 @@ class Announcer:
 
     def announce(self):
         """Tell what must be told first. Returns False when the outbox has no room for it."""
-        while not self.is_told():
-            if not self.announce_next():
-                return False
-        return True
+        if self.is_told():
+            return True
+        self._chunk.close()
+        is_told = True
+        while is_told and not self.is_told():
+            is_told = self._tell_next()
+        self._chunk.close()
+        return is_told
 
     def announce_next(self):
         """Tell the first of what must be told, in a chunk of its own. Returns False when the outbox has no room for it.
@@ -154,7 +169,7 @@ class Announcer:
             and self._told_index == session.index
             and self.told_opt_out == session.opted_out
             and self._masks_told == self._masks.changes
-            and not (self._holes or self._blind_left)
+            and not (self._holes or self._blind_left or self._run < self._runs_end)
             and not (self._has_refused and self._may_tell_refusals())
         )
 
@@ -177,7 +192,9 @@ class Announcer:
             return self._tell_session(session)
         if self.told_opt_out != session.opted_out:
             return self._tell_opt_out(session.opted_out)
-        return self._tell_hole() if self._holes else self._tell_refusals()
+        if self._holes:
+            return self._tell_hole()
+        return self._tell_run() if self._run < self._runs_end else self._tell_refusals()
 
     def _tell_hello(self):
         quality = wire.CLOCK_GOOD if self._clock.has_date else wire.CLOCK_NONE
@@ -232,6 +249,15 @@ class Announcer:
         if self._say(_opt_out_gap, CONTROL, first, end):
             return False
         self._holes.pop(0)
+        return True
+
+    def _tell_run(self):
+        i = self._run
+        if self._say(_opt_out_gap, CONTROL, self._runs[i], self._runs[i + 1]):
+            return False
+        self._run = i + 2
+        if self._run == self._runs_end:
+            self._runs = None
         return True
 
     def _tell_refusals(self):

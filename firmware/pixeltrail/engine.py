@@ -160,10 +160,8 @@ class Engine:
         now = clock.now
         faults = self._faults
         chunk = self._chunk
-        if not (faults.off[TRANSPORT] or self._pacer.waits >= MOST_WAITS):
-            self._step_line(now)
-        is_free = True
-        if now - self._kept_at & _MASK >= _HOUSEKEEPING_MS:
+        is_free = faults.off[TRANSPORT] or self._attend_line(now, started_us)
+        if is_free and now - self._kept_at & _MASK >= _HOUSEKEEPING_MS:
             is_free = not self._housekeep(now)
         if not is_free:
             pass
@@ -175,6 +173,20 @@ class Engine:
             chunk.close()
         if is_free and self._outbox.unsent and not faults.off[TRANSPORT]:
             self._send(now, started_us)
+
+    def _attend_line(self, now, started_us):
+        """One step of the line. False when it took so long that all else waits; after some of these the line waits."""
+        pacer = self._pacer
+        if pacer.waits == MOST_WAITS:
+            pacer.waits += 1
+            return True
+        if pacer.waits > MOST_WAITS:
+            pacer.waits = 0
+        self._step_line(now)
+        if ticks_diff(self._clock.microseconds(), started_us) < self._third_us:
+            return True
+        pacer.waits += 1
+        return False
 
     def _step_line(self, now):
         faults = self._faults
@@ -202,7 +214,7 @@ class Engine:
         link = self._link
         if self._is_purging and not (link.is_pinned() and not self._faults.off[TRANSPORT]):
             self._chunk.close()
-            link.purge(self._announcer.note_hole)
+            link.purge(self._announcer.note_hole, self._announcer.note_holes)
             self._is_purging = False
             self._review()
             return True

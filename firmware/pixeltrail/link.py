@@ -520,23 +520,30 @@ class Link:
 
     # --- opt-out ---
 
-    def purge(self, told):
+    def purge(self, told, keep=None):
         """Drop the replay data that is not acked; told(first, end) for each run of dropped chunks of the newest stream.
 
-        Not while a chunk is pinned. Allocates.
+        With `keep`, those of the outbox are handed to keep(runs, count): an array of first, end ... with that many
+        numbers. Not while a chunk is pinned. Allocates.
         """
         self.is_purging = self.rests = False
-        newest = self.newest.tag
-
-        def dropped(tag, first, end):
-            if tag == newest:
-                told(first, end)
-            else:
-                self._streams.of_tag(tag).has_holes = True
-
         if self._backlog is not None:
             self._backlog.purge(self._tell_purged(told))
-        self._outbox.purge(dropped)
+        runs, end = self._outbox.purge()
+        newest = self.newest.tag
+        count = 0
+        for i in range(0, end, 3):
+            if runs[i] == newest:
+                runs[count] = runs[i + 1]
+                runs[count + 1] = runs[i + 2]
+                count += 2
+            else:
+                self._streams.of_tag(runs[i]).has_holes = True
+        if keep is not None:
+            keep(runs, count)
+        else:
+            for i in range(0, count, 2):
+                told(runs[i], runs[i + 1])
         self._free()
 
     def _tell_purged(self, told):

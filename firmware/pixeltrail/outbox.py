@@ -116,8 +116,9 @@ class Outbox:
             self._cursor = 0
         self._tail = 0
 
-    def purge(self, dropped):
-        """Drop every chunk of replay data; dropped(tag, first, end) is told of each run. The rest moves together.
+    def purge(self):
+        """Drop every chunk of replay data; the rest moves together. Returns an array with tag, first seq and end of
+        each run of dropped chunks, and how many numbers of it count.
 
         Not while a transport writes from the ring, nor while a chunk is being written. Allocates.
         """
@@ -128,8 +129,7 @@ class Outbox:
         self._tail, self._cursor, self.used, self.unsent, self._bytes = q[5], q[6], q[7], q[8], q[9]
         if self.count == 0:
             self.clear()
-        for i in range(0, end, 3):
-            dropped(runs[i], runs[i + 1], runs[i + 2])
+        return runs, end
 
     # --- a slot, by its position ---
 
