@@ -28,6 +28,8 @@ _FURTHEST = const(64)
 # all of it may scroll. With 1,600 such frames took two to four times as many bytes.
 _STEPS = const(2_600)
 
+_NO_DY = const(4096)  # added to dy
+
 _COLUMN = const(0)
 _DY = const(3)
 _LEFT = const(4)
@@ -50,7 +52,7 @@ class Moves:
         self.found = array("H", bytes(2 * _FIELDS * _MOST))
         strips.tell(least)
         limits = (_MOST, least, _FURTHEST, strips.cols * rows)
-        self.numbers = array("i", (0, rows, movable_rows, 0, 0, 0) + limits)
+        self.numbers = array("i", (0, rows, movable_rows, _NO_DY, 0, 0) + limits)
 
     def drop(self):
         self.numbers[_COUNT] = 0
@@ -62,7 +64,7 @@ class Moves:
 
     def hint(self, dy):
         """The next thing to try: a row shows what the one `dy` rows below it showed."""
-        self.numbers[_DY] = dy
+        self.numbers[_DY] = _NO_DY + dy
 
     def search(self, column, dirty):
         """Look at a column whose changed strips have just been marked, while the table has their old hashes.

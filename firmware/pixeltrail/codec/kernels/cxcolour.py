@@ -203,6 +203,7 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                     # what was above is now two above
                     if n > 15:
                         i32 = ptr32(int(R) + (x << 1))
+                        j32 = ptr32(int(Q) + (x << 1))
                         i32[0] = j32[0]
                         i32[1] = j32[1]
                         i32[2] = j32[2]

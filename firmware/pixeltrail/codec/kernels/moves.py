@@ -33,8 +33,9 @@ def search(t: ptr32, d: ptr8, m: ptr16, q: ptr32) -> int:
 
     t: hashes, `rows` to a column. d: dirty bits (bits.py). m: moves of five numbers: first column, columns, first row,
     rows, and the row that the first one came from. q: 0 column; 1 rows of a column; 2 rows that may move; 3 dy tried
-    first, then that of the last move; 4 steps left; 5 moves in m; 6 moves that m can hold; 7 changed rows that make a
-    move; 8 the largest dy; 9 where in t the column's old hashes are.
+    first, then that of the last move, plus 4,096, since 64-bit viper does not read negative numbers; 4 steps left; 5
+    moves in m; 6 moves that m can hold; 7 changed rows that make a move; 8 the largest dy; 9 where in t the column's
+    old hashes are.
 
     A changed row that differs from the one above it is looked for among the old rows, nearest first, and what is found
     grows up and down. After one that was not found ever more rows are left out, but never so many that a move could
@@ -75,7 +76,7 @@ def search(t: ptr32, d: ptr8, m: ptr16, q: ptr32) -> int:
             if not k & 1:
                 dy = 0 - dy
             if not k:
-                dy = q[3]
+                dy = q[3] - 4096
             k += 1
             s = y + dy
             steps -= 1
@@ -128,7 +129,7 @@ def search(t: ptr32, d: ptr8, m: ptr16, q: ptr32) -> int:
                     m[k + 3] = hi - lo
                     m[k + 4] = lo + dy
                     q[5] += 1
-            q[3] = dy
+            q[3] = dy + 4096
             floor = hi
             y = hi - 1
             k = far + 1

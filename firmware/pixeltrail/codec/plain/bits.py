@@ -2,8 +2,8 @@
 
 
 def settle(d, i, rect, shape, q):
-    """Clear the strips of an area (area.py): q[8] rows from row q[11] on, q[10] columns from column q[9] on. Then find
-    the next rectangle, at or below the block that holds row q[11].
+    """Clear the strips of an area (area.py): q[8] rows from row q[11] on, q[10] columns from column q[9] on. Then,
+    unless rect[4] is 2, find the next rectangle, at or below the block that holds row q[11].
 
     rect gets its first column, columns, first row and rows, and 1, or 0 at the end when there is none. It begins at the
     topmost dirty block, leftmost first, spans its run of dirty blocks, grows down while the whole run is dirty, and
@@ -31,6 +31,8 @@ def settle(d, i, rect, shape, q):
                 d[i + (b >> 3)] &= 255 ^ (1 << (b & 7))
                 b += 1
         c += 1
+    if rect[4] > 1:
+        return
     y -= y & block - 1
     b = 256 - (1 << (y & 7))  # of the first byte, only rows from y on
     i = y >> 3

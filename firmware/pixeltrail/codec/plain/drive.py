@@ -59,6 +59,7 @@ def run(job, st, is_new):
         job[24](numbers, 0, 0)
     if o[5] and st[38]:
         n = o[5] * 5
+        r[4] = 2
         while i < n:
             if st[41] - st[2] < 92:
                 break
@@ -78,6 +79,7 @@ def run(job, st, is_new):
             a[11] = v[i + 2]
             settle(dirty, 0, rect, shape, area)
             i += 5
+        r[4] = 1
         if not i:
             return 3
         o[5] = 0
