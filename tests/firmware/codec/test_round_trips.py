@@ -21,6 +21,7 @@ SHAPES = (
     Case(61, 47, PixelFormat.RGB332, 5, 64, 1000, 8),
     Case(400, 1, PixelFormat.MONO_HMSB, 0, 8, 1000, 9),
     Case(161, 90, PixelFormat.GS8, 1, 32, 1000, 10),
+    Case(135, 240, PixelFormat.GS8, 3, 0, 1000, 4241090943),  # a scroll that 64-bit viper took for another
 )
 
 
