@@ -130,6 +130,11 @@ def report() -> str:
         "`max_step_ms` on a processor that executes 100 in a microsecond, which is the clock of these runs.",
         "*First* is before the recorder was first at rest. *Key exchange*: the polls of TLS that `on_busy` announces.",
         "",
+        "Above 500,000 are: a part of a frame that holds noise, or the first rows of a keyframe; a refresh of 320x240 that shows",
+        "another picture altogether, which marks every strip and looks for moves; the step of an opt-out that empties a full",
+        "outbox; and, by a little, a call that also begins a session or finds the folder of the spool gone. An `exact` capture",
+        "is as long as its frame.",
+        "",
         "| display | scenario | poll | refresh | call | first poll | first refresh | key exchange |",
         "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
