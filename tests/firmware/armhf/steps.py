@@ -41,6 +41,12 @@ SCENARIOS = (
     "heap_used_up",
 )
 _HEAP = {"rgb565_320x240": "1m", "mono_128x64": "400k"}
+_ABOVE = """\
+Above 500,000 are: a part of a frame that holds noise, or the first rows of a keyframe; a refresh of 320x240 that shows
+another picture altogether, which marks every strip and looks for moves; the step of an opt-out that empties a full
+outbox; and, by a little, a call that also begins a session or finds the folder of the spool gone. An `exact` capture
+is as long as its frame.
+"""
 _EMPTY = 2
 _KINDS = {3: "poll", 4: "refresh", 5: "call", 6: "first_poll", 7: "first_refresh", 9: "key_exchange"}
 
@@ -130,10 +136,7 @@ def report() -> str:
         "`max_step_ms` on a processor that executes 100 in a microsecond, which is the clock of these runs.",
         "*First* is before the recorder was first at rest. *Key exchange*: the polls of TLS that `on_busy` announces.",
         "",
-        "Above 500,000 are: a part of a frame that holds noise, or the first rows of a keyframe; a refresh of 320x240 that shows",
-        "another picture altogether, which marks every strip and looks for moves; the step of an opt-out that empties a full",
-        "outbox; and, by a little, a call that also begins a session or finds the folder of the spool gone. An `exact` capture",
-        "is as long as its frame.",
+        *_ABOVE.splitlines(),
         "",
         "| display | scenario | poll | refresh | call | first poll | first refresh | key exchange |",
         "|---|---|--:|--:|--:|--:|--:|--:|",
