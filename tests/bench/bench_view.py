@@ -44,6 +44,7 @@ BOARD = Path(__file__).parent / "view_board"
 LIVE_DEVICE = "bench-view"
 SIDE, BITS = 16, 12
 SEED = 11
+LOOK_MS = 500  # for which a person looks at what they found
 
 # Reads the number on the canvas with every frame that the browser draws, and keeps when each was there first.
 _WATCH = """([id, side, bits]) => {
@@ -179,11 +180,11 @@ def seeks(folder: Path, sequence: corpus.Sequence, minutes: int, count: int) -> 
         page.wait_for_function("() => globalThis.pixeltrail?.player?.timeline")
         for at_ms, digest in wanted:
             found["player"].append(page.evaluate(_SEEK, [at_ms, digest]))
-            page.wait_for_load_state("networkidle")
+            page.wait_for_timeout(LOOK_MS)
         for at_ms, digest in wanted:
             page.evaluate(_LEAVE)
             page.wait_for_function("() => !globalThis.pixeltrail?.player")
-            page.wait_for_load_state("networkidle")
+            page.wait_for_timeout(LOOK_MS)
             found["list"].append(page.evaluate(_OPENED, [f"{session}?t={at_ms / 1000:g}", digest]))
         for at_ms, digest in wanted[: count // 4 + 1]:
             page.goto("about:blank")

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
@@ -43,6 +45,7 @@ MAX_WIDTH: Final = 1_024  # of a thumbnail
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _QUICK: Final = 1  # compression level: pictures of programs shrink well enough, and a person waits
 _FRESH_S: Final = 60
+_LONGEST_REST_S: Final = 0.5  # a picture: also what is loaded ahead comes in the end
 
 
 class PixelRoutes:
@@ -50,6 +53,9 @@ class PixelRoutes:
 
     def __init__(self, recordings: Recordings, stills: Pool, stretches: Pool) -> None:
         self._recordings, self._stills, self._stretches = recordings, stills, stretches
+        self._waiting = 0  # requests for one picture; the event loop's
+        self._is_calm = threading.Event()  # none of them
+        self._is_calm.set()
 
     def routes(self) -> list[Route]:
         place = "/api/sessions/{device_id}/{session_id}"
@@ -66,9 +72,13 @@ class PixelRoutes:
         if to_ms is not None and to_ms < from_ms:
             raise Refused(400, f"to={to_ms} lies before from={from_ms}")
         is_packed = takes_gzip(request)
-        # who seeks waits for this; what lies ahead can wait itself
-        pool = self._stills if to_ms == from_ms else self._stretches
-        body, until_ms = await pool.run(self._pixels, *place, from_ms, to_ms, is_packed)
+        if to_ms == from_ms:
+            with self._urgently():
+                body, until_ms = await self._stills.run(self._pixels, *place, from_ms, to_ms, is_packed)
+        else:
+            body, until_ms = await self._stretches.run(
+                self._pixels, *place, from_ms, to_ms, is_packed, self._is_calm
+            )
         headers = {
             "x-pixeltrail-until": str(until_ms),
             "cache-control": "no-store",
@@ -83,13 +93,32 @@ class PixelRoutes:
         place = session_of(request)
         at_ms = number(request.query_params, "t", 0) or 0
         width = number(request.query_params, "width", None, MAX_WIDTH)
-        body = await self._stills.run(self._frame, *place, at_ms, width)
+        with self._urgently():
+            body = await self._stills.run(self._frame, *place, at_ms, width)
         if body is None:
             raise Refused(404, f"Nothing was shown yet at {at_ms} ms.")
         return Response(body, 200, {"cache-control": f"private, max-age={_FRESH_S}"}, "image/png")
 
+    @contextmanager
+    def _urgently(self) -> Iterator[None]:
+        """Who seeks waits for one picture; what is loaded ahead rests meanwhile, since both need the interpreter."""
+        self._waiting += 1
+        self._is_calm.clear()
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._is_calm.set()
+
     def _pixels(
-        self, device_id: str, session_id: int, from_ms: int, to_ms: int | None, is_packed: bool
+        self,
+        device_id: str,
+        session_id: int,
+        from_ms: int,
+        to_ms: int | None,
+        is_packed: bool,
+        is_calm: threading.Event | None = None,
     ) -> tuple[bytes, int]:
         recording = self._recordings.open(device_id, session_id)
         end_ms = from_ms + MOST_SPAN_MS if to_ms is None else min(to_ms, from_ms + MOST_SPAN_MS)
@@ -97,6 +126,8 @@ class PixelRoutes:
         pack = zlib.compressobj(_QUICK, zlib.DEFLATED, _GZIP) if is_packed else None
         size, until_ms = 0, end_ms
         for at_ms, message in _messages(recording, from_ms, end_ms):
+            if is_calm is not None:
+                is_calm.wait(_LONGEST_REST_S)
             if size and size + len(message) > MOST_BYTES and at_ms > from_ms:
                 until_ms = at_ms - 1
                 break

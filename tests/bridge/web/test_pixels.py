@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,12 @@ import pytest
 from PIL import Image
 from pixeltrail_bridge.store.sqlite import SqliteStore
 from pixeltrail_bridge.web import pixels
+from pixeltrail_bridge.web.pool import Pool
+from pixeltrail_bridge.web.recordings import Recordings
 
-from .recorded import HEIGHT, PLACE, WIDTH, Glass, Site, rgb_of, site
+from tests.support.film import DEVICE
+
+from .recorded import HEIGHT, PLACE, SESSION, WIDTH, Glass, Site, rgb_of, site
 
 SECONDS = 12
 
@@ -70,6 +75,17 @@ def test_an_answer_is_bounded_and_says_so(page: Site, monkeypatch: pytest.Monkey
     assert 3 <= len(glass.shown) <= 5 and glass.shown[-1][0] <= until_ms < 9000
     after = Glass(page.ask(f"{PLACE}/pixels?from={until_ms + 1}&to={until_ms + 1}").body).shown[0]
     assert after[0] == until_ms + 1
+
+
+def test_what_is_loaded_ahead_rests_while_somebody_seeks(page: Site) -> None:
+    routes = pixels.PixelRoutes(Recordings(page.store), Pool("one", 1), Pool("other", 1))
+    place = (DEVICE, SESSION, 1_000, 2_000, False)
+    with routes._urgently(), routes._urgently(), ThreadPoolExecutor(1) as ahead:
+        future = ahead.submit(routes._pixels, *place, routes._is_calm)
+        assert routes._pixels(*place)[0], "who seeks rests for nobody"
+        assert not routes._is_calm.is_set()
+        rested = future.result(60)
+    assert routes._is_calm.is_set() and rested == routes._pixels(*place), "it comes all the same"
 
 
 def test_a_client_without_gzip_gets_the_same(page: Site) -> None:
