@@ -20,13 +20,14 @@ PHONE = {"width": 390, "height": 844}
 NewPage = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+# Of this package alone: while it lasts, its event loop counts as running, and no other test could run one of its own.
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
         yield playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     browser = playwright.chromium.launch(
         executable_path=str(require("chromium")), args=["--no-sandbox", "--disable-gpu"]
@@ -35,7 +36,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def contexts(browser: Browser) -> Iterator[dict[str, BrowserContext]]:
     """One for each set of options: the scripts are fetched once."""
     found: dict[str, BrowserContext] = {}
