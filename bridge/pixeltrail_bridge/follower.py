@@ -86,7 +86,10 @@ class Follower:
             self._replay(stored)
 
     def take(
-        self, stored: StoredChunk, start_of: Callable[[int], int], publish: Callable[[Canvas | None, Moment], None]
+        self,
+        stored: StoredChunk,
+        start_of: Callable[[int], int],
+        publish: Callable[[Canvas | None, Moment], None],
     ) -> None:
         """Decode the next chunk. `start_of` gives a session's start; `publish` gets each moment as it is painted."""
         state = self.state

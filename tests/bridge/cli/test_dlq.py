@@ -101,7 +101,11 @@ def test_filters_counts_and_purge(bridge: tuple[Bridge, FakeDevice], cli: Cli) -
     assert len(cli("list", "-n", "1", "--json").splitlines()) == 1
     printed = cli("retry", "--all")
     assert "2 stay dead letters" in printed and "give it one" in printed
-    assert json.loads(cli("purge", "--reason", "group ID", "--json")) == {"messages": 1, "events": 0, "pieces": 0}
+    assert json.loads(cli("purge", "--reason", "group ID", "--json")) == {
+        "messages": 1,
+        "events": 0,
+        "pieces": 0,
+    }
     (left,) = map(json.loads, cli("list", "--json").splitlines())
     assert "Deleted 1 messages" in cli("purge", left["id"])
     assert up.store.counters(DEVICE)[DEVICE]["dead_letters_purged"] == 2
