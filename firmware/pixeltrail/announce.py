@@ -28,7 +28,6 @@ class Announcer:
         self._blind = blind
         self._masks = masks
         self._references = settings.references
-        self._max_chunk = settings.max_chunk
         self._clock = clock
         self._chunk = chunk
         self._link = link

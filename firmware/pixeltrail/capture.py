@@ -39,7 +39,6 @@ class Capture:
         self._encoder = encoder
         self._chunk = chunk
         self._outbox = outbox
-        self._max_chunk = max_chunk
         # Less room than this would make more heads than frames; a whole chunk is much of a small outbox.
         self._least_room = min(max_chunk, outbox.size >> 3)
         self.has_picture = False
