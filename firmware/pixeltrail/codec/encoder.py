@@ -211,6 +211,10 @@ class Encoder:
         self._coder.out = out
         if self._is_key or self._is_narrow:
             return self._encode_slowly()
+        return self._encode()
+
+    def _encode(self):
+        numbers = self._numbers
         why = drive.run(self._job, numbers, 1)
         while why:
             self._do(why)
@@ -376,20 +380,19 @@ class Encoder:
     def _narrow(self, to_one_row):
         """Aim at columns of which a row surely fits, in raster order in a keyframe; false when there is none."""
         q = self._area.q
-        column = q[COLUMN]
-        columns = q[COLUMNS]
         if not self._is_key:
             # Begin at a dirty strip, or what was coded before would come again, without end.
-            column = self._dirty.first_in_row(column, q[ROW])
-            columns += q[COLUMN] - column
-        fitting = self._coder.columns_that_fit(column, q[ROW])
-        if fitting < columns:
-            columns = fitting
+            columns = q[COLUMN] + q[COLUMNS]
+            q[COLUMN] = self._dirty.first_in_row(q[COLUMN], q[ROW])
+            q[COLUMNS] = columns - q[COLUMN]
+        columns = self._coder.columns_that_fit(q[COLUMN], q[ROW])
+        if columns < q[COLUMNS]:
+            q[COLUMNS] = columns
             to_one_row = to_one_row or self._is_key
         if to_one_row:
             q[ROWS] = 1
-        self._aim(column, columns, q[ROW], q[ROWS])
-        return columns > 0
+        self._aim(q[COLUMN], q[COLUMNS], q[ROW], q[ROWS])
+        return q[COLUMNS] > 0
 
     def _settle(self):
         """What was coded is no longer dirty, unless the app drew there after the refresh."""
