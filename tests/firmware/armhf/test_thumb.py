@@ -18,7 +18,7 @@ SEARCH = (micropython.FIRMWARE, SCRIPTS, CODEC_TESTS)
 # A function begins with push {r1, r4-r7, lr} and ends with pop {r1, r4-r7, pc}.
 FUNCTION = re.compile(rb"\xf2\xb5.*?\xf2\xbd", re.DOTALL)
 # Upper bounds of an unchanged 320x240 RGB565 frame; some 10,000 are the foreign call, which a board does not make.
-BUDGETS = {"thumb6": 222_000, "thumb7": 145_000}
+BUDGETS = {"thumb6": 223_000, "thumb7": 146_000}
 
 
 def machine_code(name: str, words: int, folder: Path) -> Path:
