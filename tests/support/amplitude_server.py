@@ -18,10 +18,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from . import vendor_server
 from .segment_server import Fault
 
 PATHS = {
@@ -347,34 +347,9 @@ def _parse(endpoint: str, raw: bytes) -> dict[str, Any]:
 
 @contextmanager
 def running(port: int = 0, **settings: Any) -> Iterator[AmplitudeServer]:
-    """A server on a thread of its own, for tests that do not run in an event loop."""
-    server = AmplitudeServer(**settings)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    runner = asyncio.run_coroutine_threadsafe(server.start(port), loop).result(10)
-    try:
+    """A server on a thread of its own."""
+    with vendor_server.on_thread(AmplitudeServer(**settings), port) as server:
         yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
-
-
-async def _serve(server: AmplitudeServer, port: int) -> None:
-    await server.start(port)
-    print(server.url, flush=True)
-    await asyncio.Event().wait()
-
-
-def _read_log(log: Path) -> list[dict[str, Any]]:
-    """The events of an earlier run; a line that a kill cut off was never confirmed, and is removed."""
-    data = log.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
-        log.write_bytes(whole)
-    return [item for item in map(json.loads, whole.splitlines()) if "endpoint" not in item]
 
 
 def main() -> None:
@@ -386,10 +361,9 @@ def main() -> None:
     parser.add_argument("--api-key", default="test-api-key")
     options = parser.parse_args()
     server = AmplitudeServer(api_key=options.api_key, log=options.log)
-    if options.log and options.log.exists():
-        server.events = _read_log(options.log)
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_serve(server, options.port))
+    logged = vendor_server.read_log(options.log)
+    server.events = [item for item in logged if "endpoint" not in item]
+    vendor_server.serve(server, options.port)
 
 
 if __name__ == "__main__":

@@ -17,16 +17,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from . import vendor_server
 from .requirements import require_node_package
 
 API_KEY = "0123456789abcdef0123456789abcdef"
@@ -178,24 +178,8 @@ def _parse(raw: bytes) -> dict[str, Any]:
 @contextmanager
 def running(port: int = 0, **settings: Any) -> Iterator[ReplayServer]:
     """A server on a thread of its own."""
-    server = ReplayServer(**settings)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    runner = asyncio.run_coroutine_threadsafe(server.start(port), loop).result(10)
-    try:
+    with vendor_server.on_thread(ReplayServer(**settings), port) as server:
         yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
-
-
-async def _serve(server: ReplayServer, port: int) -> None:
-    await server.start(port)
-    print(server.url, flush=True)
-    await asyncio.Event().wait()
 
 
 def main() -> None:
@@ -203,8 +187,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log", type=Path, help="append each upload as a JSON line")
     options = parser.parse_args()
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_serve(ReplayServer(log=options.log), options.port))
+    vendor_server.serve(ReplayServer(log=options.log), options.port)
 
 
 if __name__ == "__main__":

@@ -20,15 +20,16 @@ import base64
 import binascii
 import json
 import re
-import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+
+from . import vendor_server
 
 MAX_EVENT_BYTES = 32 << 10
 MAX_BATCH_BYTES = 500_000
@@ -264,34 +265,9 @@ def _parse(raw: bytes) -> dict[str, Any] | None:
 
 @contextmanager
 def running(port: int = 0, **settings: Any) -> Iterator[SegmentServer]:
-    """A server on a thread of its own, for tests that do not run in an event loop."""
-    server = SegmentServer(**settings)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    runner = asyncio.run_coroutine_threadsafe(server.start(port), loop).result(10)
-    try:
+    """A server on a thread of its own."""
+    with vendor_server.on_thread(SegmentServer(**settings), port) as server:
         yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
-
-
-async def _serve(server: SegmentServer, port: int) -> None:
-    await server.start(port)
-    print(server.url, flush=True)
-    await asyncio.Event().wait()
-
-
-def _read_log(log: Path) -> list[dict[str, Any]]:
-    """The events of an earlier run; a line that a kill cut off was never confirmed, and is removed."""
-    data = log.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
-        log.write_bytes(whole)
-    return [json.loads(line) for line in whole.splitlines()]
 
 
 def main() -> None:
@@ -303,10 +279,8 @@ def main() -> None:
     parser.add_argument("--write-key", default="test-write-key")
     options = parser.parse_args()
     server = SegmentServer(write_key=options.write_key, log=options.log)
-    if options.log and options.log.exists():
-        server.events = _read_log(options.log)
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_serve(server, options.port))
+    server.events = vendor_server.read_log(options.log)
+    vendor_server.serve(server, options.port)
 
 
 if __name__ == "__main__":
