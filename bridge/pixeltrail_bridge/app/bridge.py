@@ -151,7 +151,9 @@ class Bridge:
         queries = StoreQueries(self.store, self.hub, self.health)
         await queries.refresh()
         names = guard.allowed_names(web.host, web.public_url, web.allowed_hosts)
-        viewing = make_viewing(self.store, lambda: self.config, self.delivery.wake, self.hub)
+        viewing = make_viewing(
+            self.store, lambda: self.config, self.delivery.wake, self.hub, self.delivery.sinks
+        )
         stack.push_async_callback(asyncio.to_thread, viewing.close)
         app = routes.build(self.hub, queries, names, viewing.routes())
         self._web = WebServer(app, web.host, web.port)

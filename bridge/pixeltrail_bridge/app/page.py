@@ -13,6 +13,7 @@ from ..ingest.again import Retried, retry_letters
 from ..mapping.chunks import map_chunk
 from ..mapping.display import DISPLAY_CHANGED
 from ..replay.warm import warm_up
+from ..sinks.base import Sink
 from ..store.base import DeadLetter
 from ..store.database import SqlStore
 from ..web.exports import Exports
@@ -24,11 +25,15 @@ log = structlog.get_logger(__name__)
 
 
 def make_viewing(
-    store: SqlStore, config: Callable[[], Config], wake: Callable[[], None], hub: Hub | None = None
+    store: SqlStore,
+    config: Callable[[], Config],
+    wake: Callable[[], None],
+    hub: Hub | None = None,
+    sinks: Sequence[Sink] = (),
 ) -> Viewing:
     """`config` gives the settings in force; `wake` tells the delivery that there is something to do.
 
-    The hub is shown what devices showed last.
+    The hub is shown what devices showed last. `sinks`: those that events go to.
     """
 
     def again(letters: Sequence[DeadLetter]) -> Sequence[Retried]:
@@ -45,6 +50,7 @@ def make_viewing(
         wake=wake,
         public_url=config().web.public_url,
         summaries=DISPLAY_CHANGED,
+        shows={sink.name: sink.shows for sink in sinks if hasattr(sink, "shows")},
     )
     if hub is not None:
         viewing.show_last(hub)

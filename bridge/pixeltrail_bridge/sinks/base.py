@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from ..mapping.calls import OutboxRow, Settled
@@ -20,6 +21,7 @@ __all__ = [
     "Clock",
     "OutboxRow",
     "Settled",
+    "Shown",
     "Sink",
     "backoff_ms",
     "host_clock",
@@ -31,8 +33,18 @@ MAX_WAIT_MS = 60_000
 Clock = Callable[[], int]
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A request as a person may see it: no key in it. `body` is text, a form with one field a line."""
+
+    url: str
+    body: str
+
+
 class Sink(Protocol):
     """`alarm` says in a sentence what is wrong and which setting to change, None when all is well.
+
+    A sink that makes something else of an event than its payload may have `shows(payload)`, which says as what.
 
     Until `paused_until_ms` (host epoch) nothing may be delivered: a wrong key, a rate limit.
     """

@@ -9,10 +9,11 @@ POST /api/dead-letters/retry {ids}                            as `pixeltrail dlq
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -23,6 +24,7 @@ from ..store.database import SqlStore
 from .answers import Json, Refused, answering, as_json, body_of, number, session_of, share_of, text_of
 from .pool import Pool
 
+log = structlog.get_logger(__name__)
 MOST_EVENTS: Final = 1_000
 MOST_LETTERS: Final = 500
 _SHOWN_RAW_BYTES: Final = 2_048
@@ -40,7 +42,18 @@ class Retried(Protocol):
     def calls(self) -> int: ...
 
 
+class Shown(Protocol):
+    """A request that a sink makes of an event."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def body(self) -> str: ...
+
+
 RetryLetters = Callable[[Sequence[DeadLetter]], Sequence[Retried]]
+Shows = Mapping[str, Callable[[bytes], Sequence[Shown]]]
+"""By sink, what it makes of an event's payload; sinks that send the payload as it is are not in it."""
 
 
 class _Retry(msgspec.Struct):
@@ -55,9 +68,15 @@ class InspectRoutes:
     """`retry_letters` reads messages again; `wake` tells the delivery that there is something to do."""
 
     def __init__(
-        self, store: SqlStore, pool: Pool, retry_letters: RetryLetters, wake: Callable[[], None]
+        self,
+        store: SqlStore,
+        pool: Pool,
+        retry_letters: RetryLetters,
+        wake: Callable[[], None],
+        shows: Shows,
     ) -> None:
         self._store, self._pool, self._retry_letters, self._wake = store, pool, retry_letters, wake
+        self._shows = shows
 
     def reads(self) -> list[Route]:
         """Those that a link to one session may use."""
@@ -91,7 +110,11 @@ class InspectRoutes:
             if (row.device_id, row.session_id) != (share.device_id, share.session_id):
                 raise Refused(403, "This link is for another session.")
             return as_json(_describe_shared(row, start_ms))
-        return as_json({**_describe(row, start_ms), "payload": row.payload.decode(errors="replace")})
+        told = _describe(row, start_ms)
+        for delivery in told["deliveries"]:
+            if delivery["sink"] in self._shows:
+                delivery["requests"] = await self._pool.run(self._requests, delivery["sink"], row.payload)
+        return as_json({**told, "payload": row.payload.decode(errors="replace")})
 
     @answering
     async def retry(self, request: Request) -> Response:
@@ -135,6 +158,14 @@ class InspectRoutes:
         if row is None:
             raise Refused(404, f"There is no event {event_id}.")
         return row
+
+    def _requests(self, sink: str, payload: bytes) -> list[Json]:
+        try:
+            shown = self._shows[sink](payload)
+        except Exception:  # noqa: BLE001 what cannot be shown costs the reader this list alone
+            log.exception("what a sink makes of an event could not be shown", sink=sink)
+            return []
+        return [{"url": one.url, "body": one.body} for one in shown]
 
     def _start_of(self, device_id: str, session_id: int) -> int | None:
         row = self._store.session(device_id, session_id)

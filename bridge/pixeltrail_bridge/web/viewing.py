@@ -9,7 +9,7 @@ from typing import Final
 from starlette.routing import BaseRoute
 
 from ..store.database import SqlStore
-from .inspector import InspectRoutes, RetryLetters
+from .inspector import InspectRoutes, RetryLetters, Shows
 from .last import LastPictures
 from .live import Hub
 from .pixels import PixelRoutes
@@ -27,7 +27,7 @@ class Viewing:
 
     `formats`: in which sessions can be exported; `summaries`: events that the bridge makes of the pictures;
     `more` and `shared`: routes of others, the second also behind a link to one session; `closing`: what they need at
-    the end.
+    the end; `shows`: what sinks make of an event.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Viewing:
         summaries: str = "",
         more: Sequence[BaseRoute] = (),
         closing: Sequence[Callable[[], None]] = (),
+        shows: Shows | None = None,
         shared: Sequence[BaseRoute] = (),
     ) -> None:
         self.recordings = Recordings(store)
@@ -49,7 +50,7 @@ class Viewing:
         self._store, self._more, self._closing = store, [*more, *shared], list(closing)
         self._sessions = SessionRoutes(store, self.recordings, self.readers, formats, summaries)
         self._pixels = PixelRoutes(self.recordings, self.stills, self.decoders)
-        self._inspector = InspectRoutes(store, self.readers, retry_letters, wake)
+        self._inspector = InspectRoutes(store, self.readers, retry_letters, wake, shows or {})
         reads = [*self._sessions.reads(), *self._pixels.routes(), *self._inspector.reads(), *shared]
         self._shares = ShareRoutes(
             store, self.readers, str(_SHARE_PAGE), reads, self._sessions.describe_one, public_url

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pixeltrail_bridge.app.page import make_viewing
 from pixeltrail_bridge.config import Config
 from pixeltrail_bridge.mapping.calls import Call, Settled
+from pixeltrail_bridge.sinks.amplitude import AmplitudeSettings, AmplitudeSink
+from pixeltrail_bridge.sinks.base import Shown
 from pixeltrail_bridge.store.sqlite import SqliteStore
 from pixeltrail_bridge.wire import messages as m
 
@@ -230,3 +233,30 @@ def test_hostile_texts_come_as_json_and_never_as_a_page(page: Site) -> None:
         assert answer.headers["x-content-type-options"] == "nosniff"
     payload = page.ask(f"/api/events/{page.store.events(limit=1000)[-1].id}").json["payload"]
     assert json.loads(payload)["properties"] == {HOSTILE: HOSTILE}
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_what_a_sink_makes_of_an_event(tmp_path: Path, is_broken: bool) -> None:
+    sink = AmplitudeSink(AmplitudeSettings(api_key="a-secret-key"))
+
+    def break_down(payload: bytes) -> list[Shown]:
+        raise RuntimeError("no mappings today")
+
+    store = SqliteStore(tmp_path / "store.db", ("amplitude", "plain"))
+    with site(store, 1, shows={"amplitude": break_down if is_broken else sink.shows}) as page:
+        page.studio.feed(page.camera.say(900, m.Track("Brew Started", {"cups": 2})))
+        events = page.ask(f"{PLACE}/events").json["events"]
+        event_id = next(one["id"] for one in events if one["event"] == "Brew Started")
+        told = page.ask(f"/api/events/{event_id}").json
+    store.close()
+    by_sink = {one["sink"]: one for one in told["deliveries"]}
+    assert "requests" not in by_sink["plain"], "it gets the payload as it is"
+    requests = by_sink["amplitude"]["requests"]
+    if is_broken:
+        assert requests == []
+        return
+    (request,) = requests
+    (sent,) = json.loads(request["body"])["events"]
+    assert (sent["event_type"], sent["session_id"]) == ("Brew Started", SESSION)
+    assert request["url"].endswith("/2/httpapi")
+    assert "a-secret-key" not in request["body"]

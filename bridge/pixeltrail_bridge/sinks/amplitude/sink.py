@@ -10,12 +10,13 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
 
 from ...mapping.calls import OutboxRow, Settled
-from ..base import Clock, backoff_ms, host_clock
+from ..base import Clock, Shown, backoff_ms, host_clock
 from .actions import EVENT_ENDPOINTS, Endpoint
 from .mappings import Mapped
 from .pace import Pace
@@ -65,6 +66,11 @@ class AmplitudeSink:
         for job in await asyncio.to_thread(lambda: [self._prepare(row) for row in rows]):
             rounds.add(job)
         return await rounds.run()
+
+    def shows(self, payload: bytes) -> list[Shown]:
+        """What Amplitude gets of an event by today's mappings: nothing, one request or several. Any thread."""
+        _, requests = preview(self.settings, msgspec.json.decode(payload))
+        return [Shown(url, _as_text(kind, body)) for url, kind, body in requests]
 
     async def close(self) -> None:
         await self._client.close()
@@ -167,6 +173,12 @@ def _explain(mapped: Mapped, event_type: str) -> str:
     return (
         "" if mapped.takers else f"not sent: no mapping takes this {event_type} call; see docs/amplitude.md"
     )
+
+
+def _as_text(kind: str, body: bytes) -> str:
+    if kind == "application/json":
+        return body.decode()
+    return "\n".join(f"{name} = {value}" for name, value in parse_qsl(body.decode(), keep_blank_values=True))
 
 
 def preview(settings: AmplitudeSettings, event: Any) -> tuple[Mapped, list[tuple[str, str, bytes]]]:

@@ -81,7 +81,7 @@ export class Inspector {
   }
 }
 
-export function deliveryOf({ sink, state, status, answer, attempts, settled_ms: settledMs, next_try_ms: nextMs }, retry) {
+export function deliveryOf({ sink, state, status, answer, attempts, settled_ms: settledMs, next_try_ms: nextMs, requests }, retry) {
   const note = element("span", { class: "fault", role: "alert" });
   const again = state === "dead" && retry
     ? button("Send again", async () => {
@@ -99,7 +99,17 @@ export function deliveryOf({ sink, state, status, answer, attempts, settled_ms: 
     element("div", { class: "delivery" },
       element("strong", {}, sink), element("span", { class: "chip", data: { state: shown } }, STATES[state] ?? state),
       element("span", { class: "quiet" }, [`${attempts ?? 0} ${attempts === 1 ? "try" : "tries"}`, when].filter(Boolean).join(", ")), again),
-    element("code", { class: "answer" }, [status, answer].filter(Boolean).join(" ") || (state === "sent" ? "accepted" : "no answer yet")), note);
+    element("code", { class: "answer" }, [status, answer].filter(Boolean).join(" ") || (state === "sent" ? "accepted" : "no answer yet")), note,
+    requests ? requestsOf(sink, requests) : null);
+}
+
+// What a sink makes of the event, where that is not the payload itself. Today's mappings make it, without the key.
+function requestsOf(sink, requests) {
+  if (requests.length === 0) return element("p", { class: "quiet" }, "Its mappings make nothing of this event.");
+  const count = requests.length === 1 ? "1 request" : `${requests.length} requests`;
+  return element("details", {}, element("summary", {}, `What ${sink} gets: ${count}`),
+    ...requests.flatMap(({ url, body }) => [element("code", { class: "answer" }, `POST ${url}`),
+      element("pre", { tabIndex: 0, "aria-label": `Request to ${sink}` }, prettyJson(body))]));
 }
 
 export function payloadOf(event) {
