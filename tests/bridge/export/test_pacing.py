@@ -34,7 +34,7 @@ def test_a_merged_item_is_followed_soon_and_the_last_is_shown(at_ms: list[int]) 
     for came_ms, item in numbered(at_ms):
         if item not in shown:
             following = min(one for one in shown if one > item)
-            assert at_ms[following] - came_ms < 2 * APART_MS
+            assert at_ms[following] - came_ms < 3 * APART_MS  # what takes its place may be taken from itself
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=40).map(sorted), st.integers(1, 3_000))
