@@ -129,8 +129,23 @@ class Delivery:
             return
         health.state = "sending"
         results = await self._deliver(sink, rows)
-        await asyncio.to_thread(self._outbox.settle, sink.name, results, self._now_ms())
-        self._count(sink, results)
+        if await self._settle(sink, results):
+            self._count(sink, results)
+
+    async def _settle(self, sink: Sink, results: list[Settled]) -> bool:
+        """Write down what became of leased calls, as often as it takes: with the answers lost, their leases would have
+        to run out before anything of those devices goes on. False: the bridge ends, and the next start sends again."""
+        failures = 0
+        while True:
+            try:
+                await asyncio.to_thread(self._outbox.settle, sink.name, results, self._now_ms())
+                return True
+            except PixeltrailError as error:
+                self._report(sink, f"{error}")
+                if self._stopping:
+                    return False
+                await asyncio.sleep(min(POLL_S, backoff_ms(failures) / 1000))
+                failures += 1
 
     async def _deliver(self, sink: Sink, rows: list[OutboxRow]) -> list[Settled]:
         try:

@@ -108,8 +108,22 @@ class Uploads:
         health.state = "sending"
         outcome = await self._send(sink, cutter, row)
         tried = Tried(_STATES[outcome.state], outcome.status, outcome.answer, outcome.next_try_ms)
-        await asyncio.to_thread(pieces.settle, self._store, row.id, tried, self._now_ms())
-        self._count(sink, outcome)
+        if await self._settle(sink, row, tried):
+            self._count(sink, outcome)
+
+    async def _settle(self, sink: ReplaySink, row: PieceRow, tried: Tried) -> bool:
+        """Write down what became of a piece, as often as it takes, or its lease would hold up the session."""
+        failures = 0
+        while True:
+            try:
+                await asyncio.to_thread(pieces.settle, self._store, row.id, tried, self._now_ms())
+                return True
+            except PixeltrailError as error:
+                self._report(sink, f"{error}")
+                if self._ending.is_set():
+                    return False
+                await self._sleep(min(1.0, backoff_ms(failures) / 1000))
+                failures += 1
 
     async def _send(self, sink: ReplaySink, cutter: Cutter, row: PieceRow) -> Outcome:
         try:

@@ -186,6 +186,23 @@ def test_a_database_that_fails_is_tried_again():
     assert deliver(outbox, sink, lambda: not outbox.waiting, before=before).alarm is None
 
 
+def test_what_was_sent_is_written_down_once_the_database_can():
+    """Or a full disk would leave leases behind, and the devices wait until those run out."""
+
+    class Failing(MemoryOutbox):
+        failures = 3
+
+        def settle(self, *arguments):
+            if self.failures:
+                self.failures -= 1
+                raise StoreError("disk is full")
+            super().settle(*arguments)
+
+    outbox, sink = Failing([row(1)]), ListSink()
+    assert deliver(outbox, sink, lambda: not outbox.waiting).alarm is None
+    assert sink.taken == [1], "it was sent once"
+
+
 @each_vendor
 def test_a_crash_between_sending_and_settling_sends_the_same_id_again(vendor: Vendor):
     server, outbox = vendor.make_server(set()), MemoryOutbox([row(1), row(2)])

@@ -6,6 +6,7 @@ import asyncio
 import re
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from aiohttp import web
 from pixeltrail_bridge.app import parts
 from pixeltrail_bridge.config import load
 from pixeltrail_bridge.delivery import Delivery
+from pixeltrail_bridge.mapping.calls import OutboxRow, Settled
 
 from tests.support.requirements import ROOT
 
@@ -66,10 +68,17 @@ def test_every_event_arrives_in_order_or_is_refused_with_a_reason(folder: Path) 
         far = NOW_MS * 2  # each look of the bridge is a minute later
         delivery = Delivery(outbox, [sink], now_ms=lambda: far + next(turns) * 60_000)
         alarms: list[str | None] = []
+        deliver = sink.deliver
+
+        async def watched(rows: Sequence[OutboxRow]) -> list[Settled]:
+            results = await deliver(rows)
+            alarms.append(sink.alarm)
+            return results
+
+        sink.deliver = watched  # type: ignore[method-assign]
         await delivery.start()
         async with asyncio.timeout(20):
             while outbox.waiting:
-                alarms.append(sink.alarm)
                 delivery.wake()
                 await asyncio.sleep(0.002)
         await delivery.stop()
