@@ -40,7 +40,6 @@ from .links import Links
 from .logs import set_up_logging
 
 _REFRESH_S = 1.0  # how old the page's facts about devices may be
-_DISPLAY_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
 
 if TYPE_CHECKING:
     from ..web.queries import StoreQueries
@@ -243,7 +242,7 @@ class Bridge:
     def page_url(self) -> str | None:
         if self._web is None:
             return None
-        host = _DISPLAY_HOSTS.get(self.config.web.host, self.config.web.host)
+        host = parts.reachable(self.config.web.host)
         return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{self._web.port}/"
 
     def addresses(self) -> list[str]:

@@ -12,11 +12,10 @@ from ..mobile.desk import Desk
 from ..mobile.enrichment import EnrichSettings
 from ..mobile.intake import BlockRules, Intake, IntakeSettings, Network
 from ..store.database import SqlStore
+from . import parts
 
 if TYPE_CHECKING:  # imported with the bridge that serves them: settings are checked without
     from ..mobile.api import ApiSettings
-
-_DISPLAY_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
 
 
 class MobileBridge:
@@ -35,7 +34,7 @@ class MobileBridge:
         mobile = config.mobile
         self._desk = Desk(store, Intake(intake_settings(config)), is_ready, on_events)
         self._server = WebServer(api.build(self._desk, api_settings(config)), mobile.host, mobile.port)
-        self._host = _DISPLAY_HOSTS.get(mobile.host, mobile.host)
+        self._host = parts.reachable(mobile.host)
 
     async def start(self) -> None:
         self._desk.start()

@@ -25,6 +25,11 @@ from ..store.objects import Objects
 from ..store.opening import open_objects, open_store
 
 
+def reachable(host: str) -> str:
+    """The host to ask for in an address, where one that listens on all of them was given."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+
+
 def make_store(config: Config, sinks: Sequence[str] = ()) -> SqlStore:
     store = open_store(config.bridge.database, config.store.url, config.store.password.reveal(), sinks)
     store.packs.objects = make_objects(config)

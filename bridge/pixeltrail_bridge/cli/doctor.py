@@ -94,11 +94,12 @@ def _ask_page(settings: Config) -> Iterator[Finding]:
     import urllib.request
 
     from ..app.diagnosis import Finding
+    from ..app.parts import reachable
 
     web = settings.web
     if not web.enabled or not web.port:
         return
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(web.host, web.host)
+    host = reachable(web.host)
     try:
         with urllib.request.urlopen(f"http://{host}:{web.port}/api/health", timeout=_HEALTH_S) as answer:
             problems = json.load(answer)["problems"]
