@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from ..errors import ConfigError
+from .arriving import MqttSettings, RecordingSettings, SerialSettings
+from .keeping import DATABASE_NAME, BridgeSettings, PackingSettings
 from .lists import AmplitudeMapping, CustomSink, KeyRule, Lists, RemoteRule
 from .load import ENVIRONMENT_FILE, load
-from .table import (
-    DATABASE_NAME,
-    ENVIRONMENT_PREFIX,
-    FILE_NAME,
-    AmplitudeSettings,
-    BridgeSettings,
-    Config,
-    EventsSettings,
-    JsonlSettings,
-    MqttSettings,
-    PackingSettings,
-    RecordingSettings,
-    SegmentSettings,
-    SerialSettings,
-    Setting,
-    WebSettings,
-    render_template,
-    rows,
-)
+from .sending import AmplitudeSettings, EventsSettings, JsonlSettings, SegmentSettings
+from .serving import WebSettings
+from .table import ENVIRONMENT_PREFIX, FILE_NAME, Config, Setting, render_template, rows
 from .values import Secret
 
 __all__ = [

@@ -1,0 +1,49 @@
+"""Where recordings come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .setting import setting
+from .values import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings:
+    enabled: bool = setting(True, "Listen to devices over MQTT.")
+    url: str = setting("", "Your own broker, mqtt://host:1883 or mqtts://host:8883. Empty runs one inside.")
+    user: str = setting("", "User name at your own broker.")
+    password: Secret = setting(Secret(), "Password at your own broker.")
+    password_file: Path | None = setting(None, "File that holds the password, and nothing else.")
+    ca_file: Path | None = setting(
+        None,
+        "Certificate of the authority that signed your broker's, where your system does not know it (mqtts).",
+    )
+    cert_file: Path | None = setting(
+        None, "Certificate of this bridge, where your broker asks for one (mqtts)."
+    )
+    key_file: Path | None = setting(None, "Key of that certificate, where it is not in the same file.")
+    host: str = setting("127.0.0.1", "Address the broker inside listens on.")
+    port: int = setting(1883, "Port the broker inside listens on; 0 takes any free one.", low=0, high=65_535)
+
+
+@dataclass(frozen=True, slots=True)
+class SerialSettings:
+    ports: tuple[str, ...] = setting(
+        (), "Serial ports with a device: a path such as /dev/ttyACM0, or usb:2e8a:0005."
+    )
+    baud: int = setting(
+        115_200, "Speed of the ports; USB ignores it.", unit="bit/s", low=1_200, high=12_000_000
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSettings:
+    sample_rate: float = setting(
+        1.0,
+        "Share of sessions recorded where the device leaves the choice to the bridge.",
+        low=0,
+        high=1,
+        live=True,
+    )
