@@ -38,7 +38,10 @@ from ..wire.messages import KeyframeRequest
 from . import parts, reload, replays
 from .links import Links
 from .logs import set_up_logging
+from .watch import Watch
 
+# Alerts that no other line of `problems` tells.
+_NOT_SHOWN_ELSE = ("backlog", "device_silent", "disk", "clock")
 _REFRESH_S = 1.0  # how old the page's facts about devices may be
 
 if TYPE_CHECKING:
@@ -66,9 +69,11 @@ class Bridge:
         self.delivery: Delivery
         self.uploads: Uploads
         self.packer: Packer | None = None
+        self.watch: Watch
         self._links: Links
         self._web: WebServer | None = None
         self.mobile: MobileBridge | None = None
+        self.settings_problem: str | None = None  # why those that were to be read again were refused
 
     # --- life -----------------------------------------------------------------
 
@@ -133,6 +138,8 @@ class Bridge:
             stack.push_async_callback(asyncio.to_thread, self.packer.stop)
         self.ingest.start()
         stack.push_async_callback(asyncio.to_thread, self.ingest.stop)
+        self.watch = Watch(config, self.store, self.ingest, self.delivery, self.uploads, self.hub)
+        stack.push_async_callback(_cancel, asyncio.create_task(self.watch.run(), name="watch"))
 
     async def _start_page(self, stack: contextlib.AsyncExitStack) -> None:
         web = self.config.web
@@ -154,7 +161,7 @@ class Bridge:
             self.store, lambda: self.config, self.delivery.wake, self.hub, self.delivery.sinks
         )
         stack.push_async_callback(asyncio.to_thread, viewing.close)
-        app = routes.build(self.hub, queries, names, viewing.routes())
+        app = routes.build(self.hub, queries, names, [*viewing.routes(), *self.watch.routes()])
         self._web = WebServer(app, web.host, web.port)
         await self._web.start()
         stack.push_async_callback(self._web.stop)
@@ -183,10 +190,11 @@ class Bridge:
         Everything is checked before anything changes. Raises ConfigError: all stays as it was.
         """
         changes = reload.plan(self.config, config)
-        for sink in reload.apply(changes, self.ingest, self.projector, self.delivery):
+        for sink in reload.apply(changes, self.store, self.ingest, self.projector, self.delivery):
             await asyncio.to_thread(self._hurry, sink)
         self.delivery.wake()
         self.config = changes.config
+        self.settings_problem = None
         if self.mobile is not None:
             self.mobile.update(self.config)
         if changes.logging:
@@ -257,10 +265,16 @@ class Bridge:
             f"Data:     {self.config.bridge.data_dir}",
         ]
 
+    def summary(self) -> str:
+        """One line for whoever lists services."""
+        return f"{len(self.ingest.health.sources)} sources, sinks: {', '.join(self.delivery.health)}"
+
     async def health(self) -> dict[str, Any]:
         """`ok` while messages are taken; `problems` also names what does not stop the bridge."""
         ingest = self.ingest.health
         problems = [words for words in (ingest.error, ingest.warning) if words]
+        if self.settings_problem is not None:
+            problems.append(f"new settings were refused, the earlier ones stay: {self.settings_problem}")
         problems += [f"{link.source}: {link.detail}" for link in ingest.sources.values() if not link.is_up]
         if self.packer is not None and self.packer.problem:
             problems.append(f"packing waits: {self.packer.problem}")
@@ -273,6 +287,9 @@ class Bridge:
             waiting = await asyncio.to_thread(self.uploads.waiting, name)
             sinks[name] = _describe(health, waiting)
             problems += [f"{name}: {health.alarm}"] if health.alarm else []
+        problems += [
+            one.condition.text for one in self.watch.standing if one.condition.kind in _NOT_SHOWN_ELSE
+        ]
         return {
             "ok": ingest.is_ready,
             "problems": problems,

@@ -16,9 +16,11 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
 
     from ..app import Bridge, set_up_logging, until_signal
     from ..errors import ConfigError, StoreFailure
+    from ..watch.systemd import Notifier
 
     set_up_logging(settings.bridge)
     log = structlog.get_logger(__name__)
+    systemd = Notifier()
 
     async def serve() -> None:
         again = asyncio.Event()
@@ -26,7 +28,11 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
             async with Bridge(settings) as bridge:
                 for line in bridge.addresses():
                     print(line, flush=True)
+                systemd.ready(bridge.summary())
+                feeding = asyncio.create_task(systemd.feed(lambda: bridge.ingest.turns))
                 await wait(bridge, ended, again)
+                systemd.stopping()
+                feeding.cancel()
 
     async def wait(bridge: Bridge, ended: asyncio.Event, again: asyncio.Event) -> None:
         end = asyncio.ensure_future(ended.wait())
@@ -38,10 +44,13 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
                 raise StoreFailure(bridge.failed.result())
             if again.is_set():
                 again.clear()
+                systemd.reloading()
                 try:
                     await bridge.reload(await asyncio.to_thread(load_config, config, set_))
                 except ConfigError as error:
                     log.error("settings were not read again, the earlier ones stay", error=str(error))
+                    bridge.settings_problem = str(error)
+                systemd.ready(bridge.summary())
 
     try:
         asyncio.run(serve())

@@ -1,6 +1,6 @@
 """The table of settings: a field's name, type and default, with unit, limits and help beside it.
 
-The sections stand in `keeping`, `arriving`, `sending` and `serving`, by what their settings are about.
+The sections stand in `keeping`, `arriving`, `sending`, `serving` and `watching`, by what their settings are about.
 Validation, `pixeltrail init` and the documentation are made from it, so a setting is written once. Imports only
 the standard library: `pixeltrail --help` pays for it.
 """
@@ -25,6 +25,7 @@ from .sending import (
 )
 from .serving import MobileSettings, WebSettings
 from .values import Secret, as_toml
+from .watching import AlertSettings, MetricsSettings
 
 FILE_NAME = "pixeltrail.toml"
 ENVIRONMENT_PREFIX = "PIXELTRAIL_"
@@ -48,6 +49,8 @@ class Config:
     mobile: MobileSettings = field(default_factory=MobileSettings)
     events: EventsSettings = field(default_factory=EventsSettings)
     recording: RecordingSettings = field(default_factory=RecordingSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     lists: Lists = Lists()
     file: Path | None = None
 

@@ -19,6 +19,7 @@ from ..wire.encode import encode_downlink
 from .acks import AckSchedule
 from .batch import Batch, Outcome, decode
 from .known import Known, encode_json
+from .latency import Durations
 from .room import Room
 from .settings import IngestSettings, MapChunk, Mapper, MapPresence, MapSync, no_presence
 
@@ -86,6 +87,13 @@ class Ingest:
         self._orders: dict[str, bool] = {}
         self._room = Room(store, settings)
         self._health = Health()
+        self.turns = (
+            0  # of the committer, also of one that waits or tries again: a thread that hangs makes none
+        )
+        self.commit_times, self.waits = (
+            Durations(),
+            Durations(),
+        )  # of batches; of messages, until they were durable
 
     # ---- any thread -----------------------------------------------------------
 
@@ -150,6 +158,7 @@ class Ingest:
 
     def _run(self) -> None:
         while True:
+            self.turns += 1
             now_ms = time.monotonic() * 1000
             wait_ms = self._acks.wait_ms(now_ms)
             self._wake.wait(_IDLE_S if wait_ms is None else wait_ms / 1000)
@@ -207,6 +216,8 @@ class Ingest:
 
         attempt = 0
         while True:
+            self.turns += 1
+            began_s = time.monotonic()
             try:
                 warning = self._room.check()
                 outcome = self._store.commit_batch(transaction)
@@ -230,7 +241,8 @@ class Ingest:
         for device_id, opted_out in orders.items():
             if self._orders.get(device_id) is opted_out:
                 del self._orders[device_id]
-        self._publish(outcome, len(items), warning)
+        self.commit_times.add(time.monotonic() - began_s)
+        self._publish(outcome, items, warning)
 
     def _fail(self, error: str) -> None:
         if self._health.error != error:
@@ -238,7 +250,9 @@ class Ingest:
         with self._queue_lock:
             self._health = replace(self._health, state="failing", error=error)
 
-    def _publish(self, outcome: Outcome, count: int, warning: str | None) -> None:
+    def _publish(self, outcome: Outcome, items: Sequence[Arrival | Presence], warning: str | None) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        self.waits.add_ages(now_ms, (item.received_ms for item in items if isinstance(item, Arrival)))
         with self._queue_lock:
             health = self._health
             self._health = replace(
@@ -247,8 +261,8 @@ class Ingest:
                 error=None,
                 warning=warning,
                 commits=health.commits + 1,
-                messages=health.messages + count,
-                last_commit_ms=time.time_ns() // 1_000_000,
+                messages=health.messages + len(items),
+                last_commit_ms=now_ms,
             )
         self._routes.update(outcome.routes)
         for stream, at_once in outcome.acks.items():

@@ -1,0 +1,1 @@
+"""What an operator is told: metrics, alerts, and the word to the service manager."""
