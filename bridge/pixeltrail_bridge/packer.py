@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY_S: Final = 60.0
 _DROPPED_AT_ONCE: Final = 2_000  # rows in one transaction: some ms, for which ingest waits
 _READ_BYTES: Final = 1 << 20
+_FORGOTTEN: Final = -1  # no pack has this number
 
 
 def _now_ms() -> int:
@@ -107,7 +108,9 @@ class Packer:
         for block in pack.blocks:
             packs.read_block(self._objects, block)
         number = self._store.commit_batch(lambda tx: _commit(tx, pack, self._now_ms()))
-        if number is not None:
+        if number is _FORGOTTEN:
+            self._objects.delete(pack.name)
+        elif number is not None:
             self._drop_rows(number)
             self.packed += 1
             log.info("session packed", device=due.device_id, session=due.session_id, bytes=pack.size)
@@ -122,7 +125,11 @@ class Packer:
 
 
 def _commit(tx: SqlTransaction, pack: Pack, now_ms: int) -> int | None:
+    """The pack's number; None where another worker was first; _FORGOTTEN where the session is gone."""
     tx.lock_devices([pack.device_id])
+    exists = "SELECT 1 FROM sessions s JOIN devices d ON d.no = s.device WHERE d.device_id = ? AND s.session_id = ?"
+    if tx.db.execute(exists, (pack.device_id, pack.session_id)).fetchone() is None:
+        return _FORGOTTEN
     if any(tx.packed_digest(block.stream * SEQ_SPAN + block.first) is not None for block in pack.blocks):
         return None  # another worker was first
     return tx.put_pack(pack, now_ms)

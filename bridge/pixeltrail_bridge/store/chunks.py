@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from hashlib import blake2b
 
 from ..sessions.state import GapRow, SessionRow
+from ..wire.limits import STREAM_ID_BYTES
 from .base import SEQ_SPAN, DeviceSave, LoadedDevice, NewChunk, StreamRow, StreamSave
 from .sql import Connection, insert_rows, marks, replacing
 
 _SESSION_REST = "number, boot, stream, start_ms, last_ms, end_ms, sampled, estimated, user_id"
 _GAP_REST = 'device, session_id, first, "end", frames, inputs, calls, reason, host_ms'
+
+
+def aside_id(stream: bytes) -> bytes:
+    """The ID of an imported stream whose own ID the device has taken."""
+    return blake2b(b"imported" + stream, digest_size=STREAM_ID_BYTES).digest()
 
 
 class ChunkWrites:
@@ -61,23 +68,25 @@ class ChunkWrites:
         self._db.execute("UPDATE devices SET is_online = ? WHERE device_id = ?", (is_online, device_id))
 
     def newest_stream(self, device_id: str) -> bytes | None:
-        """The stream of a device that began last."""
+        """The stream of a device that began last; none that was imported."""
         row = self._db.execute(
             "SELECT s.stream FROM streams s JOIN devices d ON d.no = s.device WHERE d.device_id = ?"
-            " ORDER BY s.no DESC LIMIT 1",
+            " AND s.imported_ms IS NULL ORDER BY s.no DESC LIMIT 1",
             (device_id,),
         ).fetchone()
         return None if row is None else bytes(row[0])
 
     def load_stream(self, stream: bytes) -> StreamRow | None:
         row = self._db.execute(
-            "SELECT s.no, d.device_id, s.watermark, s.state, s.line FROM streams s"
+            "SELECT s.no, d.device_id, s.watermark, s.state, s.line, s.imported_ms FROM streams s"
             " JOIN devices d ON d.no = s.device WHERE s.stream = ?",
             (stream,),
         ).fetchone()
         if row is None:
             return None
-        number, device_id, watermark, state, line = row
+        number, device_id, watermark, state, line, imported_ms = row
+        if imported_ms is not None:
+            return StreamRow(number, device_id, stream, watermark, state, line, is_imported=True)
         bounds = (number * SEQ_SPAN + watermark, (number + 1) * SEQ_SPAN)
         keys = self._db.execute("SELECT key FROM chunks WHERE key >= ? AND key < ?", bounds)
         ahead = frozenset(key % SEQ_SPAN for (key,) in keys)
@@ -85,6 +94,13 @@ class ChunkWrites:
             'SELECT first, "end" FROM skips WHERE stream = ? AND "end" > ?', (number, watermark)
         )
         return StreamRow(number, device_id, stream, watermark, state, line, ahead, tuple(skips.fetchall()))
+
+    def set_aside(self, number: int, stream: bytes) -> None:
+        """Give an imported stream another ID, because the device sends the stream itself from now on.
+
+        What was imported is in nobody's custody: an ack for it would make the device free what is not here.
+        """
+        self._db.execute("UPDATE streams SET stream = ? WHERE no = ?", (aside_id(stream), number))
 
     def add_stream(self, device: int, stream: bytes, state: bytes, line: bytes, now_ms: int) -> int:
         (number,) = self._db.execute(
@@ -117,6 +133,18 @@ class ChunkWrites:
     def drop_chunks(self, keys: Iterable[int]) -> None:
         """Remove chunks that were stored ahead and, once they passed, may not be kept."""
         self._db.executemany("DELETE FROM chunks WHERE key = ?", [(key,) for key in keys])
+
+    def replace_chunks(self, rows: Iterable[tuple[int, bytes]]) -> None:
+        """Put other bytes in the place of stored chunks, by key."""
+        self._db.executemany("UPDATE chunks SET data = ? WHERE key = ?", [(data, key) for key, data in rows])
+
+    def note_scrubbed(self, keys: Iterable[int]) -> None:
+        """Of these chunks only a part is kept."""
+        insert = "INSERT INTO scrubbed (key) VALUES (?) ON CONFLICT DO NOTHING"
+        self._db.executemany(insert, [(key,) for key in keys])
+
+    def is_scrubbed(self, key: int) -> bool:
+        return self._db.execute("SELECT 1 FROM scrubbed WHERE key = ?", (key,)).fetchone() is not None
 
     def put_skips(self, rows: Iterable[tuple[int, int, int]]) -> None:
         """Stream number, first and end of seqs that will not come."""

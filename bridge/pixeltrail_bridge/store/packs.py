@@ -44,7 +44,8 @@ WHERE s.end_ms IS NOT NULL AND s.end_ms <= ? AND NOT EXISTS (
 """
 _SPANS = """
 SELECT n.stream, t.stream, n.first, n.last FROM spans n JOIN streams t ON t.no = n.stream
-JOIN devices d ON d.no = n.device WHERE d.device_id = ? AND n.session_id = ? ORDER BY n.stream
+JOIN devices d ON d.no = n.device WHERE d.device_id = ? AND n.session_id = ?
+ORDER BY coalesce(t.imported_ms, 9007199254740991), n.stream
 """
 _ROWS = """
 SELECT c.key, c.received_ms, c.session_id, c.host_ms, c.data FROM chunks c
@@ -171,6 +172,11 @@ class PackReader:
         items = decode_items(self._bytes(block))
         for seq, (host_ms, _, data, received_ms) in zip(seqs_of(block.entries), items, strict=True):
             yield StoredChunk(device_id, stream_id, seq, received_ms, block.session_id, host_ms, data)
+
+    def clear(self) -> None:
+        """Let go of what was read: some of it may have been forgotten."""
+        with self._lock:
+            self._cached.clear()
 
     def _bytes(self, block: Block) -> bytes:
         place = (block.name, block.start)

@@ -63,6 +63,7 @@ class SqliteStore(SqlStore):
         try:
             self._writer = self._connect()
             try:
+                self._writer.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; others by a VACUUM
                 self._writer.execute("PRAGMA journal_mode = WAL").fetchone()
                 self._writer.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
                 migrate_sqlite(self._writer, Path(path))
@@ -81,6 +82,7 @@ class SqliteStore(SqlStore):
         db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         db.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync there does not reach the disk
         db.execute("PRAGMA checkpoint_fullfsync = ON")
+        db.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not only forgotten
         db.execute("PRAGMA foreign_keys = OFF")  # rows are written by number from the transaction's own reads
         return db
 
