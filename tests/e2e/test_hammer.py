@@ -62,7 +62,8 @@ def test_a_broken_bridge_is_found_out(tmp_path: Path, how: str, kills: int, foun
             world.await_progress(40)
         world.finish()
         verdict = world.verdict()
-    assert {kind for kind in ("lost", "doubled", "stuck") if getattr(verdict, kind)} == found, verdict
+    kinds = {kind for kind in ("lost", "doubled", "stuck") if getattr(verdict, kind)}
+    assert found <= kinds <= found | {"stuck"}, verdict  # what follows a lost chunk may stay behind it
 
 
 def test_what_a_killed_device_left_above_a_hole_is_not_owed(tmp_path: Path) -> None:
