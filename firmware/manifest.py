@@ -12,14 +12,17 @@ _FOLDERS = (
     ("", "__init__ announce capture cbor cbor_reader chunk clock config engine faults kernels kernels_plain"),
     ("", "lifecycle link masks message outbox pacing pairing recorder remote session sight state streams"),
     ("", "vitals wire xxh32"),
-    ("codec/", "__init__ area assembly coder encoder fnv masked moves native rects references strips tables"),
+    (
+        "codec/",
+        "__init__ area assembly coder encoder fnv masked moves native rects references strips tables watched",
+    ),
     (
         "codec/kernels/",
         "__init__ anysize bits bytes32 cxcolour cxhead cxmono drive fnv halves16 halves32 moves refs",
     ),
     ("codec/kernels/", "words16 words2 words32 words4 words8 wordwise"),
     ("codec/plain/", "__init__ anysize bits cxcolour cxhead cxmono drive fnv moves refs"),
-    ("taps/", "__init__ direct framebuf palette"),
+    ("taps/", "__init__ areas direct framebuf kernels kernels_plain lvgl palette"),
     ("transport/", "__init__ framing framing_plain stream"),
 )
 _CHOSEN = (

@@ -58,6 +58,7 @@ class Sight:
                 tap.format,
                 pitch=tap.pitch,
                 references=self._settings.references,
+                areas=getattr(tap, "areas", None),
             )
             self._shape = shape
         self._buffer = tap.buffer

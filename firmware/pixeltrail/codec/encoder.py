@@ -66,13 +66,14 @@ class Encoder:
     """Codes `buffer`, which it reads and never writes.
 
     pitch: bytes from one row (one page in MONO_VLSB) to the next, 0 when rows lie without gaps. strip_width: pixels, a
-    multiple of 8; 0 chooses. references: rectangles that both sides remember, 14 bytes each. Raises ValueError when a
-    size is out of range or the buffer too short.
+    multiple of 8; 0 chooses. references: rectangles that both sides remember, 14 bytes each. areas: where alone the
+    buffer changes between refreshes (watched.py). Raises ValueError when a size is out of range, or the buffer too
+    short.
     """
 
     payload_type = PAYLOAD_TYPE
 
-    def __init__(self, buffer, width, height, format, pitch=0, strip_width=0, references=128):
+    def __init__(self, buffer, width, height, format, pitch=0, strip_width=0, references=128, areas=None):
         if not 0 <= format < len(_BITS):
             raise ValueError("format %d is none of 0 to %d" % (format, len(_BITS) - 1))
         if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
@@ -97,7 +98,13 @@ class Encoder:
         self._masked = None
         self._fill = b""  # a row of zeros, while anything is masked
         self._is_fill = False  # the rectangle under way is masked
-        self._strips = Strips(buffer, rows, pitch, row_bytes, strip_bytes)
+        if areas is None:
+            self._strips = Strips(buffer, rows, pitch, row_bytes, strip_bytes)
+        else:
+            from .watched import WatchedStrips
+
+            shape = (buffer, rows, pitch, row_bytes, strip_bytes)
+            self._strips = WatchedStrips(areas, self.strip_width, self.strip_rows, shape)
         self._cols = self._strips.cols
         self._dirty = DirtyMap(self._cols, rows, pages)
         self._rect = self._dirty.rect

@@ -61,9 +61,7 @@ class Tap:
             raise ValueError(
                 "tap: format must be given for %s: one of %s" % (_kind(display), ", ".join(_NAMES))
             )
-        self.format = _NAMES.index(format) if format in _NAMES else format
-        if self.format not in range(len(_NAMES)):
-            raise ValueError("tap: format must be one of %s, got %r" % (", ".join(_NAMES), format))
+        self.format = number_of(format)
         self.pitch = pitch
         self.palette = None if palette is None else bytes(palette)
         self.rotation = rotation
@@ -173,12 +171,29 @@ class Tap:
         return show_any
 
 
+def number_of(format):
+    """The wire's number of a format that is given as one, or by name; raises ValueError."""
+    number = _NAMES.index(format) if format in _NAMES else format
+    if number not in range(len(_NAMES)):
+        raise ValueError("tap: format must be one of %s, got %r" % (", ".join(_NAMES), format))
+    return number
+
+
+def bits_of(format):
+    """Bits of a pixel."""
+    return _BITS[format]
+
+
 def find(display):
     """The tap for a display of a known driver; raises ValueError with what to do when it is none."""
     if hasattr(display, "renderbuf"):
         return _sh1106(display)
     if hasattr(display, "buffer") and hasattr(display, "pages"):
         return Tap(display, format=_MONO_VLSB).known(find, "buffer")
+    if hasattr(display, "_disp_drv") or hasattr(display, "disp_drv") or hasattr(display, "set_flush_cb"):
+        from .lvgl import Tap as LvglTap
+
+        return LvglTap(display)
     for name in ("mvb", "_mvb", "_buf", "buffer"):
         if getattr(display, name, None) is not None:
             return _by_mode(display, name)

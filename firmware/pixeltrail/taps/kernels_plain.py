@@ -1,0 +1,43 @@
+"""The kernels of kernels.py in plain Python: the same names, arguments and results."""
+
+
+def blit(target, source, q):
+    to, target_pitch, at, source_pitch, size, rows = q[:6]
+    source = memoryview(source)
+    for _ in range(rows):
+        target[to : to + size] = source[at : at + size]
+        to += target_pitch
+        at += source_pitch
+
+
+def fill(target, q):
+    to, pitch, first, second, size, rows = q[:6]
+    row = (bytes((first, second)) * ((size + 1) // 2))[:size]
+    for _ in range(rows):
+        target[to : to + size] = row
+        to += pitch
+
+
+def add(areas, q):
+    n = areas[0]
+    if n == 0xFFFF:
+        return
+    x0, y0, x1, y1 = q[0], q[1], q[2], q[3]
+    for i in range(1, 1 + 4 * n, 4):
+        if areas[i] <= x0 and areas[i + 1] <= y0 and areas[i + 2] >= x1 and areas[i + 3] >= y1:
+            return
+    last = 4 * n - 3
+    if n and areas[last] == x0 and areas[last + 2] == x1 and areas[last + 3] + 1 == y0:
+        areas[last + 3] = y1
+        return
+    if n == 8:
+        areas[last] = min(areas[last], x0)
+        areas[last + 1] = min(areas[last + 1], y0)
+        areas[last + 2] = max(areas[last + 2], x1)
+        areas[last + 3] = max(areas[last + 3], y1)
+        return
+    areas[last + 4] = x0
+    areas[last + 5] = y0
+    areas[last + 6] = x1
+    areas[last + 7] = y1
+    areas[0] = n + 1
