@@ -11,20 +11,21 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from ..errors import UnknownMessageError, WireError
 from ..sessions.ids import NO_SESSION
-from ..sessions.state import GapRow
+from ..sessions.state import GapRow, SessionRow
 from ..sources.base import Arrival, Presence
 from ..store.base import SEQ_SPAN, IngestTransaction, NewChunk
 from ..store.packs import chunk_digest
 from ..wire import messages as m
 from ..wire.decode import decode_uplink
 from .known import Device, Known, Stream
+from .refusals import REFUSED_CHUNKS, REFUSED_MESSAGES, Refusals, scrub
 from .rows import Rows
 from .settings import IngestSettings, Mapped, Mapper
 from .standstill import unreadable_places
@@ -51,6 +52,7 @@ class Outcome:
     replies: list[tuple[str, m.Downlink]] = field(default_factory=list)
     routes: dict[str, Arrival] = field(default_factory=dict)  # the last arrival of each device
     advanced: set[Stream] = field(default_factory=set)
+    waved: dict[tuple[str, bytes], int] = field(default_factory=dict)  # acks for what is not wanted
 
 
 class Batch:
@@ -68,10 +70,14 @@ class Batch:
         self._map, self._identities = mapper, identities
         self.outcome = Outcome()
         self._rows = Rows()
+        self._refusals = Refusals(settings.blocked, tx.tombstones)
+        self._mapping = settings.mapping
+        if self._refusals and settings.mapping is not None:
+            self._mapping = replace(settings.mapping, refuses_user=self._refusals.refuses_user)
 
     def run(self, items: Sequence[Decoded | Presence]) -> Outcome:
         self._lock(items)
-        for item in items:
+        for item in items if not self._refusals else self._without_refused(items):
             if isinstance(item, Presence):
                 self._take_presence(item)
                 continue
@@ -91,6 +97,70 @@ class Batch:
         devices |= {item.device_id for item in items if isinstance(item, Presence)}
         streams = {message.stream for _, message in messages if message.stream is not None}
         self._known.begin(self._tx, devices, streams)
+
+    # ---- of whom nothing is taken ------------------------------------------------
+
+    def _without_refused(self, items: Sequence[Decoded | Presence]) -> Iterator[Decoded | Presence]:
+        """What may be taken. The rest is acknowledged, so that no device waits with it, and counted without a name."""
+        for item in items:
+            if isinstance(item, Presence):
+                if not self._refusals.refuses_device(item.device_id):
+                    yield item
+                continue
+            arrival, message = item
+            device_id = self._device_of(arrival) or getattr(message, "device_id", None)
+            if device_id is not None and self._refusals.refuses_device(device_id):
+                self._wave_through(arrival, device_id, message, REFUSED_MESSAGES)
+            elif (
+                message.stream is not None
+                and device_id is not None
+                and self._refusals.refuses_stream(message.stream)
+            ):
+                self._wave_through(arrival, device_id, message, REFUSED_MESSAGES)
+                self._reply(arrival, device_id, m.NewStream(message.stream))
+            else:
+                yield item
+
+    def _wave_through(
+        self, arrival: Arrival, device_id: str, message: m.Chunk | m.Sync | WireError, counter: str
+    ) -> None:
+        """Every seq up to this one is dealt with: none of them is wanted."""
+        self._count("", counter)
+        if isinstance(message, m.Sync):
+            if arrival.device_id is None:
+                self._identities[id(arrival.channel)] = message.device_id
+            end: int | None = message.next
+        else:
+            end = None if message.seq is None else message.seq + 1
+        if message.stream is None or end is None:
+            return
+        self.outcome.routes[device_id] = arrival
+        place = (device_id, message.stream)
+        self.outcome.waved[place] = max(end, self.outcome.waved.get(place, 0))
+
+    def _keep_part(self, stream: Stream, new: NewChunk, chunk: m.Chunk, mapped: Mapped) -> None:
+        """Of a chunk that somebody is in who was forgotten, only what the decoder needs."""
+        forgotten = self._refusals.refuses_stretch(
+            stream.device.device_id, mapped.session_id, mapped.end_ms or mapped.host_ms
+        )
+        if not (forgotten or mapped.names_refused):
+            return
+        self._count("", REFUSED_CHUNKS)
+        if forgotten:
+            mapped.withhold(self._is_forgotten)
+            new.session_id = mapped.session_id
+        data = scrub(chunk, displays_only=forgotten)
+        if data is None:
+            mapped.drop()
+            return
+        self._rows.scrubbed.append(new.key)
+        if new.key in self._rows.chunks:
+            new.data = data
+        else:
+            self._rows.replaced.append((new.key, data))
+
+    def _is_forgotten(self, row: SessionRow) -> bool:
+        return self._refusals.refuses_stretch(row.device_id, row.session_id, row.last_ms)
 
     # ---- who ------------------------------------------------------------------
 
@@ -137,7 +207,7 @@ class Batch:
         was_away = device.state.is_away
         self._rows.calls += self._map.presence(
             *(device.state, stream.state, stream.id, stream.watermark, is_online, now_ms),
-            *(device.device_id, self._settings.mapping),
+            *(device.device_id, self._mapping),
         )
         if device.state.is_away is not was_away:
             self._rows.touched.setdefault(stream, now_ms)
@@ -166,7 +236,7 @@ class Batch:
 
     def _take_again(self, arrival: Arrival, stream: Stream, seq: int, key: int) -> None:
         device_id = stream.device.device_id
-        if self._is_known(key, arrival.data):
+        if self._is_repeat(key, arrival.data):
             self._count(device_id, "duplicates")
         else:
             reason = f"stream {stream.id.hex()} seq {seq} came with other bytes before; the first are kept"
@@ -186,6 +256,9 @@ class Batch:
             return stored[0] == data
         packed = self._tx.packed_digest(key)
         return packed is None or packed == chunk_digest(data)
+
+    def _is_repeat(self, key: int, data: bytes) -> bool:
+        return self._is_known(key, data) or key in self._rows.scrubbed or self._tx.is_scrubbed(key)
 
     def _take_unreadable(self, arrival: Arrival, error: WireError) -> None:
         device_id = self._device_of(arrival) or ""
@@ -255,7 +328,7 @@ class Batch:
         try:
             mapped = self._map.chunk(
                 *(device.state, stream.state, stream.line, chunk),
-                *(new.received_ms, device.device_id, self._settings.mapping),
+                *(new.received_ms, device.device_id, self._mapping),
             )
         except Exception as error:  # noqa: BLE001 - our own fault may not stop the stream: kept and shown instead
             log.exception("mapping failed", device=device.device_id, stream=stream.id.hex(), seq=seq)
@@ -263,6 +336,8 @@ class Batch:
             self._dead_letter(device.device_id, "mapping", reason, new.data, new.received_ms, stream.id, seq)
             return
         new.session_id, new.host_ms = mapped.session_id, mapped.host_ms
+        if self._refusals:
+            self._keep_part(stream, new, chunk, mapped)
         if device.opt_out_order is not None and not chunk.is_replay:
             _heed_opt_out(device, chunk, refused_since_ms)
         self._collect(stream, seq, kinds, mapped, new.received_ms)
@@ -311,7 +386,7 @@ class Batch:
         replies = list(
             self._map.sync(
                 *(device.state, stream.state, stream.line, sync, arrival.received_ms),
-                *(device.device_id, self._settings.mapping),
+                *(device.device_id, self._mapping),
             )
         )
         self._note_presence(stream, True, arrival.received_ms)

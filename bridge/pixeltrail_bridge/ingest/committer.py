@@ -20,6 +20,7 @@ from .acks import AckSchedule
 from .batch import Batch, Outcome, decode
 from .known import Known, encode_json
 from .latency import Durations
+from .refusals import Blocked, Refusals
 from .room import Room
 from .settings import IngestSettings, MapChunk, Mapper, MapPresence, MapSync, no_presence
 
@@ -150,6 +151,10 @@ class Ingest:
         """Map what is committed from now on with other settings."""
         self._settings = replace(self._settings, mapping=mapping)
 
+    def set_blocked(self, blocked: Blocked) -> None:
+        """Take nothing of other devices and users, from the next commit on."""
+        self._settings = replace(self._settings, blocked=blocked)
+
     @property
     def health(self) -> Health:
         return replace(self._health, queued_messages=len(self._queue), queued_bytes=self._queued_bytes)
@@ -203,7 +208,10 @@ class Ingest:
 
         def transaction(tx: IngestTransaction) -> Outcome:
             self._known.begin(tx, orders, ())
+            refusals = Refusals(self._settings.blocked, tx.tombstones)
             for device_id, opted_out in orders.items():
+                if refusals.refuses_device(device_id):
+                    continue
                 now_ms = time.time_ns() // 1_000_000
                 device = self._known.device(tx, device_id, now_ms)
                 device.order_opt_out(opted_out, now_ms)
@@ -267,6 +275,8 @@ class Ingest:
         self._routes.update(outcome.routes)
         for stream, at_once in outcome.acks.items():
             self._acks.add(stream.device.device_id, stream.id, stream.watermark, at_once)
+        for (device_id, stream_id), end in outcome.waved.items():
+            self._acks.add(device_id, stream_id, end, at_once=True)
         self._send_acks()
         for device_id, reply in outcome.replies:
             self.send(device_id, reply)

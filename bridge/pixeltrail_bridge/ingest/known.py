@@ -92,9 +92,10 @@ class Known:
 
     def _lock(self, tx: IngestTransaction, device_ids: Collection[str]) -> None:
         self._locked |= set(device_ids)
-        for device_id, version in tx.lock_devices(device_ids).items():
+        versions = tx.lock_devices(device_ids)
+        for device_id in device_ids:
             device = self._devices.get(device_id)
-            if device is not None and device.version != version:
+            if device is not None and device.version != versions.get(device_id):  # none: it was forgotten
                 del self._devices[device_id]
                 self._streams = {s: known for s, known in self._streams.items() if known.device is not device}
 
@@ -133,6 +134,9 @@ class Known:
         if known is not None:
             return known
         row = tx.load_stream(stream)
+        if row is not None and row.is_imported:
+            tx.set_aside(row.number, stream)
+            return None
         if row is None:
             return None
         if row.device_id not in self._locked:  # what was read without its lock may be old

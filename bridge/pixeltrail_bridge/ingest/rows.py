@@ -17,6 +17,8 @@ class Rows:
         self.chunks: dict[int, NewChunk] = {}
         self.places: list[tuple[int, int, int]] = []
         self.dropped: list[int] = []
+        self.replaced: list[tuple[int, bytes]] = []
+        self.scrubbed: list[int] = []
         self.calls: list[Call] = []
         self.sessions: dict[tuple[str, int], SessionRow] = {}
         self.gaps: list[GapRow] = []
@@ -30,6 +32,8 @@ class Rows:
         tx.put_chunks(self.chunks.values())
         tx.place_chunks(self.places)
         tx.drop_chunks(self.dropped)
+        tx.replace_chunks(self.replaced)
+        tx.note_scrubbed(self.scrubbed)
         tx.put_skips(self.skips)
         tx.put_heads(self.heads)
         tx.put_spans((*key, *bounds) for key, bounds in self.spans.items())

@@ -10,6 +10,7 @@ from ..mapping.calls import Call
 from ..sessions.clock import TimeLine
 from ..sessions.state import DeviceState, GapRow, SessionRow, StreamState
 from ..wire.messages import Bad, Chunk, Downlink, Sync
+from .refusals import Blocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class IngestSettings:
     """`mapping` is handed through to `map_chunk` and `map_sync`."""
 
     mapping: Any = None
+    blocked: Blocked = Blocked()
     batch_messages: int = (
         4_000  # 0.2 s of work, beside which a slow fsync is small: of 500 one of 20 ms took 40 %
     )
@@ -53,6 +55,12 @@ class Mapped(Protocol):
     def discarded(self) -> Mapping[str, int]: ...
     @property
     def bad(self) -> Sequence[Bad]: ...
+    @property
+    def names_refused(self) -> bool: ...
+    @property
+    def end_ms(self) -> int: ...
+    def withhold(self, is_gone: Callable[[SessionRow], bool]) -> None: ...
+    def drop(self) -> None: ...
 
 
 # device, stream, line, chunk, received_ms, device_id, settings.mapping

@@ -19,7 +19,7 @@ from ..sessions import ids, remote
 from ..sessions.clock import JUMP_MS, TimeLine
 from ..sessions.state import DeviceState, GapRow, OpenSession, SessionRow, StreamState
 from ..wire import messages
-from ..wire.messages import Bad, Chunk, ClockQuality, Downlink, Record
+from ..wire.messages import Bad, Chunk, ClockQuality, Downlink, Record, gap_reason
 from . import calls
 from .calls import Call, Origin
 from .origin import is_opted_out, origin_of
@@ -47,9 +47,20 @@ class Mapped(msgspec.Struct):
     replies: list[Downlink] = []
     discarded: dict[str, int] = {}
     bad: list[Bad] = []
+    names_refused: bool = False  # the chunk's bytes hold what a user did of whom nothing is kept
 
     def discard(self, reason: str, count: int = 1) -> None:
         self.discarded[reason] = self.discarded.get(reason, 0) + count
+
+    def withhold(self, is_gone: Callable[[SessionRow], bool]) -> None:
+        """Nothing of it may go on; `is_gone` says which sessions may not be listed either."""
+        self.calls, self.gaps, self.bad = [], [], []
+        self.sessions = [row for row in self.sessions if not is_gone(row)]
+        self.session_id = ids.NO_SESSION
+
+    def drop(self) -> None:
+        """Its bytes are not kept."""
+        self.is_kept = False
 
 
 def map_chunk(
@@ -60,11 +71,15 @@ def map_chunk(
     received_ms: int,
     device_id: str,
     settings: MappingSettings,
+    session_id: int | None = None,
 ) -> Mapped:
-    """Map the next chunk of a stream. Never raises for what a device sent: that ends in `bad` or `discarded`."""
+    """Map the next chunk of a stream. Never raises for what a device sent: that ends in `bad` or `discarded`.
+
+    `session_id` is that of a session which the chunk starts, where it has one already.
+    """
     if chunk.records:
         line.estimate(chunk.records[-1].time_ms, received_ms)
-    one = _Pass(device, stream, line, chunk, received_ms, device_id, settings)
+    one = _Pass(device, stream, line, chunk, received_ms, device_id, settings, session_id)
     one.run()
     return one.mapped
 
@@ -116,9 +131,11 @@ class _Pass:
         received_ms: int,
         device_id: str,
         settings: MappingSettings,
+        session_id: int | None,
     ) -> None:
         self.device, self.stream, self.line, self.chunk = device, stream, line, chunk
         self.received_ms, self.device_id, self.settings = received_ms, device_id, settings
+        self.told_session_id = session_id
         self.mapped = Mapped(is_estimated=line.quality != ClockQuality.GOOD)
         self.tracker = Tracker(device, stream, device_id, chunk.stream)
         self.now_ms = 0
@@ -192,6 +209,8 @@ class _Pass:
         """Why replay data may not be kept now."""
         if self.stream.opted_out or is_opted_out(self.device, self.now_ms):
             return "opted_out"
+        if self.device.user_refused:
+            return "refused_user"
         if self.stream.session_id == ids.NO_SESSION:
             return "no_session"
         return None if self.stream.sampled else "unsampled"
@@ -254,6 +273,7 @@ class _Pass:
                 received_ms=self.received_ms,
                 rate=self.settings.sample_rate,
                 estimated=self.mapped.is_estimated,
+                session_id=self.told_session_id,
             )
             self._extra(SESSION_STARTED, (session.session_id,), {"sampled": session.sampled})
         self.mapped.replies += session_replies(self.stream, self.chunk.stream)
@@ -288,6 +308,8 @@ class _Pass:
         self._call("screen", body.name, {"name": body.name, "properties": properties})
 
     def _identify(self, body: messages.Identify) -> None:
+        if self._refuses_user(body.user_id):
+            return
         if body.user_id:
             self.tracker.set_user(body.user_id)
         self._call("identify", body.user_id or "", {"traits": body.traits})
@@ -302,11 +324,31 @@ class _Pass:
         if not body.user_id:
             self._refuse(body, "the user ID of an alias call is empty; give it one")
             return
+        if self._refuses_user(body.user_id, body.previous_id):
+            return
         previous = body.previous_id or self.tracker.user_id or self.device_id
         self.tracker.set_user(body.user_id)
         self._call("alias", body.user_id, {"userId": body.user_id, "previousId": previous})
 
+    def _refuses_user(self, user_id: str | None, previous_id: str | None = None) -> bool:
+        """Whether nothing of this user may be kept, from here until the device names another."""
+        named = [one for one in (user_id, previous_id) if one]
+        if not named:
+            return False
+        self.device.user_refused = any(self.settings.refuses_user(one) for one in named)
+        if self.device.user_refused:
+            self.device.user_id = self.stream.user_id = None
+            self._withhold()
+        return self.device.user_refused
+
+    def _withhold(self) -> None:
+        self.mapped.names_refused = True
+        self.mapped.discard("refused_user")
+
     def _call(self, call_type: calls.CallType, event: str, fields: Mapping[str, Any]) -> None:
+        if self.device.user_refused:
+            self._withhold()
+            return
         call_id = calls.message_id(self.device_id, self.chunk.stream, self.chunk.seq, self.record.index)
         offset_ms = self.stream.epoch_offset_ms
         original_ms = None if offset_ms is None else offset_ms + self.record.time_ms
@@ -342,12 +384,6 @@ class _Pass:
         raw = msgspec.json.encode({type(body).__name__: body})
         self.mapped.bad.append(Bad(raw, reason))
         self.mapped.discard("refused_calls")
-
-
-def gap_reason(reason: int) -> str:
-    """A gap's reason in words."""
-    known = {int(r): r.name.lower().replace("_", " ") for r in messages.GapReason}
-    return known.get(reason, f"reason {reason}")
 
 
 _PLAIN_CALLS = frozenset(

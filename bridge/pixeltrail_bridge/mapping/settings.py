@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..sessions import remote
@@ -14,6 +15,10 @@ REPLAY_GAP = "Replay Gap"
 EXTRA_EVENTS = frozenset({SESSION_STARTED, SESSION_ENDED, DEVICE_CONNECTED, DEVICE_DISCONNECTED, REPLAY_GAP})
 
 
+def nobody(user_id: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class MappingSettings:
     sample_rate: float = 0.0  # for sessions whose device could not decide
@@ -22,3 +27,6 @@ class MappingSettings:
     classic: bool = False
     replay_by_user: bool = False  # the Replay ID begins with the user ID where there is one
     remote: tuple[remote.RemoteRule, ...] = ()
+    refuses_user: Callable[[str], bool] = (
+        nobody  # of whom nothing is kept; ingest sets it for each transaction
+    )

@@ -46,6 +46,7 @@ class DeviceState(msgspec.Struct):
     is_away: bool = False  # its broker said so, and no sync has come since
     away_since_ms: int = 0
     departures: int = 0  # how often it went
+    user_refused: bool = False  # its user is one of whom nothing is kept, until it names another
 
     @property
     def opted_out(self) -> bool:
