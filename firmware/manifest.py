@@ -6,7 +6,7 @@ include("manifest.py", mqtt=False). `tls` counts only with `mqtt`.
 """
 
 metadata(description="Session replay for devices with a display", version="0.1.0", license="MIT")
-options.defaults(mqtt=True, tls=True, serial=True, file=False, spool=True, thumb=False)
+options.defaults(mqtt=True, tls=True, serial=True, file=False, spool=True, thumb=False, luma=False)
 
 _FOLDERS = (
     ("", "__init__ announce capture cbor cbor_reader chunk clock config engine faults kernels kernels_plain"),
@@ -35,6 +35,8 @@ _CHOSEN = (
 files = [folder + name + ".py" for folder, names in _FOLDERS for name in names.split()]
 if options.thumb:  # inline assembler, which no compiler but Arm Thumb's takes
     files += ["codec/thumb/" + name + ".py" for name in ("__init__", "thumb6", "thumb7")]
+if options.luma:  # for CPython, on boards with Linux
+    files.append("taps/luma.py")
 if options.spool:
     files += ["backlog.py", "renewal.py", "spool.py"]
 files += ["transport/" + name + ".py" for names, is_wanted in _CHOSEN if is_wanted for name in names.split()]

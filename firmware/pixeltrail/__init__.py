@@ -44,6 +44,8 @@ def __getattr__(name):
         from .transport.file import File as found
     elif name == "direct_tap":
         from .taps.direct import Tap as found
+    elif name == "luma_tap":
+        from .taps.luma import Tap as found
     elif name == "lvgl_tap":
         from .taps.lvgl import Tap as found
     else:

@@ -25,7 +25,7 @@ def installed(**wanted: bool) -> list[str]:
 
 def test_a_build_with_everything_takes_every_file_once() -> None:
     there = sorted(str(path.relative_to(FIRMWARE)) for path in FIRMWARE.glob("pixeltrail/**/*.py"))
-    assert sorted(installed(mqtt=True, tls=True, serial=True, file=True, thumb=True)) == there
+    assert sorted(installed(mqtt=True, tls=True, serial=True, file=True, thumb=True, luma=True)) == there
 
 
 @pytest.mark.parametrize("name", ["mqtt", "serial", "file"])

@@ -188,6 +188,10 @@ def find(display):
     """The tap for a display of a known driver; raises ValueError with what to do when it is none."""
     if hasattr(display, "renderbuf"):
         return _sh1106(display)
+    if hasattr(display, "preprocess") and hasattr(display, "display"):
+        from .luma import Tap as LumaTap
+
+        return LumaTap(display)
     if hasattr(display, "buffer") and hasattr(display, "pages"):
         return Tap(display, format=_MONO_VLSB).known(find, "buffer")
     if hasattr(display, "_disp_drv") or hasattr(display, "disp_drv") or hasattr(display, "set_flush_cb"):
