@@ -66,6 +66,14 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     time_ms: int
 
 
+class Shaped(msgspec.Struct, frozen=True):
+    """What rules leave of a call: the sinks it goes to (None: all), and payloads of theirs that are not the call's."""
+
+    call: Call
+    sinks: tuple[str, ...] | None = None
+    own: Mapping[str, dict[str, Any]] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
     """A call leased to a sink. `attempts` counts the deliveries tried before; `payload` is its JSON."""
