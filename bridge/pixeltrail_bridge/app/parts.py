@@ -23,6 +23,7 @@ from ..sinks.segment import SegmentSettings, SegmentSink, SegmentSource
 from ..store.database import SqlStore
 from ..store.objects import Objects
 from ..store.opening import open_objects, open_store
+from .rules import make_rules
 
 
 def reachable(host: str) -> str:
@@ -31,8 +32,10 @@ def reachable(host: str) -> str:
 
 
 def make_store(config: Config, sinks: Sequence[str] = ()) -> SqlStore:
+    shaping = make_rules(config, sinks)
     store = open_store(config.bridge.database, config.store.url, config.store.password.reveal(), sinks)
     store.packs.objects = make_objects(config)
+    store.shaping = shaping
     return store
 
 

@@ -11,13 +11,17 @@ from typing import Any
 
 from ..config import Config, rows
 from ..delivery import Delivery
+from ..errors import ConfigError
 from ..ingest import Ingest
+from ..mapping.rules import Rules
 from ..mapping.settings import MappingSettings
 from ..projector import Projector, ProjectorSettings
 from ..sinks.amplitude import AmplitudeSettings, AmplitudeSink
 from ..sinks.segment import SegmentSettings, SegmentSink
+from ..store.database import SqlStore
 from . import parts
 from .mobile import intake_settings
+from .rules import make_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,14 @@ class Changes:
     projector: ProjectorSettings
     segment: SegmentSettings | None
     amplitude: AmplitudeSettings | None
+    rules: Rules | None
     logging: bool
 
 
 def plan(old: Config, new: Config) -> Changes:
     """What may change now. Raises ConfigError for settings that the bridge would not start with."""
     parts.mapping_settings(new)
+    make_rules(new, parts.sink_names(new))
     if new.mobile.enabled:
         intake_settings(new)
     if parts.has_segment(new):
@@ -74,6 +80,9 @@ def plan(old: Config, new: Config) -> Changes:
     needs_restart += ["[[sinks.replay]]"] if old.lists.replay_sinks != new.lists.replay_sinks else []
     changed = {name: replace(getattr(old, name), **values) for name, values in sections.items() if values}
     config = replace(old, lists=lists, **changed)
+    if old.lists.rules != new.lists.rules:
+        config, is_now = _with_rules(config, new)
+        (applied if is_now else needs_restart).append("[[rules]]")
     return Changes(
         config=config,
         applied=tuple(applied),
@@ -82,13 +91,27 @@ def plan(old: Config, new: Config) -> Changes:
         projector=parts.projector_settings(config),
         segment=parts.segment_settings(config) if parts.has_segment(config) else None,
         amplitude=parts.amplitude_settings(config) if parts.has_amplitude(config) else None,
+        rules=make_rules(config, parts.sink_names(config)),
         logging=any(key.startswith("bridge.log_") for key in applied),
     )
 
 
-def apply(changes: Changes, ingest: Ingest, projector: Projector, delivery: Delivery) -> list[str]:
+def _with_rules(config: Config, new: Config) -> tuple[Config, bool]:
+    """With the new rules, unless they name a sink that the next start will bring."""
+    changed = replace(config, lists=replace(config.lists, rules=new.lists.rules))
+    try:
+        make_rules(changed, parts.sink_names(changed))
+    except ConfigError:
+        return config, False
+    return changed, True
+
+
+def apply(
+    changes: Changes, store: SqlStore, ingest: Ingest, projector: Projector, delivery: Delivery
+) -> list[str]:
     """Hand the settings to the parts; returns the sinks whose trouble may be over."""
     mended = []
+    store.shaping = changes.rules
     ingest.set_mapping(changes.mapping)
     projector.set_settings(changes.projector)
     for sink in delivery.sinks:

@@ -18,6 +18,8 @@ from .check_amplitude import find as find_amplitude
 from .check_amplitude import read_samples
 from .check_amplitude import show as show_samples
 from .check_replays import find as find_replays
+from .check_rules import find as find_rules
+from .check_rules import show as show_rules
 from .options import ConfigOption, SetOption, load_config
 
 if TYPE_CHECKING:
@@ -32,7 +34,9 @@ def run(
     offline: Annotated[bool, typer.Option("--offline", help="Ask nothing outside of this machine.")] = False,
     sample: Annotated[
         Path | None,
-        typer.Option("--sample", help="Events, as JSON lines, to try the mappings to Amplitude on."),
+        typer.Option(
+            "--sample", help="Events, as JSON lines, to try the rules and the mappings to Amplitude on."
+        ),
     ] = None,
     show: Annotated[
         bool, typer.Option("--show", help="Show what Amplitude would get of sample events, before and after.")
@@ -47,6 +51,7 @@ def run(
     for ok, what, found in _findings(settings, offline, samples):
         is_well &= ok
         print(f"{'ok' if ok else 'FAULT':5}  {what}: {found}")
+    show_rules(settings, samples)
     for text in show_samples(settings, samples) if show or sample else ():
         print(text)
     raise typer.Exit(0 if is_well else 1)
@@ -64,6 +69,7 @@ def _findings(settings: Config, offline: bool, samples: list[dict[str, Any]] | N
         yield _serial(port)
     if not (settings.mqtt.enabled or settings.serial.ports):
         yield False, "sources", "no device can reach the bridge; set mqtt.enabled or serial.ports"
+    yield from find_rules(settings)
     yield from _segment(settings, offline)
     yield from find_amplitude(settings, offline, samples)
     yield from find_replays(settings)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from ..errors import ConfigError, LocalError
+from .check_rules import for_sink
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -50,7 +51,7 @@ def find(settings: Config, offline: bool, samples: list[dict[str, Any]] | None) 
         yield True, "amplitude", "amplitude.api_key is set, not asked (--offline)"
     elif is_on:
         yield from _ask(amplitude)
-    yield from _try_samples(amplitude, samples)
+    yield from _try_samples(settings, amplitude, samples)
 
 
 def show(settings: Config, samples: list[dict[str, Any]] | None) -> Iterator[str]:
@@ -60,7 +61,7 @@ def show(settings: Config, samples: list[dict[str, Any]] | None) -> Iterator[str
     from ..sinks.amplitude.samples import name_of, sample_events
 
     amplitude = amplitude_settings(settings)
-    for event in sample_events() if samples is None else samples:
+    for event in for_sink(settings, "amplitude", sample_events() if samples is None else samples):
         mapped, requests = preview(amplitude, event)
         yield f"\n=== {name_of(event)}\nbefore: {_pretty(event)}"
         for fault in mapped.faults:
@@ -93,12 +94,14 @@ def read_samples(path: Path) -> list[dict[str, Any]]:
     return events
 
 
-def _try_samples(amplitude: AmplitudeSettings, samples: list[dict[str, Any]] | None) -> Iterator[Finding]:
+def _try_samples(
+    settings: Config, amplitude: AmplitudeSettings, samples: list[dict[str, Any]] | None
+) -> Iterator[Finding]:
     from ..sinks.amplitude import preview
     from ..sinks.amplitude.samples import name_of, sample_events
 
     least = amplitude.options.min_id_length or _USUAL_ID_LENGTH
-    for event in sample_events() if samples is None else samples:
+    for event in for_sink(settings, "amplitude", sample_events() if samples is None else samples):
         what = f"sample {name_of(event)}"
         mapped, requests = preview(amplitude, event)
         if mapped.faults:

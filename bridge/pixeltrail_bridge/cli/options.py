@@ -59,7 +59,13 @@ def open_store(settings: Config, sinks: Sequence[str] = ()) -> Iterator[SqlStore
             "folder with --set bridge.data_dir=FOLDER."
         )
     at = settings.store
+    shaping = None
+    if sinks:
+        from ..app.rules import make_rules
+
+        shaping = make_rules(settings, sinks)
     store = open_it(settings.bridge.database, at.url, at.password.reveal(), sinks)
+    store.shaping = shaping
     to = settings.packing
     try:
         store.packs.objects = open_objects(

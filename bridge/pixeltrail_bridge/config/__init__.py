@@ -7,6 +7,7 @@ from .arriving import MqttSettings, RecordingSettings, SerialSettings
 from .keeping import DATABASE_NAME, BridgeSettings, PackingSettings
 from .lists import AmplitudeMapping, CustomSink, KeyRule, Lists, RemoteRule
 from .load import ENVIRONMENT_FILE, load
+from .rules import EventRule
 from .sending import AmplitudeSettings, EventsSettings, JsonlSettings, SegmentSettings
 from .serving import WebSettings
 from .table import ENVIRONMENT_PREFIX, FILE_NAME, Config, Setting, render_template, rows
@@ -23,6 +24,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "CustomSink",
+    "EventRule",
     "EventsSettings",
     "JsonlSettings",
     "KeyRule",

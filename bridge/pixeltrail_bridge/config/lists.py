@@ -1,4 +1,4 @@
-"""The tables of the settings file that may come several times: write keys, remote settings, sinks of one's own.
+"""The tables of the settings file that may come several times: write keys, remote settings, sinks, rules.
 
     [groups]                        # names for sets of devices, used by the tables below
     lab = ["bench-*", "oven-07"]
@@ -8,6 +8,7 @@
     [[config]]                      # settings that devices are told; of those that fit, a later one beats an earlier
     [[sinks.custom]]                # a sink made by a function of yours
     [[sinks.replay]]                # one that takes recordings
+    [[rules]]                       # which events go where, and what of them; rules.py reads these
 
 [[segment.keys]] and [[config]] say which devices they are for: `devices` (names with `*` and `?`) and `groups`; neither
 means all.
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from .rules import EventRule, read_rules
 from .values import Secret, as_toml
 
 RESERVED_SINKS = ("segment", "amplitude", "jsonl", "amplitude-replay")
@@ -74,10 +76,11 @@ class Lists:
     sinks: tuple[CustomSink, ...] = ()
     replay_sinks: tuple[CustomSink, ...] = ()
     mappings: tuple[AmplitudeMapping, ...] = ()
+    rules: tuple[EventRule, ...] = ()
 
 
 EXAMPLES = """
-# --- Tables that may come several times; see docs/segment.md, amplitude.md and sinks.md ---
+# --- Tables that may come several times; see docs/segment.md, amplitude.md, sinks.md and rules.md ---
 # [groups]
 # lab = ["bench-*", "oven-07"]
 # [[segment.keys]]
@@ -100,6 +103,10 @@ EXAMPLES = """
 # name = "archive"
 # factory = "my_replays:make_archive"
 # settings = { folder = "replays" }
+# [[rules]]
+# name = "no addresses"
+# groups = ["lab"]
+# drop = ["properties.email", "context.ip"]
 """
 
 
@@ -120,6 +127,7 @@ def take_lists(content: dict[str, Any], file: Path) -> Lists:
         tuple(_custom_sink(_Table(file, "sinks.custom", row, groups)) for row in sinks),
         tuple(_custom_sink(_Table(file, "sinks.replay", row, groups)) for row in replay),
         tuple(_amplitude_mapping(_Table(file, "amplitude.mappings", row, groups)) for row in mappings),
+        read_rules(content.pop("rules", []), file, groups, read_secret),
     )
     names = [sink.name for sink in (*lists.sinks, *lists.replay_sinks)]
     for name in names:

@@ -84,7 +84,9 @@ class Transaction(Protocol):
 
     db: Connection
     locking: str
+    dropped: int  # events that rules kept out
 
+    def redacted(self, event: Any) -> Any: ...
     def enqueue_calls(self, calls: Iterable[Call]) -> int: ...
     def count(self, device_id: str, name: str, by: int = 1) -> None: ...
     def lock_devices(self, device_ids: Sequence[str]) -> dict[str, int]: ...
@@ -159,7 +161,7 @@ class _Pass:
         self.tx.lock_devices(joined)  # order within a device holds across writers
         calls = [call for _, _, call in self.calls]
         self.taken.added = self.tx.enqueue_calls(calls) if calls else 0
-        self.taken.known = len(calls) - self.taken.added
+        self.taken.known = len(calls) - self.taken.added - self.tx.dropped
         self.taken.device_ids = {call.device_id for call in calls}
         if self.taken.known:
             self._count("known_already", self.taken.known)
@@ -169,7 +171,7 @@ class _Pass:
     def _refuse(self, one: Received, reason: str) -> None:
         self.taken.refused += 1
         self._count("refused")
-        raw = _encode(one.event)[:_MAX_LETTER]
+        raw = _encode(self.tx.redacted(one.event))[:_MAX_LETTER]
         self.tx.add_dead_letter("", LETTER_KIND, reason, raw, one.received_ms)
 
     def _count(self, name: str, by: int = 1) -> None:

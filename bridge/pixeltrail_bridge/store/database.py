@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ..errors import StoreError, StoreFailure
 from ..mapping.calls import Call, OutboxRow, Settled
@@ -24,6 +25,7 @@ from .readers import Readers
 from .sql import Connection, replacing
 
 T = TypeVar("T")
+DROPPED = "dropped_by_rules"  # counter of a device: its events that rules kept out
 RECOUNT_S = 60.0  # how old our word on the outbox may be where others write as well
 
 
@@ -32,19 +34,55 @@ class SqlTransaction(ChunkWrites, LetterWrites, PackWrites):
 
     lease_locking = ""  # what the SELECT of a device's oldest delivery ends with
 
-    def __init__(self, db: Connection, budget: LetterBudget, sinks: Sequence[str]) -> None:
+    def __init__(
+        self,
+        db: Connection,
+        budget: LetterBudget,
+        sinks: Sequence[str],
+        shaping: outbox.Shaping | None = None,
+    ) -> None:
         ChunkWrites.__init__(self, db)
         LetterWrites.__init__(self, db, budget)
         PackWrites.__init__(self, db)
-        self.db, self._sinks = db, sinks
+        self.db, self._sinks, self._shaping = db, sinks, shaping
+        self.dropped = 0  # events that rules kept out
         self.filled: list[tuple[str, Fill]] = []  # by how much what waits for sinks changed
         self._numbers: dict[str, int] = {}
 
     def enqueue_calls(self, calls: Iterable[Call]) -> int:
-        """Add events, with a delivery to each configured sink; one whose message ID is known is left out."""
+        """Add events, with a delivery to each configured sink; one whose message ID is known is left out.
+
+        Rules, where there are some, come first: this is the one door to the outbox, and nothing of what they take away
+        is written down.
+        """
+        if self._shaping is not None:
+            return self._enqueue_shaped(list(calls), self._shaping)
         added = self._enqueue(calls)
         self.filled += ((sink, added) for sink in self._sinks)
         return added.events
+
+    def _enqueue_shaped(self, calls: Sequence[Call], shaping: outbox.Shaping) -> int:
+        shaped = [one for call in calls if (one := shaping.shape(call)) is not None]
+        if len(shaped) < len(calls):
+            self._count_dropped(calls, {one.call.message_id for one in shaped})
+        self.lock_devices({one.call.device_id for one in shaped})
+        special = {one.call.message_id: one for one in shaped if one.sinks is not None or one.own}
+        known = outbox.known_ids(self.db, list(special))
+        added = self._enqueue([one.call for one in shaped])
+        self.filled += ((sink, added) for sink in self._sinks)
+        for message_id, one in special.items():
+            if message_id not in known:
+                self.filled += outbox.shape_deliveries(self.db, one, self._sinks)
+        return added.events
+
+    def _count_dropped(self, calls: Sequence[Call], kept: set[str]) -> None:
+        dropped = Counter((call.device_id, DROPPED) for call in calls if call.message_id not in kept)
+        self.dropped += dropped.total()
+        self.count_all(dropped)
+
+    def redacted(self, event: Any) -> Any:
+        """An event as a dead letter may hold it."""
+        return event if self._shaping is None else self._shaping.redact(event)
 
     def _enqueue(self, calls: Iterable[Call]) -> Fill:
         return outbox.enqueue_calls(self.db, calls, self._sinks, self._numbers)
@@ -86,6 +124,7 @@ class SqlStore(Readers):
 
     def __init__(self, sinks: Sequence[str] = ()) -> None:
         self.sinks: tuple[str, ...] = tuple(sinks)
+        self.shaping: outbox.Shaping | None = None  # may be exchanged at any time, for the next transactions
         self.packs = PackReader(self._all)
         self.on_failure: Callable[[str], None] = lambda reason: None
         self._lock = threading.RLock()
@@ -120,7 +159,7 @@ class SqlStore(Readers):
                 db = self._writing()
                 if self._budget is None:
                     self._budget = LetterBudget.read(db)
-                tx = self.transaction(db, self._budget, self.sinks)
+                tx = self.transaction(db, self._budget, self.sinks, self.shaping)
                 result = work(tx)
                 db.execute("COMMIT")
             except self.faults as error:

@@ -8,10 +8,11 @@ Functions that change how much waits return by how much.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
-from ..mapping.calls import Call, OutboxRow, Settled
+from ..mapping.calls import Call, OutboxRow, Settled, Shaped
 from .base import Fill
 from .sql import Connection, insert_rows, marks
 
@@ -27,6 +28,16 @@ _ADDED = "SELECT count(*), coalesce(sum(length(payload)), 0) FROM events WHERE i
 # A condition that no index is for: a planner that knows nothing of the table yet would walk through all that waits, in
 # place of the one row that the key names.
 _WAITS = "state || '' = 'waiting'"
+
+
+class Shaping(Protocol):
+    """Rules that a person wrote, between what made an event and what is written down of it. Both never raise."""
+
+    def shape(self, call: Call) -> Shaped | None:
+        """None: nothing is written down."""
+
+    def redact(self, event: Any, device_id: str = "") -> Any:
+        """What a dead letter may hold of an event."""
 
 
 def enqueue_calls(
@@ -56,6 +67,31 @@ def _device_number(db: Connection, device_id: str, numbers: dict[str, int]) -> i
         (number,) = db.execute("SELECT no FROM devices WHERE device_id = ?", (device_id,)).fetchone()
         numbers[device_id] = number
     return number
+
+
+def known_ids(db: Connection, message_ids: Sequence[str]) -> set[str]:
+    """Those that are written down already."""
+    query = f"SELECT message_id FROM events WHERE message_id IN {marks(message_ids)}"
+    return {message_id for (message_id,) in db.execute(query, tuple(message_ids))} if message_ids else set()
+
+
+def shape_deliveries(db: Connection, one: Shaped, sinks: Sequence[str]) -> list[tuple[str, Fill]]:
+    """Take a new event's deliveries away where it does not go, and note what sinks get in its place."""
+    found = db.execute(
+        "SELECT id, length(payload) FROM events WHERE message_id = ?", (one.call.message_id,)
+    ).fetchone()
+    if found is None:
+        return []
+    event, size = found
+    left_out = [sink for sink in sinks if one.sinks is not None and sink not in one.sinks]
+    db.executemany(
+        "DELETE FROM deliveries WHERE event = ? AND sink = ?", [(event, sink) for sink in left_out]
+    )
+    db.executemany(
+        "UPDATE deliveries SET payload = ? WHERE event = ? AND sink = ?",
+        [(encode_json(payload), event, sink) for sink, payload in one.own.items()],
+    )
+    return [(sink, Fill(-1, -int(size))) for sink in left_out]
 
 
 def lease(
@@ -109,7 +145,8 @@ def _lock_head(db: Connection, sink: str, event: int, now_ms: int, locking: str)
 
 def _take(db: Connection, sink: str, device: int, limit: int, now_ms: int) -> list[OutboxRow]:
     found = db.execute(
-        "SELECT e.id, d.device_id, e.message_id, e.type, e.payload, v.attempts, v.next_try_ms, v.lease_until_ms"
+        "SELECT e.id, d.device_id, e.message_id, e.type, coalesce(v.payload, e.payload), v.attempts, v.next_try_ms,"
+        " v.lease_until_ms"
         " FROM deliveries v JOIN events e ON e.id = v.event JOIN devices d ON d.no = v.device"
         " WHERE v.sink = ? AND v.state = 'waiting' AND v.device = ? ORDER BY v.event LIMIT ?",
         (sink, device, limit),

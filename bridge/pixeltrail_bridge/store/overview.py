@@ -85,7 +85,8 @@ def find_dead_deliveries(
     """Events that a sink (`kind`) refused for good, newest first, as above; `id` is the event's."""
     where, values = _matching({"d.device_id": device_id, "v.sink": sink}, "v.answer", reason)
     query = (
-        "SELECT e.id, d.device_id, v.sink, v.answer, e.payload, v.settled_ms, v.settled_ms, v.attempts"
+        "SELECT e.id, d.device_id, v.sink, v.answer, coalesce(v.payload, e.payload), v.settled_ms, v.settled_ms,"
+        " v.attempts"
         " FROM deliveries v JOIN events e ON e.id = v.event JOIN devices d ON d.no = v.device"
         f" WHERE v.state = 'dead' AND {where} ORDER BY e.id DESC LIMIT ?"
     )

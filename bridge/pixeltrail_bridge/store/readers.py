@@ -26,7 +26,7 @@ _PAGE = 64  # chunks fetched at a time: a reader holds no statement open while i
 
 _EVENTS = """
 SELECT e.id, e.message_id, d.device_id, e.session_id, e.type, e.event, e.time_ms, e.payload,
-       v.sink, v.state, v.attempts, v.status, v.answer, v.next_try_ms, v.settled_ms
+       v.sink, v.state, v.attempts, v.status, v.answer, v.next_try_ms, v.settled_ms, v.payload
 FROM (
     SELECT id, message_id, device, session_id, type, event, time_ms, payload FROM events
     WHERE id > ? AND {where} ORDER BY id LIMIT ?
@@ -64,7 +64,7 @@ SELECT id, device_id, kind, stream, seq, reason, raw, first_ms, last_ms, count F
 ORDER BY id LIMIT ?
 """
 _DEAD_DELIVERIES = """
-SELECT e.id, d.device_id, v.sink, v.answer, e.payload, v.settled_ms, v.settled_ms, v.attempts
+SELECT e.id, d.device_id, v.sink, v.answer, coalesce(v.payload, e.payload), v.settled_ms, v.settled_ms, v.attempts
 FROM deliveries v JOIN events e ON e.id = v.event JOIN devices d ON d.no = v.device
 WHERE v.state = 'dead' AND e.id > ? ORDER BY e.id LIMIT ?
 """
@@ -253,7 +253,7 @@ class Readers:
         rows = self._all(_EVENTS.format(where=where), after_id, *values, limit)
         events = []
         for head, group in groupby(rows, key=lambda row: row[:8]):
-            deliveries = tuple(DeliveryRow(*row[8:]) for row in group if row[8] is not None)
+            deliveries = tuple(_delivery(*row[8:]) for row in group if row[8] is not None)
             events.append(_event(head, deliveries))
         return events
 
@@ -285,6 +285,11 @@ def _device(device_id: str, first_ms: int, last_ms: int, is_online: int, *rest: 
 
 def _dead_delivery(event: int, device_id: str, sink: str, *rest: Any) -> DeadLetter:
     return DeadLetter(event, device_id, sink, None, None, *rest)
+
+
+def _delivery(*row: Any) -> DeliveryRow:
+    *values, payload = row
+    return DeliveryRow(*values, None if payload is None else payload.decode())
 
 
 def _session(row: Any) -> SessionRow:

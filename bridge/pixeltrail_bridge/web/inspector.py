@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..store import overview, pieces, search
-from ..store.base import DeadLetter, EventRow
+from ..store.base import DeadLetter, DeliveryRow, EventRow
 from ..store.database import SqlStore
 from .answers import Json, Refused, answering, as_json, body_of, number, session_of, share_of, text_of
 from .pool import Pool
@@ -112,8 +112,12 @@ class InspectRoutes:
             return as_json(_describe_shared(row, start_ms))
         told = _describe(row, start_ms)
         for delivery in told["deliveries"]:
+            own = next((one.payload for one in row.deliveries if one.sink == delivery["sink"]), None)
+            if own is not None:
+                delivery["payload"] = own
             if delivery["sink"] in self._shows:
-                delivery["requests"] = await self._pool.run(self._requests, delivery["sink"], row.payload)
+                sent = row.payload if own is None else own.encode()
+                delivery["requests"] = await self._pool.run(self._requests, delivery["sink"], sent)
         return as_json({**told, "payload": row.payload.decode(errors="replace")})
 
     @answering
@@ -228,8 +232,15 @@ def _describe(row: EventRow, start_ms: int | None) -> Json:
         "event": row.event,
         "time_ms": row.time_ms,
         "at_ms": max(0, row.time_ms - start_ms) if start_ms is not None else None,
-        "deliveries": [msgspec.to_builtins(one) for one in row.deliveries],
+        "deliveries": [_told_of(one) for one in row.deliveries],
     }
+
+
+def _told_of(one: DeliveryRow) -> Json:
+    """Without the sink's own payload, if it has one: lists are long."""
+    told: Json = msgspec.to_builtins(one)
+    del told["payload"]
+    return told
 
 
 def _describe_shared(row: EventRow, start_ms: int | None) -> Json:

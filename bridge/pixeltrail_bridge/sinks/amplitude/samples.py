@@ -50,6 +50,40 @@ def sample_events() -> list[dict[str, Any]]:
     ]
 
 
+_MADE: Final[tuple[dict[str, Any], ...]] = (
+    {"type": "track", "event": "Session Started", "properties": {"sampled": True}},
+    {
+        "type": "track",
+        "event": "Display Changed",
+        "properties": {"frames": 12, "keyframes": 1, "changed_percent": 3.5, "bytes": 4_096},
+    },
+    {
+        "type": "track",
+        "event": "Replay Gap",
+        "properties": {"chunks": 4, "frames": 3, "reason": "outbox full"},
+    },
+)
+_APP: Final[dict[str, Any]] = {
+    "type": "track",
+    "event": "Recipe Saved",
+    "userId": "user-7",
+    "properties": {"recipe": "flat white", "email": "ada@example.com"},
+    "context": {
+        "device": {"id": "kitchen-01", "companion_id": "phone-1", "type": "ios"},
+        "ip": "203.0.113.7",
+        "library": {"name": "analytics-react-native", "version": "2.21.4"},
+    },
+}
+
+
+def made_events() -> list[dict[str, Any]]:
+    """Events that the bridge makes itself, and one of a companion app."""
+    return [
+        copy.deepcopy({**_COMMON, **event, "messageId": f"px-made-{number}"})
+        for number, event in enumerate((*_MADE, _APP), start=1)
+    ]
+
+
 def name_of(event: dict[str, Any]) -> str:
     """An event in a few words."""
     for key in ("event", "name", "groupId", "userId"):

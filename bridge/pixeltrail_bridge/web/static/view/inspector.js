@@ -81,7 +81,7 @@ export class Inspector {
   }
 }
 
-export function deliveryOf({ sink, state, status, answer, attempts, settled_ms: settledMs, next_try_ms: nextMs, requests }, retry) {
+export function deliveryOf({ sink, state, status, answer, attempts, settled_ms: settledMs, next_try_ms: nextMs, payload, requests }, retry) {
   const note = element("span", { class: "fault", role: "alert" });
   const again = state === "dead" && retry
     ? button("Send again", async () => {
@@ -100,7 +100,14 @@ export function deliveryOf({ sink, state, status, answer, attempts, settled_ms: 
       element("strong", {}, sink), element("span", { class: "chip", data: { state: shown } }, STATES[state] ?? state),
       element("span", { class: "quiet" }, [`${attempts ?? 0} ${attempts === 1 ? "try" : "tries"}`, when].filter(Boolean).join(", ")), again),
     element("code", { class: "answer" }, [status, answer].filter(Boolean).join(" ") || (state === "sent" ? "accepted" : "no answer yet")), note,
+    payload ? ownPayloadOf(sink, payload) : null,
     requests ? requestsOf(sink, requests) : null);
+}
+
+// What rules made for this sink alone.
+function ownPayloadOf(sink, payload) {
+  return element("details", {}, element("summary", {}, `Rules gave ${sink} its own payload`),
+    element("pre", { tabIndex: 0, "aria-label": `Payload for ${sink}` }, prettyJson(payload)));
 }
 
 // What a sink makes of the event, where that is not the payload itself. Today's mappings make it, without the key.

@@ -1,0 +1,238 @@
+"""The tables [[rules]] of the settings file: names and types of what they say, and the line that each thing stands on.
+
+What a rule means, mapping/rules.py knows; whether it can be meant, mapping/rule_checks.py.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import ConfigError
+from .values import Secret, as_toml
+
+_LEAST_KEY = 16  # letters of a key for hashes; what is shorter can be guessed
+_TEXTS: Final = ("types", "events", "devices", "users", "sinks", "drop", "keep", "redact", "send_to")
+
+
+class Lines:
+    """Where things stand in a settings file, by trying how much of its beginning says them.
+
+    A TOML file cut inside of a value is none, so a beginning that can be read ends between two statements; a statement
+    begins after the longest beginning that lacks it. tomllib itself tells no lines.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _beginnings(self) -> list[tuple[int, list[Any]]]:
+        """Lines read, and the rules in them."""
+        lines = self._text.splitlines(keepends=True)
+        found: list[tuple[int, list[Any]]] = [(0, [])]
+        for count in range(1, len(lines) + 1):
+            if count < len(lines) and not _ends_here(lines[count - 1]):
+                continue
+            try:
+                content = tomllib.loads("".join(lines[:count]))
+            except tomllib.TOMLDecodeError:
+                continue
+            rules = content.get("rules")
+            found.append((count, rules if isinstance(rules, list) else []))
+        return found
+
+    def of(self, number: int, key: str = "", value: str = "") -> int:
+        """The line on which rule `number`, counted from 0, or a key of it begins, or the line of a value of that."""
+        before = 0
+        for count, rules in self._beginnings:
+            if len(rules) > number and (not key or key in rules[number]):
+                return self._within(before, count, value)
+            before = count
+        return self.of(number) if key else 1
+
+    def _within(self, before: int, end: int, value: str) -> int:
+        lines = self._text.splitlines()[before:end]
+        first = next(
+            (i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")), 0
+        )
+        named = [i for i, line in enumerate(lines) if i >= first and value and value in line]
+        return before + 1 + (named[0] if named else first)
+
+
+def _ends_here(line: str) -> bool:
+    """Whether a statement may end with a line: those inside of long lists need not be tried."""
+    text = line.strip()
+    return not text or text.startswith("#") or text[-1] in "]}\"'" or "=" in text or "#" in text
+
+
+@dataclass(frozen=True, slots=True)
+class EventRule:
+    """One table. `fields` has what it says, as mapping/rules.py takes it, with paths as text."""
+
+    fields: dict[str, Any]
+    key: Secret = Secret()
+    file: Path = field(default=Path(), compare=False)
+    lines: Lines = field(default_factory=lambda: Lines(""), compare=False, repr=False)
+
+    def fault(self, number: int, key: str, text: str, value: str = "") -> ConfigError:
+        """`text` says what is wrong and what to do."""
+        where = f"{self.file}:{self.lines.of(number, key, value)}"
+        title = f"rule {self.fields['name']!r}"
+        return ConfigError(f"{where}: {title}{f': {key}' if key else ''}: {text}.")
+
+
+Devices = Callable[[Any], tuple[str, ...]]
+"""Patterns of device IDs of named groups. Raises ValueError with the groups there are."""
+
+
+def read_rules(
+    rows: Any, file: Path, groups: Mapping[str, Any], read_key: Callable[[str, Path], Secret]
+) -> tuple[EventRule, ...]:
+    """Raises ConfigError with file and line."""
+    if rows == []:
+        return ()
+    text = file.read_text(encoding="utf-8")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        line = next((n for n, one in enumerate(text.splitlines(), 1) if re.match(r"\s*\[?rules\b", one)), 1)
+        raise ConfigError(f"{file}:{line}: write [[rules]] with two brackets: there may be several.")
+    lines = Lines(text)
+    found = tuple(
+        _Reader(row, number, file, lines, groups, read_key).read() for number, row in enumerate(rows)
+    )
+    names = [rule.fields["name"] for rule in found]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise found[number].fault(
+                number, "name", f"rule {names.index(name) + 1} has it too; give one another", name
+            )
+    return found
+
+
+class _Reader:
+    def __init__(
+        self,
+        row: dict[str, Any],
+        number: int,
+        file: Path,
+        lines: Lines,
+        groups: Mapping[str, Any],
+        read_key: Callable[[str, Path], Secret],
+    ) -> None:
+        self._row, self._number, self._groups, self._read_key = row, number, groups, read_key
+        name = row.get("name", f"{number + 1}")
+        self._fields: dict[str, Any] = {"name": name if isinstance(name, str) else f"{number + 1}"}
+        self._rule = EventRule(self._fields, file=file, lines=lines)
+
+    def read(self) -> EventRule:
+        key = Secret()
+        for name, value in self._row.items():
+            if name == "redact_key_file":
+                key = self._key(value)
+            elif name == "groups":
+                self._fields["devices"] = (*self._fields.get("devices", ()), *self._devices(value))
+            elif name == "devices":
+                self._fields["devices"] = (*self._fields.get("devices", ()), *self._texts(name, value))
+            elif name in _TEXTS:
+                self._fields[name] = self._texts(name, value)
+            elif name in _KINDS:
+                self._fields[name] = self._checked(name, value)
+            else:
+                raise self._unknown(name)
+        if "redact_with" in self._row and "redact_key_file" in self._row:
+            raise self._fault("redact_with", "redact_key_file says how already; take one of the two out")
+        if ("redact_with" in self._row) > ("redact" in self._row):
+            raise self._fault(
+                "redact_with", "there is no redact for it; say what is replaced, or take it out"
+            )
+        rule = self._rule
+        return EventRule(rule.fields, key, rule.file, rule.lines)
+
+    def _fault(self, key: str, text: str, value: str = "") -> ConfigError:
+        return self._rule.fault(self._number, key, text, value)
+
+    def _wrong(self, key: str, value: Any, expected: str) -> ConfigError:
+        return self._fault(key, f"{as_toml(value)} is not what it takes; expected {expected}")
+
+    def _unknown(self, name: str) -> ConfigError:
+        known = (*_TEXTS, *_KINDS, "groups", "redact_key_file")
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
+        return self._fault(name, f"a rule has no such setting; {hint}")
+
+    def _texts(self, name: str, value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+            raise self._wrong(name, value, 'a list of text, such as ["a", "b"]')
+        if not value:
+            raise self._fault(name, "an empty list says nothing; take it out, or name something")
+        return tuple(value)
+
+    def _devices(self, value: Any) -> tuple[str, ...]:
+        found: list[str] = []
+        for group in self._texts("groups", value):
+            if group not in self._groups:
+                there = ", ".join(self._groups) or "none there"
+                raise self._fault("groups", f"{group!r} is no group of [groups]: {there}", group)
+            found += self._groups[group]
+        if not found:
+            raise self._fault("groups", "no device is in it, so the rule would be for all; fill the group")
+        return tuple(found)
+
+    def _checked(self, name: str, value: Any) -> Any:
+        expected, is_right = _KINDS[name]
+        if not is_right(value):
+            raise self._wrong(name, value, expected)
+        return value
+
+    def _key(self, value: Any) -> Secret:
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise self._wrong("redact_key_file", value, "the path of a file with a secret")
+        base = self._rule.file.resolve().parent
+        try:
+            key = self._read_key("rules.redact_key_file", base / Path(value).expanduser())
+        except ConfigError as error:
+            raise self._fault("redact_key_file", str(error).rstrip(".")) from None
+        if len(key.reveal()) < _LEAST_KEY:
+            raise self._fault(
+                "redact_key_file", f"the secret has less than {_LEAST_KEY} letters; take a longer one"
+            )
+        return key
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_is_json(item) for item in value.values())
+    if isinstance(value, list):
+        return all(_is_json(item) for item in value)
+    is_number = isinstance(value, int | float) and abs(value) < 1 << 53
+    return isinstance(value, str | bool) or is_number
+
+
+_KINDS: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
+    "name": ("text", _is_text),
+    "rename": (
+        'a table of paths, such as { "properties.old" = "properties.new" }',
+        lambda value: (
+            isinstance(value, dict) and bool(value) and all(_is_text(item) for item in value.values())
+        ),
+    ),
+    "add": (
+        'a table of paths with values that JSON has, such as { "properties.site" = "Leeds" }',
+        lambda value: (
+            isinstance(value, dict) and bool(value) and all(_is_json(item) for item in value.values())
+        ),
+    ),
+    "redact_with": ("text", lambda value: isinstance(value, str)),
+    "rename_event": ("text", _is_text),
+    "drop_event": ("true or false", lambda value: isinstance(value, bool)),
+    "breaks_link": ("true or false", lambda value: isinstance(value, bool)),
+}
