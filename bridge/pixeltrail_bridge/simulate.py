@@ -165,7 +165,6 @@ def spawn_board(
     flags = [f"--{flag}" for flag, wanted in (("pace", pace), ("loop", loop)) if wanted]
     words = [word for key, value in options.items() for word in (f"--{key}", value)]
     command = [
-        *(sys.executable, "-I", "-c", _LAUNCH, str(os.getpid())),
         *(str(micropython_path()), "-X", f"heapsize={heap or board['heap']}"),
         *(str(folder / "main.py"), url, *words, *flags),
     ]
@@ -175,20 +174,46 @@ def spawn_board(
         *(str((folder / more).resolve()) for more in board.get("path", [])),
     ]
     environment = {**os.environ, "MICROPYPATH": os.pathsep.join(search)}
-    process = _spawner.submit(_start, command, environment, output).result()
-    return SimulatedBoard(name, device_id, process)
+    return SimulatedBoard(name, device_id, launch(command, environment, output))
 
 
-def _start(command: list[str], environment: dict[str, str], output: Path | None) -> subprocess.Popen[bytes]:
+def launch(
+    command: list[str],
+    environment: Mapping[str, str],
+    output: Path | None = None,
+    *,
+    terminal: str | None = None,
+    cwd: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a process that ends with ours, and leads a group of its own.
+
+    It prints to the file `output` or to our standard error; with `terminal` it reads and prints on that device instead.
+    """
+    bound = [sys.executable, "-I", "-c", _LAUNCH, str(os.getpid()), *command]
+    return _spawner.submit(_start, bound, environment, output, terminal, cwd).result()
+
+
+def _start(
+    command: list[str],
+    environment: Mapping[str, str],
+    output: Path | None,
+    terminal: str | None,
+    cwd: Path | None,
+) -> subprocess.Popen[bytes]:
     with contextlib.ExitStack() as stack:
-        # The port prints errors to its standard output
-        sink: Any = stack.enter_context(output.open("ab")) if output is not None else sys.stderr.fileno()
+        sink: Any
+        source: Any = subprocess.DEVNULL
+        if terminal is not None:
+            source = sink = stack.enter_context(open(terminal, "r+b", buffering=0))
+        else:  # the port prints errors to its standard output
+            sink = stack.enter_context(output.open("ab")) if output is not None else sys.stderr.fileno()
         return subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=source,
             stdout=sink,
             stderr=subprocess.STDOUT,
             env=environment,
+            cwd=cwd,
             start_new_session=True,
         )
 

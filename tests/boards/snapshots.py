@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from pixeltrail_bridge.replay import formats
 from pixeltrail_bridge.simulate import spawn_board
@@ -49,15 +50,18 @@ def run(board: str, folder: Path, duration_s: float) -> tuple[Path, list[bytes]]
 def sheet(board: str, pictures: list[bytes], columns: int = 4) -> Image.Image:
     """Up to two rows of pictures, spread over those given."""
     panel = PANELS[board]
+    tiles = [formats.to_rgb(one, panel.format, panel.width, panel.height, None) for one in pictures]
+    return sheet_of(tiles, columns, panel.zoom)
+
+
+def sheet_of(pictures: list[NDArray[np.uint8]], columns: int = 4, zoom: int = 1) -> Image.Image:
+    """The same of pictures in R, G, B."""
     step = max(1, len(pictures) // (2 * columns))
-    tiles = [
-        formats.to_rgb(picture, panel.format, panel.width, panel.height, None)
-        for picture in pictures[step - 1 :: step][: 2 * columns]
-    ]
+    tiles = pictures[step - 1 :: step][: 2 * columns]
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
     rows = [np.concatenate(tiles[at : at + columns], axis=1) for at in range(0, len(tiles), columns)]
     image = Image.fromarray(np.concatenate(rows, axis=0))
-    return image.resize((image.width * panel.zoom, image.height * panel.zoom), Image.Resampling.NEAREST)
+    return image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST)
 
 
 if __name__ == "__main__":
