@@ -113,3 +113,23 @@ def add(areas: ptr16, q: ptr32):
     p[2] = q[2]
     p[3] = q[3]
     areas[0] = n + 1
+
+
+@micropython.viper
+def columns(target: ptr8, source: ptr8, area: ptr32, width: int, pages: int):
+    """Copy an area of a column-major picture, the top pixel in the highest bit, into pages of eight rows, the top pixel
+    in the lowest. area: the first column, the first page, how many columns, how many pages.
+    """
+    x = area[0]
+    stop = x + area[2]
+    page = 0
+    bits = 0
+    while x < stop:
+        page = area[1]
+        while page < area[1] + area[3]:
+            bits = source[x * pages + page]
+            bits = (bits & 0xF0) >> 4 | (bits & 0x0F) << 4
+            bits = (bits & 0xCC) >> 2 | (bits & 0x33) << 2
+            target[page * width + x] = (bits & 0xAA) >> 1 | (bits & 0x55) << 1
+            page += 1
+        x += 1

@@ -41,3 +41,14 @@ def add(areas, q):
     areas[last + 6] = x1
     areas[last + 7] = y1
     areas[0] = n + 1
+
+
+def columns(target, source, area, width, pages):
+    for x in range(area[0], area[0] + area[2]):
+        for page in range(area[1], area[1] + area[3]):
+            bits = source[x * pages + page]
+            turned = 0
+            for _ in range(8):
+                turned = turned << 1 | bits & 1
+                bits >>= 1
+            target[page * width + x] = turned
