@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pixeltrail_bridge.config.table import DATABASE_NAME
+from pixeltrail_bridge.config import DATABASE_NAME
 from pixeltrail_bridge.store.database import SqlStore
 from pixeltrail_bridge.store.opening import open_store
 
@@ -167,17 +167,17 @@ class Hammer:
     def verdict(self) -> Verdict:
         """After finish(). Stops the bridge."""
         self.bridge.stop()
-        with self._opened() as store:
+        with self.opened() as store:
             return judge(store, self.journal.read(), self.events)
 
     def has_retry(self) -> bool:
         return bool(self.bridge.count("deliveries", "attempts > 0 AND state = 'waiting'"))
 
     def _waiting(self) -> int:
-        with self._opened() as store:
+        with self.opened() as store:
             return store.pending(self.vendor.name)
 
-    def _opened(self) -> contextlib.AbstractContextManager[SqlStore]:
+    def opened(self) -> contextlib.AbstractContextManager[SqlStore]:
         path = self.bridge.data / DATABASE_NAME
         return contextlib.closing(open_store(path, self.store_url))
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from ..backup.schedule import Backups
 from ..config import Config
 from ..delivery import Delivery, SinkHealth
 from ..ingest import Committed, Ingest
@@ -69,6 +70,7 @@ class Bridge:
         self.delivery: Delivery
         self.uploads: Uploads
         self.packer: Packer | None = None
+        self.backups: Backups | None = None
         self.watch: Watch
         self._links: Links
         self._web: WebServer | None = None
@@ -136,6 +138,10 @@ class Bridge:
             self.packer = parts.make_packer(config, self.store)
             self.packer.start()
             stack.push_async_callback(asyncio.to_thread, self.packer.stop)
+        if config.backup.every_h:
+            self.backups = parts.make_backups(config, self.store)
+            self.backups.start()
+            stack.push_async_callback(asyncio.to_thread, self.backups.stop)
         self.ingest.start()
         stack.push_async_callback(asyncio.to_thread, self.ingest.stop)
         self.watch = Watch(config, self.store, self.ingest, self.delivery, self.uploads, self.hub)

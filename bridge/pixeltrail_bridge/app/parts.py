@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..backup import Place
+from ..backup.schedule import Backups
 from ..config import Config
 from ..errors import LocalError
 from ..ingest import IngestSettings
@@ -46,6 +48,17 @@ def make_objects(config: Config) -> Objects:
 
 def make_packer(config: Config, store: SqlStore) -> Packer:
     return Packer(store, make_objects(config), round(config.packing.after_h * 3_600_000))
+
+
+def backup_place(config: Config) -> Place:
+    password = config.store.password.reveal()
+    return Place(config.bridge.data_dir, config.bridge.database, config.store.url, password, config.packing.url)
+
+
+def make_backups(config: Config, store: SqlStore) -> Backups:
+    at = config.backup
+    folder = at.folder or config.bridge.data_dir / "backups"
+    return Backups(store, backup_place(config), folder, round(at.every_h * 3_600_000), at.keep)
 
 
 def ingest_settings(config: Config) -> IngestSettings:

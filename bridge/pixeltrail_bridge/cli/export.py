@@ -14,10 +14,11 @@ import typer
 from ..errors import LocalError
 from .options import ConfigOption, SetOption, load_config, open_store
 from .play import find_session, is_file
+from .progress import progress
 
 if TYPE_CHECKING:
     from ..export.formats import Format, Session
-    from ..export.options import Options, Progress
+    from ..export.options import Options
 
 _USUAL_FORMAT = "gif"
 _TIME = re.compile(r"(?:(?:(\d{1,4}):)?(\d{1,4}):)?(\d{1,7}(?:\.\d{1,3})?)")
@@ -77,8 +78,8 @@ def run(
     with _session(device, session, config, set_) as found:
         path = output or Path(formats.file_name(found.recording, chosen))
         began_s = time.monotonic()
-        with _progress(f"Writing {path.name}") as progress:
-            size_bytes = write_file(found, chosen, options, path, progress, replace=force)
+        with progress(f"Writing {path.name}") as tell:
+            size_bytes = write_file(found, chosen, options, path, tell, replace=force)
         print(path.absolute())
         _say(_summary(found, chosen, options, size_bytes, time.monotonic() - began_s))
 
@@ -103,24 +104,6 @@ def _session(
             yield formats.Session(open_ptr(file, device), lambda: (), lambda: read_file(again, device)[1])
     except OSError as error:
         raise LocalError(f"{device} cannot be read: {error.strerror}") from None
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Progress]:
-    """A bar on a terminal, nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=1.0)
-        yield lambda share: bar.update(task, completed=share)
 
 
 def _summary(session: Session, format: Format, options: Options, size_bytes: int, took_s: float) -> str:

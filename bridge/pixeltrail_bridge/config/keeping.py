@@ -85,3 +85,14 @@ class OutboxSettings:
         high=1_000_000_000,
     )
     max_mb: int = setting(2_048, "The same in megabytes of their payloads.", unit="MB", low=1, high=1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class BackupSettings:
+    every_h: float = setting(
+        0.0, "How often a backup is made while the bridge runs; 0 never.", unit="h", low=0, high=10_000
+    )
+    folder: Path | None = setting(
+        None, "Where they are written: another disk, best of all. Empty: backups in the data folder."
+    )
+    keep: int = setting(7, "How many of them stay.", low=1, high=10_000)

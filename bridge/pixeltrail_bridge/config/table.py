@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from .arriving import MqttSettings, RecordingSettings, SerialSettings
-from .keeping import BridgeSettings, OutboxSettings, PackingSettings, StoreSettings
+from .keeping import BackupSettings, BridgeSettings, OutboxSettings, PackingSettings, StoreSettings
 from .lists import EXAMPLES, Lists
 from .sending import (
     AmplitudeReplaySettings,
@@ -38,6 +38,7 @@ class Config:
     bridge: BridgeSettings = field(default_factory=BridgeSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     packing: PackingSettings = field(default_factory=PackingSettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     serial: SerialSettings = field(default_factory=SerialSettings)

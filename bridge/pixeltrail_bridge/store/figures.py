@@ -11,6 +11,9 @@ _KNOWN = (
 )
 
 
+OBJECT_NAMES = "SELECT DISTINCT name FROM packs ORDER BY name"
+
+
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """`online`: said so, and heard since the moment asked for."""
@@ -86,3 +89,8 @@ def projection_lag(store: Readers) -> tuple[int, int]:
     )
     chunks, streams = store._all(query)[0]
     return int(chunks), int(streams)
+
+
+def object_names(store: Readers) -> list[str]:
+    """Of the packed sessions."""
+    return [name for (name,) in store._all(OBJECT_NAMES)]

@@ -59,7 +59,7 @@ class FolderObjects:
 
     def put(self, name: str, file: Path) -> None:
         with self._explained("cannot be written"):
-            path = self._path(name)
+            path = self.path(name)
             path.parent.mkdir(parents=True, exist_ok=True)
             with file.open("rb") as written:
                 os.fsync(written.fileno())
@@ -68,15 +68,15 @@ class FolderObjects:
                 _sync_folder(folder)
 
     def get(self, name: str, start: int, end: int) -> bytes:
-        with self._explained("cannot be read"), self._path(name).open("rb") as file:
+        with self._explained("cannot be read"), self.path(name).open("rb") as file:
             file.seek(start)
             return file.read(end - start)
 
     def delete(self, name: str) -> None:
         with self._explained("cannot be deleted"), suppress(FileNotFoundError):
-            self._path(name).unlink()
+            self.path(name).unlink()
 
-    def _path(self, name: str) -> Path:
+    def path(self, name: str) -> Path:
         return self._folder / name[:2] / (name + SUFFIX)
 
     @contextmanager
