@@ -34,15 +34,7 @@ def describe(body: m.Body) -> tuple[str, dict[str, Any]] | None:
 def gap_values(frames: int, inputs: int, calls: int, reason: int, first: int, end: int) -> dict[str, Any]:
     """What was refused, and the sequence numbers first <= seq < end that are not coming."""
     counts = {"frames": frames, "inputs": inputs, "calls": calls}
-    return {**counts, "reason": gap_reason(reason), "first": first, "end": end}
-
-
-def gap_reason(reason: int) -> str:
-    """A gap's reason in words."""
-    try:
-        return m.GapReason(reason).name.lower().replace("_", " ")
-    except ValueError:
-        return f"reason {reason}"
+    return {**counts, "reason": m.gap_reason(reason), "first": first, "end": end}
 
 
 def phase_name(phase: int) -> str:

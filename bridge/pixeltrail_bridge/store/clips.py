@@ -19,16 +19,18 @@ _BOUNDS = """
 SELECT s.stream, c.seq, c.number, c.from_ms, c.to_ms, c.frames, c.keyframes, c.mixed, c.changed
 FROM clips c JOIN streams s ON s.no = c.stream
 WHERE c.device = (SELECT no FROM devices WHERE device_id = ?) AND c.session_id = ?
-ORDER BY c.stream, c.seq, c.number
+ORDER BY coalesce(s.imported_ms, 9007199254740991), c.stream, c.seq, c.number
 """
 _IMAGES = """
 SELECT from_ms, images FROM clips WHERE device = (SELECT no FROM devices WHERE device_id = ?) AND session_id = ?
-ORDER BY stream, seq, number
+ORDER BY (SELECT coalesce(s.imported_ms, 9007199254740991) FROM streams s WHERE s.no = clips.stream),
+    stream, seq, number
 """
 _MARKS = """
 SELECT from_ms, marks FROM clips
 WHERE device = (SELECT no FROM devices WHERE device_id = ?) AND session_id = ? AND marks IS NOT NULL
-ORDER BY stream, seq, number
+ORDER BY (SELECT coalesce(s.imported_ms, 9007199254740991) FROM streams s WHERE s.no = clips.stream),
+    stream, seq, number
 """
 _TOUCHED = """
 SELECT d.device_id, max(c.to_ms) FROM clips c JOIN devices d ON d.no = c.device WHERE c.touches > 0 GROUP BY d.device_id

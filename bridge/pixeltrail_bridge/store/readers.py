@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from ..sessions.state import GapRow, SessionRow
+from ..wire.limits import EPOCH_MAX
 from .base import (
     SEQ_SPAN,
     DeadLetter,
@@ -36,7 +37,9 @@ JOIN devices d ON d.no = e.device LEFT JOIN deliveries v ON v.event = e.id ORDER
 _DEVICES = """
 SELECT d.device_id, d.first_seen_ms, d.last_seen_ms, d.is_online, d.state, s.stream, s.state,
        (SELECT count(*) FROM sessions WHERE device = d.no)
-FROM devices d LEFT JOIN streams s ON s.no = (SELECT max(no) FROM streams WHERE device = d.no)
+FROM devices d LEFT JOIN streams s ON s.no = (
+    SELECT no FROM streams WHERE device = d.no ORDER BY imported_ms IS NOT NULL, no DESC LIMIT 1
+)
 WHERE NOT EXISTS (SELECT 1 FROM apps a WHERE a.device = d.no) ORDER BY d.device_id
 """
 _SESSIONS = """
@@ -50,9 +53,11 @@ SELECT d.device_id, g.session_id, s.stream, g.seq, g.number, g.first, g."end", g
 FROM gaps g JOIN devices d ON d.no = g.device JOIN streams s ON s.no = g.stream
 WHERE {where} ORDER BY g.stream, g.first, g.seq, g.number
 """
-_SPANS = """
+# What was imported comes first, by when it began: files bring streams in any order. A device's own are numbered in it.
+_IN_ORDER = f"coalesce(s.imported_ms, {EPOCH_MAX}), s.no"
+_SPANS = f"""
 SELECT p.stream, s.stream, p.first, p.last FROM spans p JOIN streams s ON s.no = p.stream
-JOIN devices d ON d.no = p.device WHERE d.device_id = ? AND p.session_id = ? ORDER BY p.stream
+JOIN devices d ON d.no = p.device WHERE d.device_id = ? AND p.session_id = ? ORDER BY {_IN_ORDER}
 """
 _DISPLAYS = """
 SELECT seq FROM heads WHERE stream = ? AND is_display AND seq <= ? AND seq >= (
@@ -155,6 +160,15 @@ class Readers:
         rows = self._all("SELECT state FROM projections WHERE stream = ?", self._number(stream))
         return bytes(rows[0][0]) if rows else None
 
+    def is_imported(self, stream: bytes) -> bool:
+        """Whether a stream was read from files: then no sink hears of it."""
+        return bool(self._all("SELECT 1 FROM streams WHERE stream = ? AND imported_ms IS NOT NULL", stream))
+
+    def device_state(self, device_id: str) -> bytes | None:
+        """A device's DeviceState as JSON."""
+        rows = self._all("SELECT state FROM devices WHERE device_id = ?", device_id)
+        return bytes(rows[0][0]) if rows else None
+
     def streams_to_project(self) -> list[Projection]:
         """Streams whose committed chunks the projector has not all seen, oldest first."""
         query = (
@@ -170,7 +184,7 @@ class Readers:
             "SELECT s.stream, k.seq, k.number, k.host_ms FROM spans p JOIN devices d ON d.no = p.device"
             " JOIN streams s ON s.no = p.stream JOIN keyframes k ON k.stream = p.stream"
             " AND k.seq BETWEEN p.first AND p.last"
-            " WHERE d.device_id = ? AND p.session_id = ? ORDER BY p.stream, k.seq, k.number"
+            f" WHERE d.device_id = ? AND p.session_id = ? ORDER BY {_IN_ORDER}, k.seq, k.number"
         )
         return [Keyframe(*row) for row in self._all(query, device_id, session_id)]
 
@@ -179,7 +193,7 @@ class Readers:
         query = (
             "SELECT s.stream, c.seq, c.to_ms FROM clips c JOIN streams s ON s.no = c.stream"
             " WHERE c.device = (SELECT no FROM devices WHERE device_id = ?) AND c.session_id = ?"
-            " ORDER BY c.stream, c.seq, c.number"
+            f" ORDER BY {_IN_ORDER}, c.seq, c.number"
         )
         return [(stream, seq, to_ms) for stream, seq, to_ms in self._all(query, device_id, session_id)]
 

@@ -1,0 +1,2 @@
+-- See sqlite/0010_imports.sql.
+ALTER TABLE streams ADD COLUMN imported_ms bigint;
