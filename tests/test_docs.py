@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from pixeltrail import Recorder
 from pixeltrail.config import SETTINGS
+from pixeltrail_bridge.app.rules import make_rules
 from pixeltrail_bridge.config import load
 
 from tests.support import micropython
@@ -273,9 +274,10 @@ def test_command_in_the_documentation_works(command: str, tmp_path: Path) -> Non
 )
 def test_settings_in_the_documentation_are_settings(page: Path, block: str, tmp_path: Path) -> None:
     for key in re.findall(r"/etc/pixeltrail/([\w-]+)", block):
-        (tmp_path / key).write_text("key")
+        (tmp_path / key).write_text("key" * 8)
     (tmp_path / "pixeltrail.toml").write_text(block.replace("/etc/pixeltrail", str(tmp_path)))
-    load(tmp_path / "pixeltrail.toml")
+    settings = load(tmp_path / "pixeltrail.toml")
+    make_rules(settings, ["segment", "amplitude", "jsonl"])
 
 
 NAMED = sorted(

@@ -34,7 +34,7 @@ from ..store.base import DeviceRow
 from ..store.database import SqlStore
 from ..web.queries import SILENT_MS
 from ..wire.messages import ClockQuality
-from . import parts, replays
+from . import parts, replays, rules
 from .links import tls_of
 
 LATE_MS = 600_000  # an event that waits for longer than this is worth a word
@@ -60,6 +60,7 @@ def examine(config: Config, store: SqlStore, now_ms: int) -> Iterator[Finding]:
     yield check_integrity(config.bridge.database)
     yield from check_sinks(config, store, now_ms)
     yield from (Finding(*one) for one in replays.diagnose(config, store, now_ms))
+    yield from (Finding(*one) for one in rules.diagnose(config, store, parts.sink_names(config)))
     yield from check_dead_letters(store)
     yield check_gaps(store)
     yield from check_apps(store)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from ..config import Config
+from ..errors import ConfigError
 from ..mapping.rule_checks import RuleFault, check_order, check_sinks, read
 from ..mapping.rules import Rules
+from ..store.database import DROPPED, SqlStore
 
 
 def make_rules(config: Config, sinks: Sequence[str]) -> Rules | None:
@@ -25,3 +28,22 @@ def make_rules(config: Config, sinks: Sequence[str]) -> Rules | None:
     except RuleFault as fault:
         raise tables[fault.number].fault(fault.number, fault.key, str(fault), fault.value) from None
     return Rules(rules, sinks) if rules else None
+
+
+def diagnose(
+    config: Config, store: SqlStore, sinks: Sequence[str]
+) -> Iterator[tuple[Literal["ok", "note", "FAULT"], str, str]]:
+    """Whether the rules of the settings file can be meant, and how many events rules have kept out so far."""
+    try:
+        rules = make_rules(config, sinks)
+    except ConfigError as error:
+        yield (
+            "FAULT",
+            "rules",
+            f"{error} A bridge that runs keeps the earlier ones, and none starts with these.",
+        )
+        return
+    dropped = sum(counts.get(DROPPED, 0) for counts in store.counters().values())
+    if rules is not None or dropped:
+        count = len(rules.rules) if rules is not None else 0
+        yield "ok", "rules", f"{count} in the settings file; rules have kept {dropped:,} events out"

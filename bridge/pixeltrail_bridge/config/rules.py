@@ -84,7 +84,8 @@ class EventRule:
         """`text` says what is wrong and what to do."""
         where = f"{self.file}:{self.lines.of(number, key, value)}"
         title = f"rule {self.fields['name']!r}"
-        return ConfigError(f"{where}: {title}{f': {key}' if key else ''}: {text}.")
+        end = "" if text.endswith("?") else "."
+        return ConfigError(f"{where}: {title}{f': {key}' if key else ''}: {text}{end}")
 
 
 Devices = Callable[[Any], tuple[str, ...]]
