@@ -198,6 +198,14 @@ def find(display):
         from .lvgl import Tap as LvglTap
 
         return LvglTap(display)
+    if (
+        hasattr(display, "display_Base")
+        or hasattr(display, "set_frame_memory")
+        or hasattr(display, "TurnOnDisplay")
+    ):
+        from .epaper import Tap as EpaperTap
+
+        return EpaperTap(display)
     for name in ("mvb", "_mvb", "_buf", "buffer"):
         if getattr(display, name, None) is not None:
             return _by_mode(display, name)

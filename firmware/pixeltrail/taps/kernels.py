@@ -133,3 +133,15 @@ def columns(target: ptr8, source: ptr8, area: ptr32, width: int, pages: int):
             target[page * width + x] = (bits & 0xAA) >> 1 | (bits & 0x55) << 1
             page += 1
         x += 1
+
+
+@micropython.viper
+def exchange(a: ptr8, b: ptr8, length: int):
+    """Let two buffers have each other's bytes."""
+    i = 0
+    byte = 0
+    while i < length:
+        byte = a[i]
+        a[i] = b[i]
+        b[i] = byte
+        i += 1

@@ -52,3 +52,8 @@ def columns(target, source, area, width, pages):
                 turned = turned << 1 | bits & 1
                 bits >>= 1
             target[page * width + x] = turned
+
+
+def exchange(a, b, length):
+    for i in range(length):
+        a[i], b[i] = b[i], a[i]
