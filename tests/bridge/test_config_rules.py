@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pixeltrail_bridge import config
-from pixeltrail_bridge.app.rules import make_rules
+from pixeltrail_bridge.app.rules import diagnose, make_rules
 from pixeltrail_bridge.config.rules import Lines
 from pixeltrail_bridge.errors import ConfigError
+from pixeltrail_bridge.mapping.calls import Call
+from pixeltrail_bridge.store.sqlite import SqliteStore
 
 SINKS = ["segment", "jsonl"]
 HEAD = '[groups]\nlab = ["bench-*"]\nnone = []\n\n'
@@ -172,3 +174,21 @@ def test_what_looks_alike_and_can_be_meant_is_taken(file: Path, text: str) -> No
 def test_any_text_has_some_line(lines: list[str]) -> None:
     found = Lines("\n".join(lines)).of(0, "n", "b")
     assert 1 <= found <= max(len(lines), 1)
+
+
+def test_doctor_says_how_many_events_were_kept_out_and_what_is_wrong(file: Path, tmp_path: Path) -> None:
+    file.write_text(RULE + "drop_event = true\n")
+    settings = config.load(file)
+    store = SqliteStore(tmp_path / "a.db", SINKS)
+    try:
+        store.shaping = make_rules(settings, SINKS)
+        call = Call("px-1", "bench-1", 7, "track", "A", {"type": "track", "event": "A"}, 0)
+        store.commit_batch(lambda tx: tx.enqueue_calls([call]))
+        assert list(diagnose(settings, store, SINKS)) == [
+            ("ok", "rules", "1 in the settings file; rules have kept 1 events out")
+        ]
+        file.write_text(RULE + "drop = ['email']\n")
+        ((level, _, text),) = diagnose(config.load(file), store, SINKS)
+        assert level == "FAULT" and "pixeltrail.toml:2: rule '1'" in text and "keeps the earlier ones" in text
+    finally:
+        store.close()
