@@ -24,8 +24,9 @@ from ..store.base import SEQ_SPAN, IngestTransaction, NewChunk
 from ..store.packs import chunk_digest
 from ..wire import messages as m
 from ..wire.decode import decode_uplink
+from ..wire.scrub import scrub
 from .known import Device, Known, Stream
-from .refusals import REFUSED_CHUNKS, REFUSED_MESSAGES, Refusals, scrub
+from .refusals import REFUSED_CHUNKS, REFUSED_MESSAGES, Refusals
 from .rows import Rows
 from .settings import IngestSettings, Mapped, Mapper
 from .standstill import unreadable_places

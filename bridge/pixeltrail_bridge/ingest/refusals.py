@@ -11,15 +11,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ..store.tombstones import Tombstones
-from ..wire import messages as m
-from ..wire.encode import encode_uplink
 
 REFUSED_MESSAGES = "refused_messages"  # counters of no device
 REFUSED_CHUNKS = "refused_chunks"
-
-# What a chunk may keep when somebody in it may not: how the stream goes on, and nothing that anybody did.
-_FRAMEWORK = (m.Hello, m.Display, m.SessionStart, m.SessionEnd, m.Gap, m.OptOut, m.Vitals, m.Masks)
-_DISPLAYS = (m.Hello, m.Display)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +49,6 @@ class Refusals:
         return self.forgotten.refuses("device", device_id, until_ms) or self.forgotten.refuses_session(
             device_id, session_id
         )
-
-
-def scrub(chunk: m.Chunk, *, displays_only: bool = False) -> bytes | None:
-    """A chunk without what its people did, for the decoder's sake; None when nothing of it is needed."""
-    kept = _DISPLAYS if displays_only else _FRAMEWORK
-    records = tuple(one for one in chunk.records if isinstance(one.body, kept))
-    if not any(isinstance(one.body, m.Display | m.SessionStart | m.Hello) for one in records):
-        return None
-    return encode_uplink(m.Chunk(chunk.stream, chunk.seq, chunk.time_ms, records))
 
 
 def _fits(text: str, patterns: Sequence[str]) -> bool:

@@ -7,8 +7,11 @@ ones of the file are not written twice.
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import glob
+import gzip
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,6 +20,9 @@ from ..mapping.calls import OutboxRow, Settled
 from .base import Clock, backoff_ms, host_clock
 
 TAIL_BYTES = 4 << 20  # more than one lease can hold, so every line that a crash may repeat is in it
+
+
+_PART = ".rewritten"
 
 
 class _Id(msgspec.Struct):
@@ -48,19 +54,32 @@ class JsonLinesSink:
             self._file = None
 
     def _append(self, rows: Sequence[OutboxRow]) -> None:
-        if self._file is not None and not self._is_in_place(self._file):
+        file = self._locked()
+        try:
+            self._write(file, rows)
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+    def _locked(self) -> int:
+        """The file, which nobody rewrites until the lock is let go of."""
+        while True:
+            if self._file is None:
+                self._file = self._open()
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            if self._is_in_place(self._file):
+                return self._file
             os.close(self._file)  # moved away or deleted, as log rotation does: go on in a new one
             self._file = None
-        if self._file is None:
-            self._file = self._open()
+
+    def _write(self, file: int, rows: Sequence[OutboxRow]) -> None:
         lines = b"".join(row.payload + b"\n" for row in rows if row.message_id not in self._recent)
-        end = os.lseek(self._file, 0, os.SEEK_END)
+        end = os.lseek(file, 0, os.SEEK_END)
         try:
-            if os.write(self._file, lines) != len(lines):
+            if os.write(file, lines) != len(lines):
                 raise OSError(f"{self.path} took only part of a line; is the disk full?")
-            os.fsync(self._file)
+            os.fsync(file)
         except OSError:
-            os.ftruncate(self._file, end)
+            os.ftruncate(file, end)
             raise
 
     def _is_in_place(self, file: int) -> bool:
@@ -84,6 +103,34 @@ class JsonLinesSink:
         self.alarm = f"cannot write {self.path}: {error.strerror or error}; check jsonl.path and the disk"
         self.paused_until_ms = self._now_ms() + backoff_ms(max(row.attempts for row in rows))
         return [Settled(row.id, "retry", None, str(error), self.paused_until_ms) for row in rows]
+
+
+def remove_lines(path: Path, is_gone: Callable[[bytes], bool]) -> int:
+    """Take lines out of the file and of those that were rotated away (also .gz), whether a bridge writes it or not.
+
+    The others stay as they are, to the byte. Returns how many are gone. Raises OSError.
+    """
+    return sum(_rewrite(one, is_gone) for one in sorted(path.parent.glob(f"{glob.escape(path.name)}*")))
+
+
+def _rewrite(path: Path, is_gone: Callable[[bytes], bool]) -> int:
+    if not path.is_file() or path.name.endswith(_PART):
+        return 0
+    reader = gzip.open if path.suffix == ".gz" else open
+    with path.open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with reader(path, "rb") as file:
+            gone = sum(is_gone(line) for line in file)
+        if not gone:
+            return 0
+        part = path.with_name(path.name + _PART)
+        with reader(path, "rb") as file, reader(part, "wb") as kept:
+            kept.writelines(line for line in file if not is_gone(line))
+        with part.open("rb+") as written:
+            os.fsync(written.fileno())
+        os.chmod(part, path.stat().st_mode & 0o777)
+        part.replace(path)
+    return gone
 
 
 def _message_id(line: bytes) -> str:

@@ -18,18 +18,19 @@ from ..errors import StoreError, StoreFailure
 from ..mapping.calls import Call, OutboxRow, Settled
 from . import clips, outbox
 from .base import Fill
-from .chunks import ChunkWrites
-from .letters import LetterBudget, LetterWrites
-from .packs import PackReader, PackWrites
+from .forgetful import ForgetfulWrites
+from .letters import LetterBudget
+from .packs import PackReader
 from .readers import Readers
 from .sql import Connection, replacing
+from .tombstones import Tombstones
 
 T = TypeVar("T")
 DROPPED = "dropped_by_rules"  # counter of a device: its events that rules kept out
 RECOUNT_S = 60.0  # how old our word on the outbox may be where others write as well
 
 
-class SqlTransaction(ChunkWrites, LetterWrites, PackWrites):
+class SqlTransaction(ForgetfulWrites):
     """Everything that may be written inside `commit_batch`."""
 
     lease_locking = ""  # what the SELECT of a device's oldest delivery ends with
@@ -40,11 +41,10 @@ class SqlTransaction(ChunkWrites, LetterWrites, PackWrites):
         budget: LetterBudget,
         sinks: Sequence[str],
         shaping: outbox.Shaping | None = None,
+        tombstones: Tombstones | None = None,
     ) -> None:
-        ChunkWrites.__init__(self, db)
-        LetterWrites.__init__(self, db, budget)
-        PackWrites.__init__(self, db)
-        self.db, self._sinks, self._shaping = db, sinks, shaping
+        super().__init__(db, budget, tombstones or Tombstones())
+        self._sinks, self._shaping = sinks, shaping
         self.dropped = 0  # events that rules kept out
         self.filled: list[tuple[str, Fill]] = []  # by how much what waits for sinks changed
         self._numbers: dict[str, int] = {}
@@ -55,8 +55,9 @@ class SqlTransaction(ChunkWrites, LetterWrites, PackWrites):
         Rules, where there are some, come first: this is the one door to the outbox, and nothing of what they take away
         is written down.
         """
+        calls = self.known_calls(calls)
         if self._shaping is not None:
-            return self._enqueue_shaped(list(calls), self._shaping)
+            return self._enqueue_shaped(calls, self._shaping)
         added = self._enqueue(calls)
         self.filled += ((sink, added) for sink in self._sinks)
         return added.events
@@ -107,7 +108,7 @@ class SqlTransaction(ChunkWrites, LetterWrites, PackWrites):
 
     def put_clips(self, stream: bytes, rows: Iterable[clips.Clip]) -> None:
         """What the projector saw of a stream."""
-        clips.put_clips(self.db, stream, rows)
+        clips.put_clips(self.db, stream, self.without_forgotten(stream, rows))
 
 
 class SqlStore(Readers):
@@ -117,6 +118,10 @@ class SqlStore(Readers):
     faults: ClassVar[type[Exception]]  # what its driver raises
     is_shared: ClassVar[bool]  # other processes may write as well
     holder_has_ended: ClassVar[str] = "true"  # of a lease, as SQL
+    contains: ClassVar[str]  # SQL: whether bytes hold those of a value
+    as_bytes: ClassVar[str]  # SQL: the bytes of a text or blob
+    tables_query: ClassVar[str]  # names of all tables
+    texts_query: ClassVar[str]  # table and column of each text and blob
     worker = 0  # under which this process leases
     bridge_id: bytes
     place: str
@@ -126,6 +131,7 @@ class SqlStore(Readers):
         self.sinks: tuple[str, ...] = tuple(sinks)
         self.shaping: outbox.Shaping | None = None  # may be exchanged at any time, for the next transactions
         self.packs = PackReader(self._all)
+        self.tombstones = Tombstones()
         self.on_failure: Callable[[str], None] = lambda reason: None
         self._lock = threading.RLock()
         self._failure: str | None = None
@@ -147,6 +153,14 @@ class SqlStore(Readers):
         """What a fault of the driver means and what to do; a StoreFailure when the store must not be used again."""
 
     @abstractmethod
+    def compact(self, full: bool = False) -> str | None:
+        """Give back the room of what was deleted, and leave nothing of it in the files; what could not be done."""
+
+    @abstractmethod
+    def give_back(self, most_bytes: int) -> bool:
+        """Give some room back to the disk, within milliseconds; True: there is more."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of all connections; may be called twice."""
 
@@ -159,7 +173,7 @@ class SqlStore(Readers):
                 db = self._writing()
                 if self._budget is None:
                     self._budget = LetterBudget.read(db)
-                tx = self.transaction(db, self._budget, self.sinks, self.shaping)
+                tx = self.transaction(db, self._budget, self.sinks, self.shaping, self.tombstones)
                 result = work(tx)
                 db.execute("COMMIT")
             except self.faults as error:
@@ -237,6 +251,11 @@ class SqlStore(Readers):
                 self._filled_s = time.monotonic()
                 self._fill = {sink: Fill(int(n), int(size)) for sink, n, size in self._all(outbox.FILL)}
             return dict(self._fill)
+
+    def recount(self) -> None:
+        """Another process has deleted rows: what was counted of them is wrong."""
+        with self._lock:
+            self._fill = self._budget = None
 
     def _note_fill(self, changes: Iterable[tuple[str, Fill]]) -> None:
         for sink, change in changes if self._fill is not None else ():

@@ -43,6 +43,7 @@ class Objects(Protocol):
 
     def get(self, name: str, start: int, end: int) -> bytes: ...
     def delete(self, name: str) -> None: ...
+    def names(self) -> Iterator[str]: ...
 
 
 class FolderObjects:
@@ -75,6 +76,10 @@ class FolderObjects:
     def delete(self, name: str) -> None:
         with self._explained("cannot be deleted"), suppress(FileNotFoundError):
             self.path(name).unlink()
+
+    def names(self) -> Iterator[str]:
+        with self._explained("cannot be read"):
+            yield from sorted(path.stem for path in self._folder.glob(f"??/*{SUFFIX}"))
 
     def path(self, name: str) -> Path:
         return self._folder / name[:2] / (name + SUFFIX)
@@ -141,6 +146,13 @@ class S3Objects:
 
         with self._explained("cannot be deleted"), suppress(FileNotFoundError):
             obstore.delete(self._store, name + SUFFIX)
+
+    def names(self) -> Iterator[str]:
+        import obstore
+
+        with self._explained("cannot be listed"):
+            for some in obstore.list(self._store):
+                yield from (str(one["path"]).removesuffix(SUFFIX) for one in some)
 
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:

@@ -46,10 +46,11 @@ def enqueue_calls(
     """Add events that are not known yet, with a delivery to each sink; returns what each sink got to do. For SQLite."""
     rows = [
         (
-            *(call.message_id, _device_number(db, call.device_id, numbers), call.session_id, call.type),
+            *(call.message_id, number, call.session_id, call.type),
             *(call.event, call.time_ms, encode_json(call.payload)),
         )
         for call in calls
+        if (number := _device_number(db, call.device_id, numbers)) is not None
     ]
     if not rows:
         return Fill()
@@ -61,11 +62,14 @@ def enqueue_calls(
     return Fill(int(count), int(size_bytes))
 
 
-def _device_number(db: Connection, device_id: str, numbers: dict[str, int]) -> int:
+def _device_number(db: Connection, device_id: str, numbers: dict[str, int]) -> int | None:
+    """None for a device that was forgotten since."""
     number = numbers.get(device_id)
     if number is None:
-        (number,) = db.execute("SELECT no FROM devices WHERE device_id = ?", (device_id,)).fetchone()
-        numbers[device_id] = number
+        row = db.execute("SELECT no FROM devices WHERE device_id = ?", (device_id,)).fetchone()
+        if row is None:
+            return None
+        number = numbers[device_id] = int(row[0])
     return number
 
 

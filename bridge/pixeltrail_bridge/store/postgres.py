@@ -117,6 +117,15 @@ class PostgresStore(SqlStore):
     transaction = PostgresTransaction
     faults = psycopg.Error
     is_shared = True
+    contains = "position(?::bytea in {}) > 0"
+    as_bytes = "CASE WHEN pg_typeof({0})::text = 'bytea' THEN {0}::text::bytea ELSE convert_to({0}::text, 'UTF8') END"
+    tables_query = (
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY 1"
+    )
+    texts_query = (
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
+        " AND data_type IN ('text', 'bytea') ORDER BY 1, 2"
+    )
     holder_has_ended = (
         "NOT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND database ="
         f" (SELECT oid FROM pg_database WHERE datname = current_database()) AND classid = {_WORKERS}"
@@ -144,6 +153,22 @@ class PostgresStore(SqlStore):
                 raise
         except psycopg.Error as error:
             raise _refused(url, error) from error
+
+    def compact(self, full: bool = False) -> str | None:
+        """VACUUM; with `full` each table is written anew, and nobody else reaches it meanwhile."""
+        try:
+            with self._lock:
+                writer = self._writing()
+                writer.execute("COMMIT")
+                for (table,) in self._all(self.tables_query):
+                    writer.execute(f'VACUUM {"(FULL)" if full else ""} "{table}"')
+        except psycopg.Error as error:
+            return f"{self.place}: VACUUM failed ({_words(error)})"
+        return None
+
+    def give_back(self, most_bytes: int) -> bool:
+        """The server does so by itself."""
+        return False
 
     def _connect(self) -> _Connection:
         return _connect(self._url, self._password)

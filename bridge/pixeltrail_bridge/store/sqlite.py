@@ -11,6 +11,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,8 @@ CACHE_KIB = (
 )
 WAL_PAGES = 8_000  # 32 MB between checkpoints, each of which syncs twice: at the default 1,000 a burst is spent in them
 
+_COMPACT_S: Final = 120.0  # how long to wait for other processes
+_INCREMENTAL: Final = 2  # of PRAGMA auto_vacuum
 _IOERR: Final = sqlite3.SQLITE_IOERR
 _PASSING = (  # I/O errors of locks and of the shared index: the file itself was not written
     sqlite3.SQLITE_IOERR_BLOCKED,
@@ -51,6 +54,13 @@ class SqliteStore(SqlStore):
     transaction = SqliteTransaction
     faults = sqlite3.Error
     is_shared = False
+    contains = "instr({}, ?) > 0"
+    as_bytes = "CAST({} AS BLOB)"
+    tables_query = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+    texts_query = (
+        "SELECT m.name, i.name FROM sqlite_master m JOIN pragma_table_info(m.name) i"
+        " WHERE m.type = 'table' AND upper(i.type) IN ('TEXT', 'BLOB') ORDER BY 1, 2"
+    )
 
     def __init__(self, path: str | Path, sinks: Sequence[str] = ()) -> None:
         super().__init__(sinks)
@@ -73,6 +83,38 @@ class SqliteStore(SqlStore):
                 raise
         except (sqlite3.Error, OSError) as error:
             raise self._explain_opening(error) from error
+
+    def compact(self, full: bool = False) -> str | None:
+        """Write the file anew. Other writers wait meanwhile, for seconds where it is large."""
+        deadline_s = time.monotonic() + _COMPACT_S
+        while True:
+            try:
+                with self._lock:
+                    self._writer.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                    self._writer.execute("VACUUM")
+                    (is_busy, *_) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if not is_busy:
+                    return None
+                problem = "another process was reading"
+            except sqlite3.Error as error:
+                problem = str(error)
+            if time.monotonic() > deadline_s:
+                return f"{self.place} and its log may still hold what was deleted ({problem}); run it again"
+            time.sleep(0.05)
+
+    def give_back(self, most_bytes: int) -> bool:
+        with self._lock:
+            try:
+                (size,) = self._writer.execute("PRAGMA page_size").fetchone()
+                (free,) = self._writer.execute("PRAGMA freelist_count").fetchone()
+                (kind,) = self._writer.execute("PRAGMA auto_vacuum").fetchone()
+                if not free or kind != _INCREMENTAL:
+                    return False
+                pages = max(1, most_bytes // size)
+                self._writer.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+            except sqlite3.Error as error:
+                raise self._explain(error) from error
+            return bool(free > pages)
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(
