@@ -14,7 +14,7 @@ _FOLDERS = (
     ("", "vitals wire xxh32"),
     (
         "codec/",
-        "__init__ area assembly coder encoder fnv masked moves native rects references strips tables watched",
+        "__init__ assembly coder encoder masked moves native rects references strips tables watched",
     ),
     (
         "codec/kernels/",

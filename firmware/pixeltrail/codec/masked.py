@@ -8,22 +8,14 @@ from array import array
 
 from micropython import const
 
-from .area import COLUMN, COLUMNS, ROW, ROWS
-from .native import has_viper
-
-if has_viper:
-    from .kernels import bits
-else:
-    from .plain import bits
-
 _FIELDS = const(4)
 
 
 class Masked:
     """flat: x, y, width and height in pixels of each mask, within the display. The strips of one set of masks.
 
-    bits: as in a dirty map. seen: column, first row and end of each run of rows that may be read, column after column;
-    a column that does not exist ends them.
+    bits: as in a dirty map. alike: how many rows from each one on have the same strips masked. seen: column, first row
+    and end of each run of rows that may be read, column after column; a column that does not exist ends them.
     """
 
     def __init__(self, flat, cols, rows, strip_width, strip_rows, overlaps):
@@ -37,33 +29,11 @@ class Masked:
             bottom = min((flat[i + 1] + flat[i + 3] + strip_rows - 1) // strip_rows, rows)
             self._mask(left, right, flat[i + 1] // strip_rows, bottom)
         self.seen = array("H", self._runs(cols, rows))
-        self._alike = array("H", bytes(2 * rows))
+        self.alike = array("H", bytes(2 * rows))
         self._compare(cols, rows)
-
-    def has(self, area):
-        """True when any strip of an area (area.py) is masked."""
-        return bits.count(self.bits, 0, self._height, area) > 0
 
     def is_masked(self, column, row):
         return self.bits[column * self._height + (row >> 3)] >> (row & 7) & 1
-
-    def cut(self, area, column):
-        """Aim at the strips in the first row of an area, from a column on, that are all masked or all not, and at the
-        rows below that are alike. Returns 1 when they are masked.
-        """
-        q = area.q
-        kind = self.is_masked(column, q[ROW])
-        q[COLUMNS] = self._end(q, column, kind) - column
-        q[COLUMN] = column
-        q[ROWS] = min(q[ROWS], self._alike[q[ROW]])
-        _aim(area, q)
-        return kind
-
-    def _end(self, q, column, kind):
-        end = q[COLUMN] + q[COLUMNS]
-        while column < end and self.is_masked(column, q[ROW]) == kind:
-            column += 1
-        return column
 
     def _mask(self, left, right, top, bottom):
         for column in range(left, right):
@@ -96,8 +66,4 @@ class Masked:
                         alike = 0
                         break
             alike += 1
-            self._alike[row] = alike
-
-
-def _aim(area, q):
-    area.aim(q[COLUMN], q[COLUMNS], q[ROW], q[ROWS])
+            self.alike[row] = alike

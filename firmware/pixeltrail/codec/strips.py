@@ -148,18 +148,6 @@ class Strips:
         whole[2] = seen[at + 1]
         whole[3] = seen[at + 2]
 
-    def window(self, column, columns, row, rows):
-        """What `torn` looks at."""
-        window = self.aimed
-        window[0] = column
-        window[1] = column + columns
-        window[2] = row
-        window[3] = row + rows
-
-    def torn(self, marks):
-        """Set the bits of strips that no longer have the hash of the last refresh; return how many there are."""
-        return self.check(self._buffer, self.factor, _MASK, self.table, marks, self.aimed)
-
 
 def _kernel(size, offsets, buffer, table):
     """The hash function for a whole display, the same hash for small windows, and its factor."""

@@ -77,8 +77,9 @@ def check(row_bytes, rows, pitch, strip_bytes, kernel):
                 marks[j] = 0
             if how == "torn":
                 top = row - row % 2
-                table.window(0, table.cols, top, min(rows, row + 1 + row % 3) - top)
-                count = table.torn(marks)
+                window = table.aimed
+                window[0], window[1], window[2], window[3] = 0, table.cols, top, min(rows, row + 1 + row % 3)
+                count = table.check(buffer, table.factor, table.mask, table.table, marks, window)
             elif how == "refresh":
                 count = table.refresh(marks)
             else:

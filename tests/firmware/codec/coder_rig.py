@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pixeltrail.codec.coder import Coder
 from pixeltrail_bridge.replay import formats
 from pixeltrail_bridge.replay.operations import Painter
 from pixeltrail_bridge.wire.messages import Display, PixelFormat
+
+from tests.firmware.codec.one_by_one import Operations
 
 
 class Pair:
@@ -28,7 +29,7 @@ class Pair:
         self.columns = -(-width // strip_width)
         self.buffer = bytearray(b"\xa5" * (self.pitch * self.rows))
         strip_rows = 8 if formats.has_pages(format) else 1
-        self.coder = Coder(self.buffer, width, height, int(format), self.pitch, strip_width, strip_rows)
+        self.coder = Operations(self.buffer, width, height, int(format), self.pitch, strip_width, strip_rows)
         display = Display(width, height, format, strip_width, strip_rows, references, None, 0)
         self.painter = Painter(display, use_numba)
         self.painter.reset()

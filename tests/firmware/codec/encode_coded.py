@@ -4,7 +4,7 @@ import json
 import sys
 from binascii import hexlify, unhexlify
 
-from pixeltrail.codec.coder import Coder
+from one_by_one import Operations as Coder
 
 
 def check(entry):

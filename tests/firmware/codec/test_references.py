@@ -3,10 +3,41 @@ from __future__ import annotations
 import random
 from array import array
 
-from pixeltrail.codec.area import COLUMN, COLUMNS, ROW, ROWS
-from pixeltrail.codec.references import References
+from pixeltrail.codec import references as refs
 
 COLS, HEIGHT = 5, 40
+
+
+COLUMN, COLUMNS, ROW, ROWS = range(4)
+
+
+class References:
+    """What kernels/drive.py does with them."""
+
+    def __init__(self, table: Table, size: int, odd: int) -> None:
+        self.arrays = refs.make(table, size, odd)
+        self.size = size
+
+    def reset(self) -> None:
+        refs.reset(self.arrays)
+
+    def find(self, area: array[int]) -> int:
+        self._aim(area)
+        found = refs.kernel.find(0, 0, self.arrays)
+        if found:
+            area[ROWS] = self.arrays[3][ROWS]
+        return found
+
+    def add(self, area: array[int], is_torn: bool) -> None:
+        if self.size:
+            self._aim(area)
+            entry = 2 * self.arrays[3][9]
+            refs.kernel.put(0, 0, self.arrays)
+            if is_torn:
+                self.arrays[0][entry] = -1
+
+    def _aim(self, area: array[int]) -> None:
+        self.arrays[3][:4] = area
 
 
 class Table:
@@ -28,9 +59,7 @@ class Table:
 
 
 def area(column: int, columns: int, row: int, rows: int) -> array[int]:
-    q = array("i", (0,) * 12)
-    q[COLUMN], q[COLUMNS], q[ROW], q[ROWS] = column, columns, row, rows
-    return q
+    return array("i", (column, columns, row, rows))
 
 
 def test_same_place_is_told_from_another() -> None:

@@ -10,7 +10,7 @@ import micropython
 
 @micropython.viper
 def settle(d: ptr8, i: int, rect: ptr16, shape: ptr16, q: ptr32):
-    """Clear the strips of an area (area.py): q[8] rows from row q[11] on, q[10] columns from column q[9] on. Then,
+    """Clear the strips of an area (encoder.py): q[8] rows from row q[11] on, q[10] columns from column q[9] on. Then,
     unless rect[4] is 2, find the next rectangle, at or below the block that holds row q[11].
 
     rect gets its first column, columns, first row and rows, and 1, or 0 at the end when there is none. It begins at the
@@ -111,23 +111,6 @@ def settle(d: ptr8, i: int, rect: ptr16, shape: ptr16, q: ptr32):
     rect[1] = e - c
     rect[2] = y
     rect[3] = b - y
-
-
-@micropython.viper
-def count(d: ptr8, i: int, height: int, q: ptr32) -> int:
-    """How many strips of an area are dirty."""
-    c = q[9]
-    e = c + q[10]
-    y = 0
-    n = 0
-    while c < e:
-        y = q[8]
-        while y:
-            y -= 1
-            i = y + q[11]
-            n += d[c * height + (i >> 3)] >> (i & 7) & 1
-        c += 1
-    return n
 
 
 @micropython.viper

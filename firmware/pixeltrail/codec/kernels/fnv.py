@@ -5,7 +5,7 @@ import micropython
 
 @micropython.viper
 def add(p: ptr8, h: uint, state: ptr32, q: ptr32):
-    """Add the first q[8] rows of an area (area.py) to the 32-bit state. 10 instructions a byte."""
+    """Add the first q[8] rows of an area (encoder.py) to the 32-bit state. 10 instructions a byte."""
     at = q[0]
     pitch = q[1]
     size = q[2]

@@ -2,7 +2,7 @@
 
 
 def add(p, h, state, q):
-    """Add the first q[8] rows of an area (area.py) to the four bytes of `state`, little-endian."""
+    """Add the first q[8] rows of an area (encoder.py) to the four bytes of `state`, little-endian."""
     at, pitch, size, _, _, _, edge, foot, rows = q[:9]
     h = int.from_bytes(state, "little")
     while rows:

@@ -3,6 +3,7 @@
 #   find  refreshes with their search for moves, and forgets what they found
 #   code  codes every frame after its refresh; the first is a keyframe in all three
 import sys
+from array import array
 
 from pixeltrail.codec.coder import HAS_TORN, PIXELS
 from pixeltrail.codec.encoder import Encoder
@@ -17,10 +18,10 @@ def code(encoder, out, is_key):
             raise ValueError("stuck")
 
 
-def forget(encoder):
+def forget(encoder, everything):
     encoder._moves.drop()
-    encoder._area.aim(0, encoder._cols, 0, encoder._rows)
-    encoder._dirty.settle(encoder._area.q)
+    dirty = encoder._dirty
+    dirty.kernel(dirty.bits, 0, dirty.rect, dirty.shape, everything)
     encoder._numbers[HAS_TORN] = 0
 
 
@@ -30,6 +31,8 @@ def main(path, width, height, format, what):
     buffer = bytearray(size)
     encoder = Encoder(buffer, width, height, format)
     out = bytearray(1024)
+    everything = array("i", bytes(48))  # an area (encoder.py)
+    everything[8], everything[10] = encoder._strips.rows, encoder._strips.cols
     is_first = True
     key = 0
     with open(path, "rb") as pictures:
@@ -42,7 +45,7 @@ def main(path, width, height, format, what):
             elif what == "code":
                 code(encoder, out, False)
             elif what == "find":
-                forget(encoder)
+                forget(encoder, everything)
     print(encoder._numbers[PIXELS] - key)
 
 
