@@ -176,6 +176,15 @@ def test_any_text_has_some_line(lines: list[str]) -> None:
     assert 1 <= found <= max(len(lines), 1)
 
 
+def test_what_the_recording_says_as_well_cannot_be_redacted_while_that_leaves(file: Path) -> None:
+    head = '[events]\ndisplay_events = "inline"\n'
+    message = fault(file, RULE + "redact = ['context.ip', 'traits.email']", head=head)
+    assert f"{file}:4: " in message and "'traits.email' would leave all the same" in message
+    assert 'display_events = "inline"' in message
+    file.write_text(head + RULE + "redact = ['context.*']")
+    assert make_rules(config.load(file), SINKS) is not None
+
+
 def test_doctor_says_how_many_events_were_kept_out_and_what_is_wrong(file: Path, tmp_path: Path) -> None:
     file.write_text(RULE + "drop_event = true\n")
     settings = config.load(file)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ..config import Config
 from ..errors import ConfigError
-from ..mapping.rule_checks import RuleFault, check_order, check_sinks, read
+from ..mapping.rule_checks import RuleFault, check_order, check_recording, check_sinks, read
 from ..mapping.rules import Rules
 from ..store.database import DROPPED, SqlStore
 
@@ -20,6 +20,8 @@ def make_rules(config: Config, sinks: Sequence[str]) -> Rules | None:
         try:
             rule = read({**one.fields, "redact_key": one.key.reveal().encode()})
             check_sinks(rule, sinks)
+            if config.events.display_events == "inline":
+                check_recording(rule)
         except RuleFault as fault:
             raise one.fault(number, fault.key, str(fault), fault.value) from None
         rules.append(rule)

@@ -31,6 +31,7 @@ CallType = Literal["track", "screen", "page", "identify", "group", "alias"]
 LIBRARY = "pixeltrail"
 REPLAY_PROPERTY = "[Amplitude] Session Replay ID"
 LINK_PROPERTY = "Replay Link"
+REPLAY_CHUNKS = "Replay Chunks"  # the event that carries a piece of the recording itself
 RESERVED_PREFIX = "[Amplitude] "
 REPLAY_TYPES = ("track", "screen", "page")
 MAX_EXACT = (1 << 53) - 1  # integers above it are rounded by JSON readers; they travel as text

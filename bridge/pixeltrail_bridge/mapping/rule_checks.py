@@ -54,6 +54,18 @@ def check_sinks(rule: Rule, sinks: Sequence[str]) -> None:
         raise RuleFault("send_to", "a rule for some `sinks` cannot send elsewhere; take one of the two out")
 
 
+def check_recording(rule: Rule) -> None:
+    """Raises RuleFault for what the recording says as well, where that leaves with the events."""
+    for path in rule.redact:
+        if path.steps[0].name != "context":
+            raise RuleFault(
+                "redact",
+                f'{path.text!r} would leave all the same: with events.display_events = "inline" the recording is '
+                'sent, calls and all; set that to "summary", or have the device leave the value out',
+                path.text,
+            )
+
+
 def check_order(rules: Sequence[Rule]) -> None:
     """Raises RuleFault, with `number`, for renames that lead back to where they began."""
     for number, later in enumerate(rules):

@@ -8,7 +8,8 @@ Without `sinks` a rule is for all of them and for the history that people look a
 get and nothing else, but for `redact`: the history is for everyone's eyes, so what any rule redacts is redacted there.
 
 A rule never raises, whatever an event holds: what does not fit is left as it is. The fields by which a replay is found
-again (LINKS) are spared unless a rule says `breaks_link`, also where a pattern would fit them.
+again (LINKS) are spared unless a rule says `breaks_link`, also where a pattern would fit them. Events that carry the
+recording itself are sent somewhere or dropped, and never changed: they would be read as damaged.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from . import paths
-from .calls import REPLAY_PROPERTY, Call, Shaped
+from .calls import REPLAY_CHUNKS, REPLAY_PROPERTY, Call, Shaped
 from .paths import GONE, Names, Path
 
 LINKS: Final[Mapping[Names, str]] = {
@@ -181,7 +182,7 @@ def _run(compiled: _Compiled, event: Any, device_id: str) -> tuple[Any, tuple[st
             continue
         if rule.drop_event:
             return event, wanted, True
-        for _, step in steps:
+        for _, step in () if name_of(event) == REPLAY_CHUNKS else steps:
             event = step(event)
         wanted = wanted if rule.send_to is None else rule.send_to
     return event, wanted, False
@@ -195,7 +196,7 @@ def _tell(sink: str, compiled: _Compiled, event: Any, device_id: str) -> Told:
             continue
         if rule.drop_event:
             return Told(sink, GONE, [*did, (rule.name, "dropped the event")])
-        for words, step in steps:
+        for words, step in () if name_of(event) == REPLAY_CHUNKS else steps:
             new = step(event)
             if new is not event:
                 did.append((rule.name, words))

@@ -287,6 +287,17 @@ def test_a_rule_that_says_so_may_break_the_link() -> None:
     assert REPLAY_PROPERTY not in after(one)["properties"] and "id" not in after(one)["context"]["device"]
 
 
+def test_events_that_carry_the_recording_are_sent_or_dropped_and_never_changed() -> None:
+    piece = event(event="Replay Chunks", properties={"data": "AAEC"})
+    rules = Rules(
+        [rule(keep=["properties.cups"]), rule(add={"context.a": 1}), rule(send_to=("jsonl",))], SINKS
+    )
+    shaped = rules.shape(call(piece))
+    assert shaped is not None and shaped.call.payload == piece and shaped.sinks == ("jsonl",)
+    assert rules.explain(piece, DEVICE)[0].did == [("r", "sent it to jsonl")]
+    assert Rules([rule(events=("Replay *",), drop_event=True)], SINKS).shape(call(piece)) is None
+
+
 def test_what_goes_nowhere_is_redacted_as_well() -> None:
     rules = Rules([rule(redact=["properties.email"], sinks=("segment",))], SINKS)
     assert rules.redact({"type": "track", "properties": {"email": "ada@example.com"}})["properties"] == {
