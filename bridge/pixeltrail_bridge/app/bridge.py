@@ -36,7 +36,7 @@ from ..uploads import Uploads
 from ..web.feed import Feed
 from ..web.live import Hub
 from ..wire.messages import KeyframeRequest
-from . import parts, reload, replays
+from . import exposure, parts, reload, replays
 from .links import Links
 from .logs import set_up_logging
 from .watch import Watch
@@ -107,6 +107,9 @@ class Bridge:
 
     async def _start_core(self, stack: contextlib.AsyncExitStack) -> None:
         config = self.config
+        exposure.check(config)
+        for words in exposure.warnings(config):
+            log.warning(words)
         stack.enter_context(parts.sole_user(config.bridge.data_dir))
         sinks, replay_sinks = parts.make_sinks(config), replays.make_replay_sinks(config)
         names = [sink.name for sink in sinks]
@@ -152,14 +155,13 @@ class Bridge:
         if not web.enabled:
             return
         from ..web import guard, routes
+        from ..web.access import Doorman
+        from ..web.login import LoginRoutes
         from ..web.queries import StoreQueries
         from ..web.server import WebServer
+        from .access import make_access
         from .page import make_viewing
 
-        if not guard.is_loopback(web.host):
-            log.warning(
-                "the page has no login: whoever reaches this address sees every device", host=web.host
-            )
         queries = StoreQueries(self.store, self.hub, self.health)
         await queries.refresh()
         names = guard.allowed_names(web.host, web.public_url, web.allowed_hosts)
@@ -167,8 +169,13 @@ class Bridge:
             self.store, lambda: self.config, self.delivery.wake, self.hub, self.delivery.sinks
         )
         stack.push_async_callback(asyncio.to_thread, viewing.close)
-        app = routes.build(self.hub, queries, names, [*viewing.routes(), *self.watch.routes()])
-        self._web = WebServer(app, web.host, web.port)
+        access = make_access(self.config, self.store)
+        stack.push_async_callback(asyncio.to_thread, access.close)
+        login = LoginRoutes(access)
+        stack.push_async_callback(asyncio.to_thread, login.close)
+        more = [*viewing.routes(), *self.watch.routes(), *login.routes()]
+        app = routes.build(self.hub, queries, names, more, lambda inner: Doorman(inner, access))
+        self._web = WebServer(app, web.host, web.port, exposure.page_tls(self.config))
         await self._web.start()
         stack.push_async_callback(self._web.stop)
         task = asyncio.create_task(self._keep_facts_fresh(queries), name="facts")
@@ -257,7 +264,8 @@ class Bridge:
         if self._web is None:
             return None
         host = parts.reachable(self.config.web.host)
-        return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{self._web.port}/"
+        scheme = "http" if exposure.page_certificate(self.config) is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host and '[' not in host else host}:{self._web.port}/"
 
     def addresses(self) -> list[str]:
         """Lines that tell a person where everything is."""

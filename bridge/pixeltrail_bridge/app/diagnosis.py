@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ..config import Config, MqttSettings
-from ..errors import ConfigError
+from ..config import Config
+from ..errors import ConfigError, LocalError
 from ..ingest import IngestSettings
 from ..mapping.chunks import gap_reason
 from ..mobile import enrichment, intake
@@ -29,17 +29,19 @@ from ..sessions.state import StreamState
 from ..sinks.amplitude.rounds import PACED
 from ..sinks.amplitude.rules import explain, make_urls
 from ..sinks.segment import explain_status
+from ..sources.tls import Tls
 from ..store import overview
 from ..store.base import DeviceRow
 from ..store.database import SqlStore
 from ..web.queries import SILENT_MS
 from ..wire.messages import ClockQuality
-from . import parts, replays, rules
-from .links import tls_of
+from . import exposure, parts, replays, rules
+from .links import login_of, tls_of
 
 LATE_MS = 600_000  # an event that waits for longer than this is worth a word
 SKEW_MS = 60_000
 _OLDEST_SANE_MS = 1_700_000_000_000  # 2023: a clock before it was never set
+_RENEW_S = 30 * 86_400
 _LISTED = 5
 _BROKER_S = 5.0
 _RETAINED_S = 0.3  # a broker sends what is retained right after it grants a subscription
@@ -79,6 +81,39 @@ def is_running(folder: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def check_secrets(config: Config) -> Iterator[Finding]:
+    """Files that others may read, and certificates that are about to be over."""
+    for path in exposure.open_secrets(config):
+        yield Finding("FAULT", "secrets", f"{path} can be read by others; run: chmod 600 {path}")
+    found = [
+        exposure.broker_certificate(config),
+        exposure.page_certificate(config),
+        exposure.apps_certificate(config),
+    ]
+    for cert in sorted({one.cert for one in found if one is not None}):
+        yield check_certificate(cert, time.time())
+
+
+def check_certificate(cert: Path, now_s: float) -> Finding:
+    from ..keys.authority import ends_at
+
+    try:
+        left_s = ends_at(cert).timestamp() - now_s
+    except LocalError as error:
+        return Finding("FAULT", "certificate", str(error))
+    if left_s <= 0:
+        return Finding(
+            "FAULT", "certificate", f"{cert} is over: nobody can connect; run: pixeltrail keys renew"
+        )
+    if left_s < _RENEW_S:
+        return Finding(
+            "note",
+            "certificate",
+            f"{cert} ends in {duration(int(left_s * 1000))}; run: pixeltrail keys renew",
+        )
+    return Finding("ok", "certificate", f"{cert} is good for {duration(int(left_s * 1000))}")
 
 
 def check_disk(folder: Path) -> Finding:
@@ -275,7 +310,7 @@ def check_bridges(url: str, own: str, config: Config) -> Finding:
     """Who serves a broker; `own` is this folder's bridge ID in hex."""
     what = "bridges"
     try:
-        others = announced_bridges(url, config.mqtt) - {own}
+        others = announced_bridges(url, config) - {own}
     except (OSError, ConfigError) as error:
         return Finding(
             "FAULT", what, f"{url} could not be asked ({error}); check mqtt.url, user and password"
@@ -287,7 +322,7 @@ def check_bridges(url: str, own: str, config: Config) -> Finding:
     return Finding("ok", what, f"no other bridge serves {url}")
 
 
-def announced_bridges(url: str, mqtt: MqttSettings) -> set[str]:
+def announced_bridges(url: str, config: Config) -> set[str]:
     """IDs of the bridges that announce themselves on a broker. OSError or ConfigError: it cannot be asked."""
     import paho.mqtt.client as paho
     from paho.mqtt.enums import CallbackAPIVersion
@@ -295,10 +330,11 @@ def announced_bridges(url: str, mqtt: MqttSettings) -> set[str]:
     parts_ = urlsplit(url)
     is_secure = parts_.scheme == "mqtts"
     client = paho.Client(CallbackAPIVersion.VERSION2)
-    if mqtt.user:
-        client.username_pw_set(mqtt.user, mqtt.password.reveal() or None)
+    user, password = login_of(config)
+    if user:
+        client.username_pw_set(user, password or None)
     if is_secure:
-        client.tls_set_context(tls_of(mqtt).context())
+        client.tls_set_context((tls_of(config) or Tls()).context())
     found: set[str] = set()
     answered, refused = threading.Event(), list[str]()
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from ..config import Config, MqttSettings
+from ..config import Config
 from ..errors import ConfigError
 from ..ingest import Ingest
+from ..keys.files import BRIDGE_CERT, BRIDGE_KEY
+from ..keys.ring import BRIDGE_USER, KeyRing
 from ..sources.base import Source
 from ..sources.nats_server import NatsServer
 from ..sources.tls import Tls
+from . import exposure
 
 _BROKER_FOLDER = "broker"
 
@@ -26,7 +29,13 @@ class Links:
         mqtt = self._config.mqtt
         if mqtt.enabled and not mqtt.url:
             folder = self._config.bridge.data_dir / _BROKER_FOLDER
-            self._broker = NatsServer(folder, host=mqtt.host, port=mqtt.port, on_state=ingest.note)
+            self._broker = NatsServer(
+                folder,
+                host=mqtt.host,
+                port=mqtt.port,
+                on_state=ingest.note,
+                door=exposure.Doorkeeper(self._config),
+            )
             self._broker.start()
         for source in self._make_sources():
             source.start(ingest.receive, ingest.note)
@@ -53,9 +62,10 @@ class Links:
             from ..sources.mqtt import MqttSource
 
             url = self._broker.url if self._broker is not None else mqtt.url
-            tls = tls_of(mqtt) if self._broker is None else None
-            login = {"user": mqtt.user, "password": mqtt.password.reveal()}
-            sources.append(MqttSource(url, self._bridge_id, tls=tls, **login))
+            user, password = login_of(self._config)
+            sources.append(
+                MqttSource(url, self._bridge_id, tls=tls_of(self._config), user=user, password=password)
+            )
         if serial.ports:
             from ..sources.serial import SerialSource
 
@@ -65,6 +75,24 @@ class Links:
         return sources
 
 
-def tls_of(mqtt: MqttSettings) -> Tls:
-    """What is set for TLS towards one's own broker."""
-    return Tls(mqtt.ca_file, mqtt.cert_file, mqtt.key_file)
+def tls_of(config: Config) -> Tls | None:
+    """Whom to trust: what is set for one's own broker, or the very certificate of the one inside."""
+    mqtt = config.mqtt
+    if mqtt.url:
+        return Tls(mqtt.ca_file, mqtt.cert_file, mqtt.key_file)
+    found = exposure.broker_certificate(config)
+    if found is None:
+        return None
+    if not mqtt.client_certificates:
+        return Tls(pin=found.cert)
+    folder = exposure.keys_folder(config)
+    return Tls(cert=folder / BRIDGE_CERT, key=folder / BRIDGE_KEY, pin=found.cert)
+
+
+def login_of(config: Config) -> tuple[str, str]:
+    """User and password of the bridge at its broker; empty where none are asked for."""
+    mqtt = config.mqtt
+    if mqtt.url:
+        return mqtt.user, mqtt.password.reveal()
+    ring = KeyRing(exposure.keys_folder(config))
+    return (BRIDGE_USER, ring.bridge_password()) if ring.path.exists() else ("", "")

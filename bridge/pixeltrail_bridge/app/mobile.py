@@ -12,7 +12,7 @@ from ..mobile.desk import Desk
 from ..mobile.enrichment import EnrichSettings
 from ..mobile.intake import BlockRules, Intake, IntakeSettings, Network
 from ..store.database import SqlStore
-from . import parts
+from . import exposure, parts
 
 if TYPE_CHECKING:  # imported with the bridge that serves them: settings are checked without
     from ..mobile.api import ApiSettings
@@ -33,8 +33,10 @@ class MobileBridge:
 
         mobile = config.mobile
         self._desk = Desk(store, Intake(intake_settings(config)), is_ready, on_events)
-        self._server = WebServer(api.build(self._desk, api_settings(config)), mobile.host, mobile.port)
-        self._host = parts.reachable(mobile.host)
+        tls = exposure.apps_tls(config)
+        app = api.build(self._desk, api_settings(config))
+        self._server = WebServer(app, mobile.host, mobile.port, tls, "mobile")
+        self._scheme, self._host = "https" if tls else "http", parts.reachable(mobile.host)
 
     async def start(self) -> None:
         self._desk.start()
@@ -58,7 +60,7 @@ class MobileBridge:
 
     @property
     def url(self) -> str:
-        return f"http://{self._host}:{self.port}"
+        return f"{self._scheme}://{self._host}:{self.port}"
 
 
 def api_settings(config: Config) -> ApiSettings:

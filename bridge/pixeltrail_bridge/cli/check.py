@@ -23,7 +23,7 @@ from .check_rules import show as show_rules
 from .options import ConfigOption, SetOption, load_config
 
 if TYPE_CHECKING:
-    from ..config import Config, MqttSettings
+    from ..config import Config
 
 _TIMEOUT_S = 5.0
 Finding = tuple[bool, str, str]
@@ -134,12 +134,13 @@ def _mqtt(settings: Config, offline: bool) -> Iterator[Finding]:
     mqtt = settings.mqtt
     if not mqtt.enabled:
         return
+    yield from _exposure("broker", settings, "check_broker")
     if not mqtt.url:
         yield _embedded_broker(mqtt.host, mqtt.port)
     elif offline:
         yield True, "broker", f"{mqtt.url} not asked (--offline)"
     else:
-        yield _broker(mqtt)
+        yield _broker(settings, mqtt.url)
 
 
 def _embedded_broker(host: str, port: int) -> Finding:
@@ -152,16 +153,26 @@ def _embedded_broker(host: str, port: int) -> Finding:
     return _free(host, port, "broker inside", "mqtt.port")
 
 
-def _broker(mqtt: MqttSettings) -> Finding:
+def _exposure(what: str, settings: Config, look: str) -> Iterator[Finding]:
+    """A fault where something would be reached from elsewhere without encryption or without anybody being asked."""
+    from ..app import exposure
+
+    try:
+        getattr(exposure, look)(settings)
+    except PixeltrailError as error:
+        yield False, what, str(error)
+
+
+def _broker(settings: Config, url: str) -> Finding:
     from urllib.parse import urlsplit
 
     from ..app.links import tls_of
+    from ..sources.tls import Tls
 
-    url = mqtt.url
     try:
         parts = urlsplit(url)
         host, is_secure = parts.hostname or "", parts.scheme == "mqtts"
-        context = tls_of(mqtt).context() if is_secure else None
+        context = (tls_of(settings) or Tls()).context() if is_secure else None
         with socket.create_connection(
             (host, parts.port or (8883 if is_secure else 1883)), timeout=_TIMEOUT_S
         ) as line:
@@ -252,17 +263,21 @@ def _ask_segment(url: str, key: str, setting: str) -> Finding:
 
 
 def _page(settings: Config) -> Iterator[Finding]:
-    from ..web.guard import is_loopback
+    from ..app import exposure
 
     web = settings.web
+    yield from _exposure("page", settings, "check_page")
     yield _free(web.host, web.port, "page", "web.port")
-    if not is_loopback(web.host):
-        yield True, "page", f"note: it has no login, so all who reach {web.host}:{web.port} see every device"
+    try:
+        exposure.page_tls(settings)
+    except ConfigError as error:
+        yield False, "page", str(error)
+    for words in exposure.warnings(settings):
+        yield True, "exposed", f"note: {words}"
 
 
 def _mobile(settings: Config) -> Iterator[Finding]:
     from ..app.mobile import api_settings, intake_settings
-    from ..web.guard import is_loopback
 
     mobile = settings.mobile
     try:
@@ -271,6 +286,5 @@ def _mobile(settings: Config) -> Iterator[Finding]:
     except ConfigError as error:
         yield False, "apps", str(error)
         return
+    yield from _exposure("apps", settings, "check_apps")
     yield _free(mobile.host, mobile.port, "apps", "mobile.port")
-    if not is_loopback(mobile.host) and not mobile.proxies:
-        yield True, "apps", "note: the key and the events travel in the clear; put a proxy with TLS in front"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -48,6 +47,7 @@ def _findings(settings: Config, offline: bool) -> Iterator[Finding]:
 
     folder = settings.bridge.data_dir
     yield _from_check(check._data_folder(folder))
+    yield from diagnosis.check_secrets(settings)
     running = diagnosis.is_running(folder)
     yield Finding("ok", "bridge", "running") if running else Finding("note", "bridge", "not running")
     if running:
@@ -68,15 +68,17 @@ def _findings(settings: Config, offline: bool) -> Iterator[Finding]:
 
 
 def _broker(settings: Config, own: str, running: bool, offline: bool) -> Iterator[Finding]:
-    from ..app import diagnosis
+    from ..app import diagnosis, exposure, parts
 
     mqtt = settings.mqtt
     if not mqtt.enabled:
         return
-    url = mqtt.url or (f"mqtt://{mqtt.host}:{mqtt.port}" if running and mqtt.port else "")
+    scheme = "mqtts" if exposure.broker_certificate(settings) else "mqtt"
+    inside = f"{scheme}://{parts.reachable(mqtt.host)}:{mqtt.port}"
+    url = mqtt.url or (inside if running and mqtt.port else "")
     if not url or (mqtt.url and offline):
         return
-    reachable = _from_check(check._broker(replace(mqtt, url=url)))
+    reachable = _from_check(check._broker(settings, url))
     yield reachable
     if reachable.level == "ok":
         yield diagnosis.check_bridges(url, own, settings)
@@ -94,17 +96,26 @@ def _ask_page(settings: Config) -> Iterator[Finding]:
     import urllib.request
 
     from ..app.diagnosis import Finding
+    from ..app.exposure import page_certificate
     from ..app.parts import reachable
+    from ..sources.tls import pinned
+    from ..store.shares import share_secret
+    from ..web.access import local_token
 
     web = settings.web
     if not web.enabled or not web.port:
         return
-    host = reachable(web.host)
+    found = page_certificate(settings)
+    url = f"{'https' if found else 'http'}://{reachable(web.host)}:{web.port}/"
     try:
-        with urllib.request.urlopen(f"http://{host}:{web.port}/api/health", timeout=_HEALTH_S) as answer:
+        with open_store(settings) as store:
+            headers = {"Authorization": f"Bearer {local_token(share_secret(store))}"}
+        request = urllib.request.Request(f"{url}api/health", headers=headers)
+        context = pinned(found.cert) if found else None
+        with urllib.request.urlopen(request, timeout=_HEALTH_S, context=context) as answer:
             problems = json.load(answer)["problems"]
-    except (OSError, ValueError, KeyError) as error:
-        text = f"http://{host}:{web.port}/ does not answer ({error}), and the bridge runs; see its log"
+    except (OSError, ValueError, KeyError, PixeltrailError) as error:
+        text = f"{url} does not answer ({error}), and the bridge runs; see its log"
         yield Finding("FAULT", "page", text)
         return
     for problem in problems:

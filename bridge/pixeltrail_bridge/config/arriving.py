@@ -26,6 +26,17 @@ class MqttSettings:
     key_file: Path | None = setting(None, "Key of that certificate, where it is not in the same file.")
     host: str = setting("127.0.0.1", "Address the broker inside listens on.")
     port: int = setting(1883, "Port the broker inside listens on; 0 takes any free one.", low=0, high=65_535)
+    server_cert_file: Path | None = setting(
+        None,
+        "Certificate of the broker inside; beyond this machine the one of `pixeltrail keys init` unless set.",
+    )
+    server_key_file: Path | None = setting(None, "Key of that certificate, where it is not in the same file.")
+    client_certificates: bool = setting(
+        False, "The broker inside takes only devices with a certificate of `pixeltrail keys`."
+    )
+    insecure: bool = setting(
+        False, "Let keys and recordings cross the network unencrypted. Only where the network is yours alone."
+    )
 
 
 @dataclass(frozen=True, slots=True)

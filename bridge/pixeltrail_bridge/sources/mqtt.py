@@ -38,6 +38,7 @@ _MAX_DELAY_S: Final = 30
 _REPEAT_LOG_S: Final = 60.0
 _STOP_S: Final = 2.0
 _READ_BYTES: Final = 1 << 20  # more than lies there: each read gives the interpreter away, for up to 5 ms
+_MAX_PACKET_BYTES: Final = 1 << 18  # MQTT allows 256 MB, which paho would gather in memory
 _MAX_TOPICS: Final = 10_000  # remembered, so that a topic is taken apart once
 _PUBLISH: Final = (0x30, 0x31)  # at QoS 0, not retained and retained
 _BRIDGE: Final = re.compile(f"[0-9a-f]{{{2 * BRIDGE_ID_BYTES}}}")
@@ -86,6 +87,17 @@ class _BufferedSocket:
         return getattr(self._real, name)
 
 
+class _Capped(bytearray):
+    """What is kept of a packet: its topic and beginning, however long it says it is.
+
+    The rest is read and forgotten: to close the connection instead would let whoever retains such a message keep us
+    from all others.
+    """
+
+    def __iadd__(self, data: Any) -> Any:  # type: ignore[misc]
+        return super().__iadd__(data[: max(0, _MAX_PACKET_BYTES - len(self))])
+
+
 class _Client(paho.Client):
     """Takes messages of known devices out of the buffer, where they lie whole, before paho sees them one by one.
 
@@ -95,9 +107,16 @@ class _Client(paho.Client):
 
     take: Callable[[bytes, bytes], bool]
     tls_fault = ""  # why the last handshake failed
+    trust: Callable[[], ssl.SSLContext] | None = None  # asked at each connection: certificates are renewed
 
     def _create_socket(self) -> Any:
         self.tls_fault = ""
+        try:
+            if self.trust is not None:
+                self._ssl_context = self.trust()
+        except ConfigError as error:
+            self.tls_fault = str(error)
+            raise OSError(str(error)) from None
         try:
             return _BufferedSocket(super()._create_socket())
         except ssl.SSLError as error:
@@ -107,6 +126,8 @@ class _Client(paho.Client):
     def _packet_read(self) -> Any:
         if self._in_packet["command"] == 0 and isinstance(self._sock, _BufferedSocket):
             self._sock.take_publishes(self.take)
+        if not self._in_packet["packet"]:
+            self._in_packet["packet"] = _Capped()
         return super()._packet_read()
 
 
@@ -141,7 +162,9 @@ class MqttSource:
         if user:
             self._client.username_pw_set(user, password or None)
         if parts.scheme == "mqtts":
-            self._client.tls_set_context((tls or Tls()).context())
+            trusted = tls or Tls()
+            self._client.tls_set_context(trusted.context())
+            self._client.trust = trusted.context
         elif tls is not None and tls != Tls():
             raise ConfigError(
                 f"mqtt.url: {_public(url)!r} is not encrypted; with certificates write mqtts://"

@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,10 @@ _STOP_S: Final = 5.0
 _BACKOFF_S: Final = (0.2, 0.5, 1.0, 3.0, 10.0)
 _STEADY_S: Final = 30.0  # a child that lived this long starts the backoff anew
 _LOG_BYTES: Final = 4 << 20
+_MAX_PAYLOAD_BYTES: Final = (
+    65_536  # no message of ours comes near; more is refused before it is kept in memory
+)
+_LOOK_S: Final = 0.5  # how often is looked whether the door has changed
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -54,8 +59,26 @@ def find_program() -> Path:
     return Path(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Who may enter: `authorization` as the server's configuration has it, empty for everybody.
+
+    With `cert` and `key` the listener speaks TLS; with `client_ca` only to those whose certificate that signed.
+    `stamp` differs when a file has other content under its old name.
+    """
+
+    authorization: str = ""
+    cert: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+    stamp: int = 0
+
+
 class NatsServer:
-    """`start` returns when devices can connect; `url` is for MqttSource. `on_state` hears of crashes and restarts."""
+    """`start` returns when devices can connect; `url` is for MqttSource. `on_state` hears of crashes and restarts.
+
+    `door` is asked again and again, and a change of it reaches the server without dropping those whom it leaves in.
+    """
 
     def __init__(
         self,
@@ -64,7 +87,9 @@ class NatsServer:
         host: str = "127.0.0.1",
         port: int = 1883,
         on_state: Callable[[LinkState], None] = lambda state: None,
+        door: Callable[[], Door] = Door,
     ) -> None:
+        self._door, self._open = door, Door()
         self._folder, self._host, self.port = Path(folder), host, port
         self._on_state = on_state
         self._process: subprocess.Popen[bytes] | None = None
@@ -75,7 +100,7 @@ class NatsServer:
     @property
     def url(self) -> str:
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host, self._host)  # noqa: S104 - asked for, not chosen
-        return f"mqtt://{host}:{self.port}"
+        return f"{'mqtts' if self._open.cert else 'mqtt'}://{host}:{self.port}"
 
     @property
     def pid(self) -> int | None:
@@ -93,7 +118,8 @@ class NatsServer:
                 "or set another port"
             )
         config = self._folder / "nats.conf"
-        config.write_text(self._config())
+        self._open = self._door()
+        self._write(config)
         # The kernel ends a child with the thread that started it, so the thread lives as long as the child.
         self._thread = threading.Thread(
             target=self._run, args=(program, config), name="nats-server", daemon=True
@@ -117,12 +143,46 @@ class NatsServer:
         # JSON strings are what NATS takes for quoted ones. MQTT needs a server name and JetStream; its own protocol
         # is for nobody, so that port is any free one on loopback.
         quoted = json.dumps
+        listener = f"host: {quoted(self._host)}, port: {self.port}"
+        if self._open.cert is not None:
+            files = {"cert_file": self._open.cert, "key_file": self._open.key or self._open.cert}
+            if self._open.client_ca is not None:
+                files["ca_file"] = self._open.client_ca
+            lines = [f"{name}: {quoted(str(path.absolute()))}" for name, path in files.items()]
+            lines += ["verify: true"] if self._open.client_ca is not None else []
+            listener += f", tls {{ {', '.join(lines)} }}"
         return (
             'server_name: "pixeltrail"\nhost: "127.0.0.1"\nport: -1\n'
             f"jetstream {{ store_dir: {quoted(str(self._folder / 'jetstream'))} }}\n"
-            f"mqtt {{ host: {quoted(self._host)}, port: {self.port} }}\n"
+            f"max_payload: {_MAX_PAYLOAD_BYTES}\n"
+            f"mqtt {{ {listener} }}\n{self._open.authorization}"
             f"logfile: {quoted(str(self._folder / 'nats.log'))}\nlogfile_size_limit: {_LOG_BYTES}\nlogfile_max_num: 3\n"
         )
+
+    def _write(self, config: Path) -> None:
+        """It holds hashes of keys, so nobody else may read it."""
+        new = config.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(self._config())
+        os.replace(new, config)
+
+    def _look_at_door(self, process: subprocess.Popen[bytes], config: Path) -> None:
+        try:
+            door = self._door()
+        except LocalError as error:  # a file that is being written, or is damaged: what was let in stays so
+            log.error("keys of devices cannot be read", error=str(error))
+            return
+        if door == self._open:
+            return
+        if (door.cert is None) != (self._open.cert is None):
+            log.warning("whether the broker inside speaks TLS changes with the next start")
+            return
+        self._open = door
+        self._write(config)
+        process.send_signal(signal.SIGHUP)
+        log.info("broker inside reads its keys again")
 
     def _run(self, program: Path, config: Path) -> None:
         failures = 0
@@ -170,7 +230,9 @@ class NatsServer:
             )
             while process.poll() is None and not self._stopping.is_set():
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(0.5)
+                    process.wait(_LOOK_S)
+                    break
+                self._look_at_door(process, config)
         return self._end(process)
 
     def _is_listening(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .database import SqlStore
 
-_AUDIT = "id, at_ms, person, role, address, action, device, session_id, status, detail"
+_AUDIT = "at_ms, person, role, address, action, device, session_id, status, detail, id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,8 @@ def audit(
             wheres.append(f"{column} = ?")
             found.append(value)
     query = f"SELECT {_AUDIT} FROM audit WHERE {' AND '.join(wheres)} ORDER BY id DESC LIMIT ?"
-    return [AuditRow(*row[1:], id=row[0]) for row in store._all(query, *found, limit)]
+    rows = store._all(query, *found, limit)
+    return [AuditRow(*row) for row in rows]
 
 
 def end_audit(store: SqlStore, before_ms: int) -> int:

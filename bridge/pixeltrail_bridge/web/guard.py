@@ -3,7 +3,7 @@
 A browser sends any site's script to any address, also to this machine's. The Host header tells a name that was made to
 point here (DNS rebinding), the Origin header a page that came from elsewhere. An IP address needs no such check: no
 one can make it point elsewhere. What changes something needs a header besides, which a browser lets no other site's
-page send without asking first, and nobody here says yes.
+page send without asking first, and nobody here says yes. Where people log in, access.py looks at its value too.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ SECURITY_HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 EMBEDDED = "/embed/"  # may stand in a frame of any site: what is behind such an address is shared anyway
 _FRAMED = {
@@ -113,7 +114,7 @@ def _is_same_origin(origin: str | None, host: str) -> bool:
 def _may_write(method: str, headers: Headers, host: str) -> bool:
     if method in _READS:
         return True
-    return headers.get(WRITE_HEADER) == "1" and _is_same_origin(headers.get("origin"), host)
+    return bool(headers.get(WRITE_HEADER)) and _is_same_origin(headers.get("origin"), host)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, reason: str) -> None:

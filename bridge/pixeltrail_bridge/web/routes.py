@@ -11,7 +11,7 @@
     /live                          WebSocket, see live.py; ?device=ID for one device
 
 sessions.py, pixels.py, inspector.py and shares.py say what is behind /api/sessions, /api/events, /api/dead-letters,
-/s and /embed; viewing.py puts them together.
+/s and /embed; viewing.py puts them together. login.py and access.py say who may ask.
 
 On the WebSocket the page says {"painted": N}, N counting the messages with pixels it has painted; everything else it
 says is ignored. The bridge sends pixels as binary messages and the rest as JSON.
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import resources
 from typing import Any, Protocol
@@ -31,6 +31,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .guard import Guard
@@ -57,8 +58,17 @@ class Backend(Protocol):
         """With `ok`: the bridge can do its work."""
 
 
-def build(hub: Hub, backend: Backend, names: frozenset[str], more: Sequence[BaseRoute] = ()) -> Guard:
-    """The whole application. `names` are the host names it answers to, `more` the addresses of recorded sessions."""
+def build(
+    hub: Hub,
+    backend: Backend,
+    names: frozenset[str],
+    more: Sequence[BaseRoute] = (),
+    within: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+) -> Guard:
+    """The whole application. `names` are the host names it answers to, `more` the addresses of recorded sessions.
+
+    `within` is put between the guard and the addresses: it asks who is there.
+    """
     pages = _Pages(hub, backend)
     routes = [
         Route("/", pages.index),
@@ -71,9 +81,10 @@ def build(hub: Hub, backend: Backend, names: frozenset[str], more: Sequence[Base
         Route("/readyz", pages.readyz),
         WebSocketRoute("/live", pages.live),
         *more,
+        Route("/api/me", pages.me),  # where login.py has none
         Mount("/static", StaticFiles(directory=str(_STATIC))),
     ]
-    return Guard(Starlette(routes=routes), names)
+    return Guard(within(Starlette(routes=routes)), names)
 
 
 class _Pages:
@@ -103,6 +114,9 @@ class _Pages:
     async def health(self, request: Request) -> Response:
         health = await self._backend.health()
         return _json({**health, "viewers": self._hub.viewers}, 200 if health["ok"] else 503)
+
+    async def me(self, request: Request) -> Response:
+        return _json({"user": "", "role": "admin", "csrf": "1", "login": False})
 
     async def livez(self, request: Request) -> Response:
         return PlainTextResponse("ok\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 
 import uvicorn
@@ -18,10 +19,15 @@ _LARGEST_MESSAGE = 4_096  # bytes a page may send: it only says how much it pain
 
 
 class WebServer:
-    """start() binds and serves; `port` is then the real one, also when 0 was asked for."""
+    """start() binds and serves; `port` is then the real one, also when 0 was asked for.
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
-        self._host = host
+    With `tls` it speaks nothing but that. `section` is of the settings that are named in errors.
+    """
+
+    def __init__(
+        self, app: ASGIApp, host: str, port: int, tls: ssl.SSLContext | None = None, section: str = "web"
+    ) -> None:
+        self._host, self._section = host, section
         self.port = port
         config = uvicorn.Config(
             app,
@@ -32,13 +38,14 @@ class WebServer:
             proxy_headers=False,  # whoever is behind a proxy says so in the settings
             ws_max_size=_LARGEST_MESSAGE,
             timeout_graceful_shutdown=_GRACE_S,
+            ssl_context_factory=(lambda *_: tls) if tls is not None else None,
         )
         self._server = _Server(config)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Raises LocalError when the address cannot be had."""
-        bound = _bind(self._host, self.port)
+        bound = _bind(self._host, self.port, self._section)
         self.port = bound.getsockname()[1]
         self._task = asyncio.create_task(self._server.serve([bound]), name="web")
         async with asyncio.timeout(_START_LIMIT_S):
@@ -60,12 +67,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, section: str) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise LocalError(f"web.host = {host!r}: {error.strerror}. Use an address of this machine.") from None
+        raise LocalError(
+            f"{section}.host = {host!r}: {error.strerror}. Use an address of this machine."
+        ) from None
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
@@ -74,6 +83,7 @@ def _bind(host: str, port: int) -> socket.socket:
         bound.close()
         reason = error.strerror or "cannot be used"
         raise LocalError(
-            f"web.port = {port} on {host}: {reason}. Choose another with --set web.port=N; 0 takes a free one."
+            f"{section}.port = {port} on {host}: {reason}. "
+            f"Choose another with --set {section}.port=N; 0 takes a free one."
         ) from None
     return bound

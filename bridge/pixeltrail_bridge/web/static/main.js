@@ -4,7 +4,7 @@ import { parseUpdate } from "./core/feed.js";
 import { Model } from "./core/model.js";
 import * as api from "./drivers/api.js";
 import { Socket } from "./drivers/socket.js";
-import { iconButton } from "./view/dom.js";
+import { element, iconButton } from "./view/dom.js";
 import { Picture } from "./view/picture.js";
 import { startTheme, turnTheme } from "./view/theme.js";
 import { Wall } from "./view/wall.js";
@@ -25,6 +25,9 @@ function pictureOf(id) {
 const socket = new Socket({
   open() {
     model.clear(); // perhaps another bridge: indexes mean nothing any more
+  },
+  closed() {
+    api.me({ again: true }).catch(() => {}); // a login that has ended leads to the login page
   },
   status(text) {
     link.textContent = text;
@@ -70,6 +73,10 @@ async function makeView() {
   if (place === "search") {
     const { SearchPage } = await import("./view/search.js");
     return () => [new SearchPage(api, new URLSearchParams(query)), null];
+  }
+  if (place === "audit") {
+    const { AuditPage } = await import("./view/audit.js");
+    return () => [new AuditPage(api), null];
   }
   if (place === "dead-letters") {
     const { LettersPage } = await import("./view/letters.js");
@@ -123,6 +130,24 @@ globalThis.pixeltrail = {
   player: null,
 };
 
+// Who is logged in, and the way out; nothing where nobody has to log in.
+async function showPerson() {
+  const person = await api.me().catch(() => null);
+  if (!person?.user) return;
+  if (person.role === "admin") {
+    const anchor = element("a", { href: "/#/audit", "aria-current": location.hash === "#/audit" ? "page" : null }, "Audit log");
+    document.getElementById("places").append(anchor);
+    places.push(anchor);
+  }
+  const name = element("span", { class: "person", title: person.role }, person.user);
+  const end = async () => {
+    await api.logOut();
+    location.assign("/login");
+  };
+  link.after(name, ...(person.login ? [iconButton("out", "Log out", end)] : []));
+}
+
 startTheme();
 link.after(iconButton("theme", "Light or dark", turnTheme));
 route({ isFirst: true });
+showPerson();

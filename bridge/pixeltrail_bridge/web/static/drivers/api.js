@@ -1,6 +1,16 @@
 // The bridge's HTTP API. What it refuses becomes an Error with its own words.
 
-const OURS = { "x-pixeltrail": "1" }; // no other site's page can send this header
+const HEADER = "x-pixeltrail"; // no other site's page can send it
+let mine = null;
+
+// Whoever looks at this page: {user, role, csrf, login}. What csrf holds goes along with each change.
+export const me = ({ again = false } = {}) => {
+  if (again || !mine) {
+    mine = getJson("/api/me");
+    mine.catch(() => (mine = null));
+  }
+  return mine;
+};
 
 async function ask(path, options = {}) {
   let answer;
@@ -10,6 +20,9 @@ async function ask(path, options = {}) {
     throw new Error("The bridge cannot be reached.");
   }
   if (answer.ok) return answer;
+  if (answer.status === 401 && location.pathname !== "/login") {
+    location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search + location.hash)}`);
+  }
   const told = await answer.json().catch(() => ({}));
   throw Object.assign(new Error(told.error || `The bridge answered ${answer.status} to ${path}`), { status: answer.status });
 }
@@ -25,7 +38,8 @@ export async function getPixels(path, toMs) {
 }
 
 export async function send(method, path, content) {
-  const options = { method, headers: { ...OURS } };
+  const token = path === "/api/login" ? "1" : (await me()).csrf;
+  const options = { method, headers: { [HEADER]: token } };
   if (content !== undefined) {
     options.headers["content-type"] = "application/json";
     options.body = JSON.stringify(content);
@@ -64,3 +78,10 @@ export const exportState = (id) => getJson(`/api/exports/${encodeURIComponent(id
 export const endExport = (id) => send("DELETE", `/api/exports/${encodeURIComponent(id)}`);
 export const exportFile = (id) => `/api/exports/${encodeURIComponent(id)}/file`;
 export const frame = (id, number, ms, width) => `${session(id, number)}/frame?t=${Math.max(0, Math.floor(ms))}&width=${width}`;
+
+export const logOut = () => send("POST", "/api/logout");
+
+export async function audit(wanted) {
+  const query = new URLSearchParams(Object.entries(wanted).filter(([, value]) => value !== null && value !== ""));
+  return (await getJson(`/api/audit?${query}`)).audit;
+}

@@ -57,6 +57,7 @@ export class Socket {
     socket.onclose = () => {
       if (this.#socket !== socket) return;
       this.#handlers.status("not connected");
+      this.#handlers.closed();
       this.#timer = setTimeout(() => this.#open(), this.#wait);
       this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
     };

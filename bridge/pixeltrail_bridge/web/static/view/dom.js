@@ -55,6 +55,7 @@ const ICONS = {
   theme: "M12 4a8 8 0 1 0 0 16z",
   live: "M12 9.500a2.500 2.500 0 1 0 0 5 2.500 2.500 0 0 0 0-5zM7 7a7 7 0 0 0 0 10M17 7a7 7 0 0 1 0 10",
   retry: "M19 12a7 7 0 1 1-2-5M19 4v4h-4",
+  out: "M13 4H6v16h7M10 12h10M16.500 8.500l3.500 3.500-3.500 3.500",
   previous: "M15 5l-7 7 7 7", next: "M9 5l7 7-7 7",
 };
 const FILLED = new Set(["play", "pause", "back", "on"]);
