@@ -44,6 +44,8 @@ def __getattr__(name):
         from .transport.file import File as found
     elif name == "direct_tap":
         from .taps.direct import Tap as found
+    elif name == "c_tap":
+        from .taps.c import Tap as found
     elif name == "epaper_tap":
         from .taps.epaper import Tap as found
     elif name == "pico_tap":

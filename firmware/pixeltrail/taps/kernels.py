@@ -145,3 +145,38 @@ def exchange(a: ptr8, b: ptr8, length: int):
         a[i] = b[i]
         b[i] = byte
         i += 1
+
+
+@micropython.viper
+def byte_at(text: ptr8, at: int) -> int:
+    """A byte of a str, or the zero that MicroPython keeps behind it."""
+    return text[at]
+
+
+@micropython.viper
+def glyph(target: ptr8, bits: ptr8, colours: ptr8, q: ptr32):
+    """Draw a picture of a few bits a pixel, without gaps between its rows, the highest bit first. q: where the first row
+    begins in the target, its pitch, the first bit, bits of a pixel, bytes of a row, rows. colours: two bytes of each.
+    """
+    to = int(target) + q[0]
+    bit = q[2]
+    depth = q[3]
+    rows = q[5]
+    i = 0
+    n = 0
+    index = 0
+    while rows:
+        target = ptr8(to)
+        i = 0
+        while i < q[4]:
+            index = 0
+            n = depth
+            while n:
+                index = index << 1 | bits[bit >> 3] >> (7 - (bit & 7)) & 1
+                bit += 1
+                n -= 1
+            target[i] = colours[2 * index]
+            target[i + 1] = colours[2 * index + 1]
+            i += 2
+        to += q[1]
+        rows -= 1

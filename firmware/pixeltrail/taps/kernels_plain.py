@@ -57,3 +57,20 @@ def columns(target, source, area, width, pages):
 def exchange(a, b, length):
     for i in range(length):
         a[i], b[i] = b[i], a[i]
+
+
+def byte_at(text, at):
+    data = text.encode()
+    return data[at] if at < len(data) else 0
+
+
+def glyph(target, bits, colours, q):
+    to, pitch, bit, depth, size, rows = q[:6]
+    for _ in range(rows):
+        for i in range(0, size, 2):
+            index = 0
+            for _ in range(depth):
+                index = index << 1 | bits[bit >> 3] >> (7 - (bit & 7)) & 1
+                bit += 1
+            target[to + i : to + i + 2] = colours[2 * index : 2 * index + 2]
+        to += pitch
