@@ -1,13 +1,13 @@
-"""Drivers written in C without a buffer: gc9a01_mpy and st7789_mpy of russhughes, by a log of what they were told to draw.
+"""Drivers in C without a buffer, gc9a01_mpy and st7789_mpy of russhughes: a log of what they were told to draw.
 
 Their methods cannot be replaced, and what they send passes Python by. So the application draws through `tap.display`,
 which has the same methods: each is carried out by the driver, and again in a shadow of width * height * 2 bytes, which
 the application gives. RGB565, the high byte first.
 
-Drawn again are `fill`, `fill_rect`, `rect`, `hline`, `vline`, `line`, `pixel`, `blit_buffer`, `text` with fonts of 8 and
-16 px, `write` with converted fonts, and `bitmap`, pixel by pixel as src/gc9a01.c draws them. What leaves the display is
-not: the driver then writes to a window that it has not set. Drawings of other kinds (`jpg`, `draw`, `polygon` and the
-like) are counted in `unseen`, and said once: give their places to `Recorder(blind=...)`.
+Drawn again are `fill`, `fill_rect`, `rect`, `hline`, `vline`, `line`, `pixel`, `blit_buffer`, `text` with fonts of 8
+and 16 px, `write` with converted fonts, and `bitmap`, pixel by pixel as src/gc9a01.c draws them. What leaves the
+display is not: the driver then writes to a window that it has not set. Drawings of other kinds (`jpg`, `draw`,
+`polygon` and the like) are counted in `unseen`, and said once: give their places to `Recorder(blind=...)`.
 
 There is no refresh: the recorder looks at its own pace, and only where something was drawn.
 """
@@ -22,18 +22,7 @@ except (ImportError, SyntaxError):  # CPython, or a port that cannot emit native
     from .kernels_plain import blit, byte_at, fill, glyph
 
 _RGB565S = 7
-_UNSEEN = (
-    "jpg",
-    "png",
-    "draw",
-    "polygon",
-    "fill_polygon",
-    "circle",
-    "fill_circle",
-    "pbitmap",
-    "jpg_decode",
-    "map_bitarray",
-)
+_UNSEEN = ("jpg", "png", "draw", "polygon", "fill_polygon", "circle", "fill_circle", "pbitmap")
 _WHITE = 0xFFFF
 
 

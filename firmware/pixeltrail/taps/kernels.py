@@ -155,8 +155,8 @@ def byte_at(text: ptr8, at: int) -> int:
 
 @micropython.viper
 def glyph(target: ptr8, bits: ptr8, colours: ptr8, q: ptr32):
-    """Draw a picture of a few bits a pixel, without gaps between its rows, the highest bit first. q: where the first row
-    begins in the target, its pitch, the first bit, bits of a pixel, bytes of a row, rows. colours: two bytes of each.
+    """Draw a picture of a few bits a pixel, the highest bit first, rows without gaps. q: where the first row begins in
+    the target, its pitch, the first bit, bits of a pixel, bytes of a row, rows. colours: two bytes of each.
     """
     to = int(target) + q[0]
     bit = q[2]

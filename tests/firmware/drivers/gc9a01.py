@@ -1,8 +1,8 @@
 """For the GC9A01: russhughes' driver in plain Python, and the one in C, whose attributes cannot be set.
 
-`GC9A01py`: lib/gc9a01py.py: `_set_window` and `_write`; a side that is too far out sends no address. `GC9A01`: src/gc9a01.c
-of gc9a01_mpy, with the methods and arguments of its locals_dict; st7789_mpy draws the same way. Pixels go to the panel,
-the high byte first.
+`GC9A01py`: lib/gc9a01py.py: `_set_window` and `_write`; a side that is too far out sends no address. `GC9A01`:
+src/gc9a01.c of gc9a01_mpy, with the methods and arguments of its locals_dict; st7789_mpy draws the same way. Pixels go
+to the panel, the high byte first.
 """
 
 import struct
