@@ -12,6 +12,7 @@ import structlog
 
 from .errors import PeerError
 from .mapping.display import Change, Window, Windows
+from .mapping.inline import Gatherer, Sent
 from .replay import clips, marks
 from .replay.canvas import Canvas
 from .replay.timeline import Moment, Timeline
@@ -21,6 +22,9 @@ from .wire import messages
 from .wire.decode import decode_uplink
 from .wire.messages import FrameFlag
 
+MOST_AGAIN = (
+    4_096  # chunks since the newest keyframe that go out when inline events are switched on within a stream
+)
 log = structlog.get_logger(__name__)
 
 
@@ -33,6 +37,8 @@ class FollowerState(msgspec.Struct):
     keyframe_seq: int | None = None  # chunk where the newest whole keyframe begins
     hello: messages.Hello | None = None
     display: messages.Display | None = None
+    hello_seq: int | None = None  # chunk with the hello record
+    inline: Sent = Sent()  # what of it went out as events
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,8 @@ class Chunks(Protocol):
 class Follower:
     """Decodes a stream.
 
-    `windows`, `keyframes`, `clips` and `errors` (frames given up on) wait to be committed with `state`.
+    `windows`, `keyframes`, `clips`, `errors` (frames given up on) and what `gatherer` closed wait to be committed with
+    `state`. `gatherer` is None while the chunks themselves are not sent.
     """
 
     def __init__(self, device_id: str, stream: bytes, state: FollowerState) -> None:
@@ -64,6 +71,8 @@ class Follower:
         self.is_dirty = False
         self.wants_keyframe = False
         self.errors = 0
+        self.gatherer: Gatherer | None = None
+        self._leads: dict[int, StoredChunk] = {}  # chunks with the hello and display in force, by seq
         self._timeline = Timeline()
         self._begun: tuple[int, int] | None = None  # where the keyframe under way began
 
@@ -110,6 +119,7 @@ class Follower:
             self._note(moment, session_id, start_ms, at_ms, before)
             publish(self.canvas, moment)
         self._check_synced()
+        self._gather(stored, chunk, session_id, start_ms, host_ms)
 
     def skip_to(self, end: int) -> None:
         """Nothing readable is left below `end`."""
@@ -118,6 +128,45 @@ class Follower:
             self.state.next_seq = end
             self.is_dirty = True
             self._lose()
+
+    def begin_inline(self, store: Chunks, start_of: Callable[[int], int]) -> None:
+        """Gather chunks for events from now on: where an earlier process left off, or from the newest keyframe."""
+        state, sent = self.state, self.state.inline
+        keyframe = state.next_seq if state.keyframe_seq is None else state.keyframe_seq
+        if state.next_seq - keyframe > MOST_AGAIN:
+            keyframe = state.next_seq
+        first = sent.done if sent.is_on else max(sent.done, keyframe)
+        state.inline = Sent(True, min(first, state.next_seq), sent.sent)
+        self.gatherer = Gatherer(state.windows.length_ms, sent.sent)
+        for seq in {state.hello_seq, state.display_seq} - {None}:
+            assert seq is not None
+            self._leads |= {one.seq: one for one in store.chunks(self.device_id, self.stream, seq, seq + 1)}
+        for stored in store.chunks(self.device_id, self.stream, first, state.next_seq):
+            chunk = self._decode(stored)
+            if chunk is not None:
+                session_id = NO_SESSION if stored.session_id is None else stored.session_id
+                host_ms = stored.received_ms if stored.host_ms is None else stored.host_ms
+                self._gather(stored, chunk, session_id, start_of(session_id), host_ms)
+        self.is_dirty = True
+
+    def end_inline(self) -> None:
+        """Send no more chunks. What was gathered and not committed stays here."""
+        self.gatherer = None
+        self._leads.clear()
+        self.state.inline = Sent(False, self.state.next_seq, self.state.inline.sent)
+        self.is_dirty = True
+
+    def finish_piece(self, quiet_ms: int) -> None:
+        """The stream has been quiet for so long."""
+        if self.gatherer is not None and self.gatherer.close_quiet(quiet_ms):
+            self.is_dirty = True
+
+    @property
+    def is_waiting(self) -> bool:
+        """Something is under way that more chunks, or silence, will end."""
+        return self.state.windows.open is not None or (
+            self.gatherer is not None and self.gatherer.open is not None
+        )
 
     def finish_window(self) -> None:
         """Close the open window: the stream has been quiet."""
@@ -128,6 +177,19 @@ class Follower:
     def committed(self) -> None:
         self.windows, self.keyframes, self.is_dirty, self.errors = [], [], False, 0
         self.clips.committed()
+        if self.gatherer is not None:
+            self.gatherer.closed, self.gatherer.sent = [], self.state.inline.sent
+
+    def _gather(
+        self, stored: StoredChunk, chunk: messages.Chunk, session_id: int, start_ms: int, host_ms: int
+    ) -> None:
+        if self.gatherer is None:
+            return
+        self.gatherer.add(stored, chunk, session_id, start_ms, host_ms, self._leads.values())
+        if any(isinstance(record.body, messages.Hello | messages.Display) for record in chunk.records):
+            wanted = (self.state.hello_seq, self.state.display_seq)
+            self._leads = {seq: one for seq, one in self._leads.items() if seq in wanted}
+            self._leads[stored.seq] = stored
 
     def _decode(self, stored: StoredChunk) -> messages.Chunk | None:
         try:
@@ -160,7 +222,7 @@ class Follower:
         body, state = moment.body, self.state
         self._note_frame(moment)
         if isinstance(body, messages.Hello):
-            state.hello = body
+            state.hello, state.hello_seq = body, moment.seq
         elif isinstance(body, messages.Display):
             self._keep(state.windows.close())
             state.display, state.display_seq, state.keyframe_seq = body, moment.seq, None

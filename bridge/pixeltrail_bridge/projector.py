@@ -1,4 +1,4 @@
-"""Follows what ingest commits and makes pictures of it: live view, keyframe index, Display Changed events.
+"""Follows what ingest commits and makes pictures of it: live view, keyframe index, events about the display.
 
 One thread decodes the replay chunks of every stream, in seq order, behind a cursor of its own, so a frame that cannot
 be painted never holds up events. What came of the chunks (keyframes, summaries) is committed together with the cursor,
@@ -6,8 +6,9 @@ about once a second: after a crash the same chunks are decoded again from there,
 because nothing of them was committed. Subscribers get each moment at once, before that commit; after a crash they may
 see some of them again.
 
-While a window of a stream is open, the cursor in the store stays one below the follower's own, so that the stream is
-found again after a restart, and the window closed, even if the device never says another word.
+While a window of a stream is open, or chunks are gathered for an event, the cursor in the store stays one below the
+follower's own, so that the stream is found again after a restart, and the window closed, even if the device never says
+another word. Of an imported stream nothing is told: that was done where it was recorded.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from .errors import PixeltrailError
 from .follower import Chunks, Follower, FollowerState
 from .mapping.calls import Call, Origin
 from .mapping.display import Window, Windows, summary_call
+from .mapping.inline import Piece, Sent, piece_call
 from .replay.canvas import Canvas
 from .replay.timeline import Moment
 from .sessions.ids import NO_SESSION
-from .sessions.state import SessionRow
+from .sessions.state import DeviceState, SessionRow
 from .store.base import Projection, Transaction
 from .wire.messages import KeyframeRequest
 
@@ -47,6 +49,7 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class ProjectorSettings:
     display_events: bool = True
+    inline: bool = False  # the chunks themselves go out as well
     window_ms: int = 10_000
     public_url: str | None = None
     classic: bool = False
@@ -58,6 +61,8 @@ class ProjectorStore(Chunks, Protocol):
 
     def commit_batch(self, work: Callable[[Any], T]) -> T: ...
     def projection_state(self, stream: bytes) -> bytes | None: ...
+    def is_imported(self, stream: bytes) -> bool: ...
+    def device_state(self, device_id: str) -> bytes | None: ...
     def streams_to_project(self) -> list[Projection]: ...
     def sessions(self, device_id: str | None = None) -> list[SessionRow]: ...
 
@@ -72,6 +77,7 @@ class _Followed:
     received_ms: int = 0  # host clock: receipt of its newest chunk
     requested_ms: int = -REQUEST_EVERY_MS
     start_of: dict[int, int] | None = None
+    is_imported: bool = False
 
 
 class Projector:
@@ -142,6 +148,7 @@ class Projector:
             self._hear(device_id, stream, watermark)
         is_behind = False
         for followed in self._followed.values():
+            self._switch_inline(followed)
             is_behind |= self._advance(followed)
         now_ms = self._now_ms()
         if not is_behind:
@@ -158,7 +165,7 @@ class Projector:
         dirty = [followed.follower for followed in self._followed.values() if followed.follower.is_dirty]
         if not dirty:
             return
-        calls = [call for follower in dirty for call in self._summaries(follower)]
+        calls = [call for follower in dirty for call in (*self._pieces(follower), *self._summaries(follower))]
 
         def work(tx: Transaction) -> None:
             for follower in dirty:
@@ -203,7 +210,12 @@ class Projector:
     def _hear(self, device_id: str, stream: bytes, watermark: int) -> None:
         followed = self._followed.get(stream)
         if followed is None:
-            followed = _Followed(self._open(device_id, stream), watermark, self._now_ms())
+            followed = _Followed(
+                self._open(device_id, stream),
+                watermark,
+                self._now_ms(),
+                is_imported=self._store.is_imported(stream),
+            )
             self._followed[stream] = followed
         followed.watermark = max(followed.watermark, watermark)
 
@@ -214,6 +226,13 @@ class Projector:
         follower = Follower(device_id, stream, state or FollowerState(Windows(self._settings.window_ms)))
         follower.rebuild(self._store)
         return follower
+
+    def _switch_inline(self, followed: _Followed) -> None:
+        follower, is_wanted = followed.follower, self._settings.inline and not followed.is_imported
+        if is_wanted and follower.gatherer is None:
+            follower.begin_inline(self._store, lambda session_id: self._start_of(followed, session_id))
+        elif not is_wanted and (follower.gatherer is not None or follower.state.inline.is_on):
+            follower.end_inline()
 
     def _advance(self, followed: _Followed) -> bool:
         follower = followed.follower
@@ -260,8 +279,10 @@ class Projector:
     def _close_quiet(self, now_ms: int) -> None:
         """A window whose stream has been quiet for its length is complete."""
         for followed in self._followed.values():
-            if abs(now_ms - followed.news_ms) >= self._settings.window_ms:
+            quiet_ms = abs(now_ms - followed.news_ms)
+            if quiet_ms >= self._settings.window_ms:
                 followed.follower.finish_window()
+            followed.follower.finish_piece(quiet_ms)
 
     def _request_keyframes(self, now_ms: int) -> None:
         for followed in self._followed.values():
@@ -272,13 +293,14 @@ class Projector:
                 self._send(follower.device_id, KeyframeRequest(follower.stream))
 
     def _summaries(self, follower: Follower) -> list[Call]:
-        if not self._settings.display_events or not follower.windows:
+        is_imported = self._followed[follower.stream].is_imported
+        if not self._settings.display_events or not follower.windows or is_imported:
             return []
         rows = {row.session_id: row for row in self._store.sessions(follower.device_id)}
         length_ms = follower.state.windows.length_ms
         return [
             summary_call(
-                self._origin(follower, window, rows.get(window.session_id)),
+                self._origin(follower, window, rows.get(window.session_id), is_recording=True),
                 follower.stream,
                 window,
                 length_ms,
@@ -286,7 +308,29 @@ class Projector:
             for window in follower.windows
         ]
 
-    def _origin(self, follower: Follower, window: Window, row: SessionRow | None) -> Origin:
+    def _pieces(self, follower: Follower) -> list[Call]:
+        """Events of the pieces that are closed; says in the follower's state how far they reach."""
+        gatherer = follower.gatherer
+        if gatherer is None or not gatherer.closed:
+            return []
+        kept = self._store.device_state(follower.device_id)
+        may_record = kept is None or not msgspec.json.decode(kept, type=DeviceState).opted_out
+        rows = {row.session_id: row for row in self._store.sessions(follower.device_id)}
+        calls, sent = [], gatherer.sent
+        for piece in gatherer.closed:
+            row = rows.get(piece.session_id)
+            sampled = row is not None and row.sampled
+            origin = self._origin(follower, piece, row, is_recording=sampled and may_record)
+            call = piece_call(origin, follower.stream, piece, sent, sampled=sampled)
+            if call is not None:
+                calls.append(call)
+                sent = piece.end_seq
+        follower.state.inline = Sent(True, gatherer.closed[-1].end_seq, sent)
+        return calls
+
+    def _origin(
+        self, follower: Follower, window: Window | Piece, row: SessionRow | None, *, is_recording: bool
+    ) -> Origin:
         return Origin(
             device_id=follower.device_id,
             hello=follower.state.hello,
@@ -294,7 +338,7 @@ class Projector:
             user_id=row.user_id if row else None,
             session_id=window.session_id,
             session_start_ms=window.session_start_ms,
-            is_recording=True,  # its pictures were kept
+            is_recording=is_recording,
             is_estimated=row.estimated if row else False,
             public_url=self._settings.public_url,
             classic=self._settings.classic,
@@ -320,7 +364,7 @@ def _write(tx: Transaction, follower: Follower) -> None:
     counts = {"frames": seen.frames, "keyframes": seen.keyframes, "mixed_frames": seen.mixed}
     counts["undecodable_frames"] = follower.errors
     tx.count_all({(follower.device_id, name): count for name, count in counts.items() if count})
-    cursor = state.next_seq - (state.windows.open is not None)
+    cursor = state.next_seq - follower.is_waiting
     tx.set_projection(follower.stream, max(cursor, 0), msgspec.json.encode(state))
 
 

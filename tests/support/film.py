@@ -82,14 +82,19 @@ class Camera:
 class Studio:
     """A store with ingest and projector, worked by hand. `pictures` counts what the projector painted."""
 
-    def __init__(self, store: SqlStore, **mapping: object) -> None:
+    def __init__(
+        self, store: SqlStore, projector: ProjectorSettings | None = None, **mapping: object
+    ) -> None:
         self.store = store
         self.now_ms = BOOT_MS
         self.pictures = 0
         settings = IngestSettings(mapping=MappingSettings(**mapping))  # type: ignore[arg-type]
         self.ingest = Ingest(store, settings, map_chunk=map_chunk, map_sync=map_sync, on_commit=self._heard)
         self.projector = Projector(
-            store, ProjectorSettings(), lambda device_id, request: None, now_ms=lambda: self.now_ms
+            store,
+            projector or ProjectorSettings(),
+            lambda device_id, request: None,
+            now_ms=lambda: self.now_ms,
         )
         self.projector.subscribe(self._show)
 

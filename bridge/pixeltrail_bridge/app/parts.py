@@ -52,7 +52,9 @@ def make_packer(config: Config, store: SqlStore) -> Packer:
 
 def backup_place(config: Config) -> Place:
     password = config.store.password.reveal()
-    return Place(config.bridge.data_dir, config.bridge.database, config.store.url, password, config.packing.url)
+    return Place(
+        config.bridge.data_dir, config.bridge.database, config.store.url, password, config.packing.url
+    )
 
 
 def make_backups(config: Config, store: SqlStore) -> Backups:
@@ -180,7 +182,8 @@ def remote_rules(config: Config) -> tuple[RemoteRule, ...]:
 def projector_settings(config: Config) -> ProjectorSettings:
     events = config.events
     return ProjectorSettings(
-        display_events=events.display_events == "summary",
+        display_events=events.display_events != "off",
+        inline=events.display_events == "inline",
         window_ms=events.display_window_s * 1000,
         public_url=config.web.public_url or None,
         classic=config.segment.amplitude_classic,

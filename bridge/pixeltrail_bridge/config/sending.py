@@ -13,8 +13,8 @@ from .values import Secret
 class EventsSettings:
     display_events: str = setting(
         "summary",
-        "Events about changes of the display: one a window, or none.",
-        choices=("summary", "off"),
+        "Events about changes of the display: one a window, with inline the recording as well, or none.",
+        choices=("summary", "inline", "off"),
         live=True,
     )
     display_window_s: int = setting(10, "Time one Display Changed event covers.", unit="s", low=1, high=3_600)

@@ -19,7 +19,8 @@ from ..sessions import ids, remote
 from ..sessions.clock import JUMP_MS, TimeLine
 from ..sessions.state import DeviceState, GapRow, OpenSession, SessionRow, StreamState
 from ..wire import messages
-from ..wire.messages import Bad, Chunk, ClockQuality, Downlink, Record, gap_reason
+from ..wire.messages import Bad, Chunk, ClockQuality, Downlink, Record
+from ..wire.messages import gap_reason as gap_reason
 from . import calls
 from .calls import Call, Origin
 from .origin import is_opted_out, origin_of

@@ -82,14 +82,19 @@ class Tracker:
         received_ms: int,
         rate: float,
         estimated: bool,
+        session_id: int | None = None,
     ) -> OpenSession:
-        """Begin a session; one that the device left open must have been ended before."""
+        """Begin a session; one that the device left open must have been ended before.
+
+        `session_id` is the one it has already, if any.
+        """
         hello = self.stream.hello
         quality = hello.clock_quality if hello else ClockQuality.NONE
         if body.epoch_ms is not None and ids.epoch_counts(body.epoch_ms, quality, received_ms):
             self.stream.epoch_offset_ms = body.epoch_ms - stream_ms
         last_id = self.device.last_session_id
-        session_id = ids.choose_session_id(body.epoch_ms, quality, at_ms, received_ms, last_id)
+        if session_id is None:
+            session_id = ids.choose_session_id(body.epoch_ms, quality, at_ms, received_ms, last_id)
         sampled = sampling.is_sampled(session_id, rate) if body.sampled is None else body.sampled
         session = OpenSession(
             session_id=session_id,
@@ -101,7 +106,7 @@ class Tracker:
             sampled=sampled,
             estimated=estimated,
         )
-        self.device.last_session_id = session_id
+        self.device.last_session_id = max(last_id, session_id)
         if self.stream.is_late:
             self.stream.own = session
         else:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..mapping.calls import Call
 from ..sessions.state import SessionRow
 from .base import SEQ_SPAN
 from .chunks import aside_id
 from .database import SqlTransaction
+from .outbox import known_ids
 from .packs import chunk_digest
 from .readers import Readers
+from .sql import marks
 
 _TABLES = (
     "keyframes",
@@ -100,6 +103,47 @@ def add_session(tx: SqlTransaction, row: SessionRow) -> None:
             *(row.sampled, row.estimated, row.user_id, row.device_id),
         ),
     )
+
+
+def put_read(tx: SqlTransaction, calls: Sequence[Call]) -> int:
+    """Events as files have them: they take the place of what was made anew. Returns how many are new."""
+    replaced = drop_remade(tx, [call.message_id for call in calls])
+    return tx.enqueue_calls(calls) - replaced
+
+
+def put_remade(tx: SqlTransaction, calls: Sequence[Call]) -> int:
+    """Events made from chunks, where there are none yet. Returns how many."""
+    known = known_ids(tx.db, [call.message_id for call in calls])
+    new = [call for call in calls if call.message_id not in known]
+    added = tx.enqueue_calls(new)
+    if added:
+        ids = [call.message_id for call in new]
+        mark = f"INSERT INTO remade_events SELECT id FROM events WHERE message_id IN {marks(ids)}"
+        tx.db.execute(mark + " ON CONFLICT DO NOTHING", ids)
+    return added
+
+
+def drop_remade(tx: SqlTransaction, message_ids: Sequence[str]) -> int:
+    """Delete those that were made anew; returns how many."""
+    remade = "SELECT event FROM remade_events"
+    found = tx.db.execute(
+        f"SELECT id FROM events WHERE message_id IN {marks(message_ids)} AND id IN ({remade})", message_ids
+    ).fetchall()
+    _drop_events(tx, [number for (number,) in found])
+    return len(found)
+
+
+def drop_remade_of(tx: SqlTransaction, device: int) -> int:
+    """Delete all of a device that were made anew; returns how many."""
+    query = "SELECT e.id FROM events e JOIN remade_events r ON r.event = e.id WHERE e.device = ?"
+    found = [number for (number,) in tx.db.execute(query, (device,)).fetchall()]
+    _drop_events(tx, found)
+    return len(found)
+
+
+def _drop_events(tx: SqlTransaction, numbers: Sequence[int]) -> None:
+    tx.db.executemany("DELETE FROM remade_events WHERE event = ?", [(one,) for one in numbers])
+    tx.db.executemany("DELETE FROM events WHERE id = ?", [(one,) for one in numbers])
 
 
 def unfinished(store: Readers) -> list[str]:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ..replay import clips as index
-from ..replay.marks import gap_reason
 from ..replay.recording import Recording
 from ..store import clips, search
 from ..store.database import SqlStore
+from ..wire.messages import gap_reason
 
 if TYPE_CHECKING:
     import numpy as np

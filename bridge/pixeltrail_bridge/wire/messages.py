@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -53,6 +53,17 @@ class GapReason(IntEnum):
     ENCODER = 3
     TOO_LARGE = 4
     FREED = 5  # made by the bridge: freed before this store existed
+
+
+NOT_IMPORTED: Final = (
+    6  # reason of a gap that an import makes, for pieces that its files lack; no device knows it
+)
+
+
+def gap_reason(reason: int) -> str:
+    """A gap's reason in words."""
+    known = {int(one): one.name.lower().replace("_", " ") for one in GapReason}
+    return (known | {NOT_IMPORTED: "not in the imported files"}).get(reason, f"reason {reason}")
 
 
 class ClockQuality(IntEnum):

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 import msgspec
 import structlog
 
-from ...mapping.calls import OutboxRow, Settled
+from ...mapping.calls import REPLAY_CHUNKS, OutboxRow, Settled
 from ..base import Clock, Shown, backoff_ms, host_clock
 from .actions import EVENT_ENDPOINTS, Endpoint
 from .mappings import Mapped
@@ -89,6 +89,8 @@ class AmplitudeSink:
             return Job(row, fault=f"the event cannot be read: {error}")
         if not isinstance(event, dict):
             return Job(row, fault="the event is no JSON object")
+        if _is_recording(event):
+            return Job(row, answer="not sent: Amplitude cuts text at 1,024 characters, so no recording fits")
         if self.mapper.tracking is not None:
             event = self._tracker.track(event, row.device_id, self.mapper.tracking)
         mapped = self.mapper.map(event)
@@ -167,6 +169,10 @@ def _rate(settings: AmplitudeSettings, endpoint: Endpoint) -> int:
     return DEVICE_RATE[endpoint] if settings.device_events_per_s < 0 else settings.device_events_per_s
 
 
+def _is_recording(event: dict[str, Any]) -> bool:
+    return event.get("type") == "track" and event.get("event") == REPLAY_CHUNKS
+
+
 def _explain(mapped: Mapped, event_type: str) -> str:
     if mapped.is_excluded:
         return "not sent: the event's integrations exclude Actions Amplitude"
@@ -184,6 +190,8 @@ def _as_text(kind: str, body: bytes) -> str:
 def preview(settings: AmplitudeSettings, event: Any) -> tuple[Mapped, list[tuple[str, str, bytes]]]:
     """For people: what an event comes to, and its requests as (URL, content type, body) without the real key."""
     mapper = settings.make_mapper()
+    if isinstance(event, dict) and _is_recording(event):
+        return Mapped(is_excluded=True), []
     if mapper.tracking is not None:
         event = SessionTracker().track(event, "", mapper.tracking)
     mapped = mapper.map(event)
