@@ -85,6 +85,7 @@ def intake_settings(config: Config) -> IntakeSettings:
     return IntakeSettings(
         enrich=EnrichSettings(
             sample_rate=mobile.sample_rate,
+            auto_start=mobile.auto_start,
             track_sessions=mobile.track_sessions,
             session_events=mobile.session_events,
             app_timeout_ms=mobile.app_timeout_s * 1000,

@@ -112,7 +112,7 @@ def _facts(one: App) -> dict[str, object]:
         "last_seen_ms": one.last_seen_ms,
         "session_id": state.session.session_id if state.session else None,
         "opted_out": state.opted_out,
-        "stopped": state.is_stopped,
+        "stopped": bool(state.is_stopped),
         "events_under": one.device_id,
     }
 

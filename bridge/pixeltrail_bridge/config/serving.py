@@ -79,6 +79,9 @@ class MobileSettings:
         high=1,
         live=True,
     )
+    auto_start: bool = setting(
+        True, "Name the replay in an app's events from the first on; false waits for its start.", live=True
+    )
     track_sessions: bool = setting(True, "Keep sessions for apps that bring none.", live=True)
     session_events: bool = setting(False, "Send session_start and session_end for those sessions.", live=True)
     app_timeout_s: int = setting(

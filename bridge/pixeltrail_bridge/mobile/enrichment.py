@@ -38,6 +38,7 @@ class EnrichSettings:
     """`sample_rate` counts for sessions of the app itself; those of a device are sampled by the device."""
 
     sample_rate: float = 0.0
+    auto_start: bool = True  # False: no Replay ID until an app says start
     track_sessions: bool = True
     session_events: bool = False
     app_timeout_ms: int = sessions.APP_TIMEOUT_MS
@@ -100,7 +101,8 @@ class Enricher:
             result.faults.append(SESSION_SAID_NONE if where == "integration" else SESSION_UNTRACKED)
         elif where != "integration" and _has_session(event):
             result.faults.append(SESSION_UNREADABLE)
-        is_welcome = not (state.opted_out or state.is_stopped)
+        is_stopped = state.is_stopped if state.is_stopped is not None else not settings.auto_start
+        is_welcome = not (state.opted_out or is_stopped)
         self._write(result, is_context, is_recorded and is_welcome, settings)
         return result
 

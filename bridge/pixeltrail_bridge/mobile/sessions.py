@@ -36,7 +36,7 @@ class AppState(msgspec.Struct):
     device: str | None = None  # ID of the device it is paired with
     is_browser: bool = False
     opted_out: bool = False
-    is_stopped: bool = False
+    is_stopped: bool | None = None  # None: nobody has said, and the settings decide
     token: str = ""  # the link token that paired it
 
 

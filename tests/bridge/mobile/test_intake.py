@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pixeltrail_bridge.mobile import links
+from pixeltrail_bridge.mobile import links, registry
 from pixeltrail_bridge.mobile.enrichment import EnrichSettings
 from pixeltrail_bridge.mobile.intake import BlockRules, Intake, IntakeSettings, Received, Taken
 from pixeltrail_bridge.sessions.state import DeviceState, SessionRow
@@ -168,6 +168,19 @@ def test_an_app_opts_out_and_in_again(store: SqlStore) -> None:
     take(store, say(6, recording="start"))
     welcome = [REPLAY in one["properties"] for one in payloads(store)]
     assert welcome == [False, False, True, False, False, True]
+
+
+def test_without_auto_start_nothing_names_a_replay_until_the_app_or_a_person_says_start(
+    store: SqlStore,
+) -> None:
+    waiting = IntakeSettings(EnrichSettings(sample_rate=1.0, auto_start=False))
+    start = {"device": {"id": "phone-1"}, "pixeltrail": {"recording": "start"}}
+    take(store, event(1), rules=waiting)
+    take(store, event(2, context=start), event(3), rules=waiting)
+    take(store, event(4, anonymousId="other", context={"device": {"id": "phone-2"}}), rules=waiting)
+    registry.stop(store, "phone-2", False)
+    take(store, event(5, anonymousId="other", context={"device": {"id": "phone-2"}}), rules=waiting)
+    assert [REPLAY in one["properties"] for one in payloads(store)] == [False, True, True, False, True]
 
 
 @pytest.mark.parametrize(
