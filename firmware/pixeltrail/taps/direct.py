@@ -1,4 +1,4 @@
-"""Displays that are drawn on without a buffer: st7789py, ili9341 and their like, in plain Python.
+"""Displays that are drawn on without a buffer: st7789py, gc9a01py, ili9341 and their like, in plain Python.
 
 Such a driver opens a window and writes pixels into it, whatever it draws: text, lines, pictures. The tap stands in both
 doors, in the instance: it notes the window and copies the pixels into a shadow of the display, in the byte order of the
@@ -6,7 +6,9 @@ panel. So every drawing of the driver is covered, and the shadow is what the pan
 
     set_window(x0, y0, x1, y1)     or _set_window: corners, both inside; the driver may send RAMWR in it
     write(command, data)           or _write: data of no command, or of RAMWR, are pixels
-    block(x0, y0, x1, y1, data)    in place of both (ili9341 of rdagger)
+    block(x0, y0, x1, y1, data)    in place of both (ili9341.py of rdagger/micropython-ili9341)
+
+The first two under either name: st7789py.py and gc9a01py.py of russhughes have the second for one of them or both.
 
 The shadow takes width * height * 2 bytes, which the application gives if it can afford them. Without one the display is
 reported as an unknown area, and events, touches and keys are recorded alone. There is no refresh: the recorder looks at
@@ -46,6 +48,7 @@ class Tap:
         self._originals = []
         self._window = self._write = self._block = None
         self._seen_width = display.width
+        self._error = None
         self._fits = False  # the window lies inside the display
         self._x0 = self._y1 = 0
         self._row_bytes = 0  # of the window
@@ -76,12 +79,20 @@ class Tap:
         self._originals = []
 
     def look(self):
-        """A driver that turned its display exchanges width and height; it draws everything anew then."""
-        display = self._display
-        if display.width != self._seen_width:
-            self._seen_width = display.width
-            self.width, self.height = display.width, display.height
-            self.version += 1
+        """A driver that turned its display exchanges width and height; it draws everything anew then. Raises what went
+        wrong in a drawing, which is the recorder's to count.
+        """
+        if self._error is not None:
+            error = self._error
+            self._error = None
+            raise error
+        if self._display.width != self._seen_width:
+            self._turn()
+
+    def _turn(self):
+        self._seen_width = self._display.width
+        self.width, self.height = self._display.width, self._display.height
+        self.version += 1
 
     def _put(self, name, method):
         """Stand in for the driver's method, which is returned."""
@@ -96,23 +107,30 @@ class Tap:
 
     def _on_write(self, command=None, data=None):
         if data is not None and command in _RAMWR:
-            self._paint(data)
+            self._take(data)
         return self._write(command, data)
 
     def _on_block(self, x0, y0, x1, y1, data):
         self._open(x0, y0, x1, y1)
-        self._paint(data)
+        self._take(data)
         return self._block(x0, y0, x1, y1, data)
 
     def _open(self, x0, y0, x1, y1):
         if self._display.width != self._seen_width:
-            self.look()
+            self._turn()
         self._fits = 0 <= x0 <= x1 < self.width and 0 <= y0 <= y1 < self.height
         self._x0 = x0
         self._y1 = y1
         self._row_bytes = 2 * (x1 - x0 + 1)
         self._row = y0
         self._at = 0
+
+    def _take(self, data):
+        try:
+            self._paint(data)
+        except Exception as error:
+            self._error = error
+            self.is_changed = True
 
     def _paint(self, data):
         """Copy pixels to where the window has got to; a write may end inside a row."""

@@ -81,21 +81,3 @@ class ST7789:
             ]
             self.blit_buffer(struct.pack(">64H", *cells), x0, y0, 8, 8)
             x0 += 8
-
-
-class ILI9341:
-    """For rdagger's ili9341.py: one method, `block`, through which everything is drawn."""
-
-    def __init__(self, width=240, height=320):
-        self.width = width
-        self.height = height
-        self.panel = bytearray(width * height * 2)
-
-    def block(self, x0, y0, x1, y1, data):
-        wide = 2 * (x1 - x0 + 1)
-        for row in range(y0, y1 + 1):
-            at = 2 * (row * self.width + x0)
-            self.panel[at : at + wide] = data[(row - y0) * wide : (row - y0 + 1) * wide]
-
-    def fill_rectangle(self, x, y, w, h, color):
-        self.block(x, y, x + w - 1, y + h - 1, color.to_bytes(2, "big") * (w * h))

@@ -226,14 +226,6 @@ def test_a_turned_direct_display_is_another_display():
     assert rig.pictures()[-1] == (bytes(display.panel), False)
 
 
-def test_a_driver_with_one_door():
-    display = st7789py.ILI9341(24, 32)
-    rig = Rig(display=direct_tap(display, bytearray(24 * 32 * 2)))
-    display.fill_rectangle(2, 3, 5, 6, 0xA55A)
-    rig.settle()
-    assert rig.pictures()[-1] == (bytes(display.panel), False)
-
-
 def test_without_a_shadow_the_display_is_an_unknown_area():
     display = st7789py.ST7789(40, 30)
     rig = Rig(display=display)
