@@ -43,13 +43,13 @@ class FakeDevice:
 
     def sync(self) -> None:
         sync = m.Sync(STREAM, 0, self._seq, self._now_ms, None, 1, None, self.device_id)
-        self._publish(encode_uplink(sync))
+        self.publish(encode_uplink(sync))
 
     def send(self, *bodies: m.Body) -> None:
         """One chunk with these records."""
         self._now_ms += 50
         records = tuple(m.Record(index, self._now_ms, body) for index, body in enumerate(bodies))
-        self._publish(encode_uplink(m.Chunk(STREAM, self._seq, self._now_ms, records)))
+        self.publish(encode_uplink(m.Chunk(STREAM, self._seq, self._now_ms, records)))
         self._seq += 1
 
     def send_picture(self, key: bool = False) -> None:
@@ -74,7 +74,7 @@ class FakeDevice:
                 return
         raise AssertionError("the bridge did not answer")
 
-    def _publish(self, data: bytes) -> None:
+    def publish(self, data: bytes) -> None:
         self._client.publish(f"pt/v1/{self.device_id}/up", data).wait_for_publish(_WAIT_S)
 
 

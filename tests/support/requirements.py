@@ -25,6 +25,7 @@ _ORIGIN = {
     "qemu-arm": "the Debian package qemu-user",
     "initdb": "the Debian package postgresql",
     "postgres": "the Debian package postgresql",
+    "systemd-analyze": "the Debian package systemd",
     "chromium": "the Debian package chromium",
 }
 

@@ -42,7 +42,7 @@ from .logs import set_up_logging
 from .watch import Watch
 
 # Alerts that no other line of `problems` tells.
-_NOT_SHOWN_ELSE = ("backlog", "device_silent", "disk", "clock")
+_NOT_SHOWN_ELSE = ("backlog", "backup", "device_silent", "disk", "clock")
 _REFRESH_S = 1.0  # how old the page's facts about devices may be
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Bridge:
             stack.push_async_callback(asyncio.to_thread, self.backups.stop)
         self.ingest.start()
         stack.push_async_callback(asyncio.to_thread, self.ingest.stop)
-        self.watch = Watch(config, self.store, self.ingest, self.delivery, self.uploads, self.hub)
+        self.watch = Watch(config, self.store, self.ingest, self.delivery, self.uploads, self.hub, self.backups)
         stack.push_async_callback(_cancel, asyncio.create_task(self.watch.run(), name="watch"))
 
     async def _start_page(self, stack: contextlib.AsyncExitStack) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from ..backup.schedule import Backups
 from ..config import Config
 from ..delivery import Delivery
 from ..ingest import Ingest
@@ -32,8 +33,16 @@ class Watch:
     """`run` is for a task; `readings` and the routes for the event loop."""
 
     def __init__(
-        self, config: Config, store: SqlStore, ingest: Ingest, delivery: Delivery, uploads: Uploads, hub: Hub
+        self,
+        config: Config,
+        store: SqlStore,
+        ingest: Ingest,
+        delivery: Delivery,
+        uploads: Uploads,
+        hub: Hub,
+        backups: Backups | None = None,
     ) -> None:
+        self._backups = backups
         self._config, self._store, self._ingest = config, store, ingest
         self._delivery, self._uploads, self._hub = delivery, uploads, hub
         at = config.alerts
@@ -69,6 +78,8 @@ class Watch:
             store=read,
             sinks={**self._delivery.health, **self._uploads.health},
             viewers=self._hub.viewers,
+            backup_ms=self._backups.last_ms if self._backups else None,
+            backup_problem=self._backups.problem if self._backups else None,
         )
 
     async def look(self) -> list[Alert]:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ..errors import LocalError, PixeltrailError
-from . import apps, backup, check, demo, devices, dlq, doctor, export, init, play, restore, sessions, tail, up
+from . import apps, backup, check, demo, devices, dlq, doctor, export, health, init, play, restore, sessions, tail, up
 
 _MISTAKE, _FAILURE = 2, 1
 
@@ -26,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, init, up, check, doctor, devices, sessions, tail, play, export, backup, restore):
+for command in (demo, init, up, check, doctor, devices, sessions, tail, play, export, backup, restore, health):
     app.command(command.__name__.rpartition(".")[2])(command.run)
 app.add_typer(apps.app, name="apps")
 app.add_typer(dlq.app, name="dlq")

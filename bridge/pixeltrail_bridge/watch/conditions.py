@@ -30,7 +30,7 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`kind` is one of device_silent, backlog, sink, dead_letters, disk, ingest, source, clock."""
+    """`kind` is one of device_silent, backlog, sink, dead_letters, disk, ingest, source, backup, clock."""
 
     kind: str
     key: str
@@ -54,6 +54,7 @@ class Conditions:
             *self._disk(now),
             *self._sinks(now),
             *self._dead_letters(now),
+            *self._backup(now),
             *self._silent(now),
             *self._clock(now, monotonic_ms),
         ]
@@ -96,6 +97,10 @@ class Conditions:
         for kind, count in now.store.dead_letters.items() if self.thresholds.dead_letters else ():
             text = f"{count:,} dead letters of {kind}: see `pixeltrail dlq list --kind {kind}`, then retry or purge"
             yield Condition("dead_letters", f"dead_letters {kind}", text)
+
+    def _backup(self, now: Readings) -> Iterator[Condition]:
+        if now.backup_problem:
+            yield Condition("backup", "backup", f"no backup was made: {now.backup_problem}")
 
     def _silent(self, now: Readings) -> Iterator[Condition]:
         total, devices = (

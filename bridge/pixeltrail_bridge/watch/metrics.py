@@ -70,6 +70,8 @@ def _store(now: Readings) -> Iterator[Metric]:
     yield _gauge("database_bytes", "Size of the database's files.", store.database_bytes)
     if store.free_bytes is not None:
         yield _gauge("disk_free_bytes", "Room left beside the database.", store.free_bytes)
+    if now.backup_ms is not None:
+        yield _gauge("backup_timestamp_seconds", "When the newest backup was made.", now.backup_ms / 1000)
     yield _counters("events", "What was counted while chunks were read, by name.", "name", store.counters)
     frames, mixed = store.counters.get("frames", 0), store.counters.get("mixed_frames", 0)
     yield _gauge(
@@ -81,9 +83,7 @@ def _store(now: Readings) -> Iterator[Metric]:
 
 
 def _sinks(now: Readings) -> Iterator[Metric]:
-    waiting = dict.fromkeys(now.sinks, 0.0) | {
-        b.sink: float(b.waiting) for b in now.store.backlogs.values()
-    }
+    waiting = dict.fromkeys(now.sinks, 0.0) | {b.sink: float(b.waiting) for b in now.store.backlogs.values()}
     oldest = {
         b.sink: max(now.now_ms - b.oldest_ms, 0) / 1000 for b in now.store.backlogs.values() if b.oldest_ms
     }

@@ -54,6 +54,8 @@ class Readings:
     store: StoreReadings
     sinks: Mapping[str, SinkHealth] = field(default_factory=dict)
     viewers: int = 0
+    backup_ms: int | None = None  # when the newest backup was made, 0 for none yet; None: none are asked for
+    backup_problem: str | None = None
 
 
 def read_store(store: SqlStore, now_ms: int, wanted: Wanted) -> StoreReadings:

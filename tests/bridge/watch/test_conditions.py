@@ -32,6 +32,7 @@ REFUSED = SinkHealth("segment", "waiting", alarm="401: the write key is wrong")
             "7 events wait for segment, the oldest for 31 min (busy)",
         ),
         (readings(dead_letters={"undecodable": 2}), "dead_letters", "pixeltrail dlq list --kind undecodable"),
+        (readings(backup_problem="the disk is full"), "backup", "no backup was made: the disk is full"),
         (readings(silent=SILENT), "device_silent", "oven-07 was not heard for 60 min"),
         (readings(silent=(30, SILENT[1])), "device_silent", "30 devices were not heard for 5 min"),
         (readings(latest_heard_ms=NOW_MS + 120_000), "clock", "was set back"),
