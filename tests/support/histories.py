@@ -125,7 +125,8 @@ def forms(text: bytes) -> Iterator[bytes]:
 def files_with(folder: Path, text: bytes) -> list[str]:
     """Files with a text in one of its forms, also compressed."""
     wanted, found = list(forms(text)), []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    paths = [folder] if folder.is_file() else sorted(folder.rglob("*"))
+    for path in (path for path in paths if path.is_file()):
         data = path.read_bytes()
         data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
         if any(form in data for form in wanted):

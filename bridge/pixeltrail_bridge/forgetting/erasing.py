@@ -10,9 +10,8 @@ from ..store import tombstones
 from ..store.database import SqlStore, SqlTransaction
 from ..store.erasing import Eraser
 from ..store.scanning import Needle
-from ..store.tombstones import Tombstone, digest_of, session_name, users_of
+from ..store.tombstones import Tombstone, digest_of, is_of_others, session_name, users_of
 from .finding import (
-    MADE_OF_RECORDINGS,
     Found,
     Subject,
     all_events,
@@ -32,9 +31,8 @@ def bury(store: SqlStore, subject: Subject, found: Found, at_ms: int, refuses: b
         salt = tombstones.salt_of(tx.db)
         named: list[tuple[str, str, bool]] = [(subject.kind, subject.text, refuses)]
         named += [("device", device, refuses) for device in sorted(found.devices - {subject.name})]
-        named += [
-            ("session", session_name(device, session), True) for device, session in sorted(found.sessions)
-        ]
+        kind = "shared" if subject.kind == "user" else "session"
+        named += [(kind, session_name(device, session), True) for device, session in sorted(found.sessions)]
         for device in sorted(found.devices):
             tx.lock_devices([device])
             query = "SELECT s.stream FROM streams s JOIN devices d ON d.no = s.device WHERE d.device_id = ?"
@@ -64,14 +62,9 @@ def erase(store: SqlStore, subject: Subject, found: Found, eraser: Eraser, refus
     for device_id in sorted(found.devices):
         eraser.device(device_id)
     for device_id, session_id in sorted(found.sessions):
-        if subject.kind == "user":
-            own = [
-                number
-                for number, event, payload in session_events(store, device_id, session_id)
-                if event in MADE_OF_RECORDINGS or not users_of(event_of(payload)) - {subject.name}
-            ]
-            eraser.events(own)
-        eraser.session(device_id, session_id, with_events=subject.kind != "user")
+        if is_shared := subject.kind == "user" or store.tombstones.is_shared(device_id, session_id):
+            eraser.events(_events_of_nobody_else(store, subject, device_id, session_id))
+        eraser.session(device_id, session_id, with_events=not is_shared)
     eraser.events(sorted(found.events))
     eraser.letters(sorted(found.letters))
     eraser.orphans(sorted(found.chunks))
@@ -80,6 +73,16 @@ def erase(store: SqlStore, subject: Subject, found: Found, eraser: Eraser, refus
     if subject.kind != "session":
         _scrub_states(store, subject, found, refuses)
         _scrub_texts(store, subject)
+
+
+def _events_of_nobody_else(store: SqlStore, subject: Subject, device_id: str, session_id: int) -> list[int]:
+    found = []
+    for number, payload in session_events(store, device_id, session_id):
+        event = event_of(payload)
+        names_them = subject.kind == "user" and subject.name in users_of(event)
+        if names_them or not is_of_others(event):
+            found.append(number)
+    return found
 
 
 def _scrub_states(store: SqlStore, subject: Subject, found: Found, refuses: bool) -> None:

@@ -11,18 +11,16 @@ import msgspec
 
 from ..errors import PeerError
 from ..mapping.calls import REPLAY_CHUNKS
-from ..mapping.display import DISPLAY_CHANGED
 from ..mobile.sessions import AppState
 from ..store import scanning
 from ..store.apps import app_device_id
 from ..store.database import SqlStore
 from ..store.scanning import Needle
-from ..store.tombstones import devices_of, session_name, users_of
+from ..store.tombstones import devices_of, is_of_others, session_name, users_of
 from ..wire import messages as m
 from ..wire.decode import decode_uplink
 from ..wire.recording_file import decode_items
 
-MADE_OF_RECORDINGS: Final = (DISPLAY_CHANGED, REPLAY_CHUNKS)
 _PAGE: Final = 1_000
 Kind = Literal["device", "user", "session"]
 
@@ -92,7 +90,7 @@ def _find_device(store: SqlStore, device_id: str, found: Found) -> None:
     found.devices |= {device_id, app_device_id(device_id)}
     for key, own_id, _ in apps_of(store):
         if device_id in (key, own_id):
-            found.devices |= {own_id}
+            found.devices |= {own_id, key}
     for number, device, session_id, payload in scanning.events_with(store, device_id):
         del device, session_id
         if device_id in devices_of(event_of(payload)):
@@ -119,7 +117,7 @@ def _find_user(store: SqlStore, user_id: str, found: Found) -> None:
             found.sessions.add((device_id, session_id))
     for key, own_id, state in apps_of(store):
         if user_id == key or state.user_id == user_id:
-            _find_app(store, own_id, user_id, found)
+            _find_app(store, key, own_id, user_id, found)
     _find_inline(store, needle, user_id, found)
 
 
@@ -130,7 +128,7 @@ def _place(found: Found, device_id: str, session_id: int | None, key: int) -> No
         found.chunks.add(key)
 
 
-def _find_app(store: SqlStore, own_id: str, user_id: str, found: Found) -> None:
+def _find_app(store: SqlStore, key: str, own_id: str, user_id: str, found: Found) -> None:
     """An app that nobody else used goes whole; of another, what names nobody else."""
     others, own = False, set[int]()
     for number, payload in _events_of(store, own_id):
@@ -141,7 +139,7 @@ def _find_app(store: SqlStore, own_id: str, user_id: str, found: Found) -> None:
             own.add(number)
     found.events |= own
     if not others:
-        found.devices.add(own_id)
+        found.devices |= {own_id, key}
 
 
 def _find_inline(store: SqlStore, needle: Needle, user_id: str, found: Found) -> None:
@@ -210,7 +208,7 @@ def _events_of(store: SqlStore, device_id: str) -> Iterable[Any]:
 
 def session_events(store: SqlStore, device_id: str, session_id: int) -> Iterable[Any]:
     query = (
-        "SELECT e.id, e.event, e.payload FROM events e JOIN devices d ON d.no = e.device"
+        "SELECT e.id, e.payload FROM events e JOIN devices d ON d.no = e.device"
         " WHERE d.device_id = ? AND e.session_id = ?"
     )
     return store._all(query, device_id, session_id)
@@ -238,12 +236,12 @@ def line_is_theirs(subject: Subject, found: Found) -> Callable[[bytes], bool]:
         users, devices = users_of(event), devices_of(event)
         if subject.kind == "device":
             return bool(devices & found.devices) or subject.name in devices
-        if subject.kind == "user" and subject.name in users | devices:
+        if subject.kind == "user" and (subject.name in users | devices or devices & found.devices):
             return True
         of_session = any((device, session_id) in found.sessions for device in devices)
         if subject.kind == "session":
             return of_session
-        return of_session and (event.get("event") in MADE_OF_RECORDINGS or not users)
+        return of_session and not is_of_others(event)
 
     return is_theirs
 

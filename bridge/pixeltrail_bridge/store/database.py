@@ -43,7 +43,7 @@ class SqlTransaction(ForgetfulWrites):
         shaping: outbox.Shaping | None = None,
         tombstones: Tombstones | None = None,
     ) -> None:
-        super().__init__(db, budget, tombstones or Tombstones())
+        super().__init__(db, budget, Tombstones() if tombstones is None else tombstones)
         self._sinks, self._shaping = sinks, shaping
         self.dropped = 0  # events that rules kept out
         self.filled: list[tuple[str, Fill]] = []  # by how much what waits for sinks changed

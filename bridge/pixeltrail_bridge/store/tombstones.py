@@ -15,10 +15,12 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, Literal
 
-from ..mapping.calls import REPLAY_PROPERTY
+from ..mapping.calls import REPLAY_CHUNKS, REPLAY_PROPERTY
 from .sql import Connection
 
-Kind = Literal["device", "user", "session", "stream"]
+Kind = Literal["device", "user", "session", "shared", "stream"]
+DISPLAY_CHANGED: Final = "Display Changed"  # as mapping.display has it
+MADE_OF_RECORDINGS: Final = (DISPLAY_CHANGED, REPLAY_CHUNKS)
 SALT_BYTES: Final = 16
 _DIGEST_BYTES: Final = 16
 _SALT_KEY: Final = "erasure_salt"
@@ -78,7 +80,15 @@ class Tombstones:
         return found is not None and (found.refuses or (at_ms is not None and at_ms < found.at_ms))
 
     def refuses_session(self, device_id: str, session_id: int) -> bool:
-        return bool(self._found) and self.find("session", session_name(device_id, session_id)) is not None
+        """What was recorded in a session; of one that was `shared`, events of others may still come."""
+        if not self._found:
+            return False
+        name = session_name(device_id, session_id)
+        return self.find("session", name) is not None or self.find("shared", name) is not None
+
+    def is_shared(self, device_id: str, session_id: int) -> bool:
+        name = session_name(device_id, session_id)
+        return self.find("shared", name) is not None and self.find("session", name) is None
 
     def refuses_event(
         self, device_id: str, session_id: int, time_ms: int, payload: Mapping[str, Any]
@@ -87,10 +97,18 @@ class Tombstones:
             return False
         return (
             self.refuses("device", device_id, time_ms)
-            or self.refuses_session(device_id, session_id)
+            or (
+                self.refuses_session(device_id, session_id)
+                and not (self.is_shared(device_id, session_id) and is_of_others(payload))
+            )
             or any(self.refuses("user", user, time_ms) for user in users_of(payload))
             or any(self.refuses("device", device, time_ms) for device in devices_of(payload))
         )
+
+
+def is_of_others(event: Mapping[str, Any]) -> bool:
+    """Of an event in a session that a forgotten user shared: whether it is somebody else's."""
+    return bool(users_of(event)) and event.get("event") not in MADE_OF_RECORDINGS
 
 
 def users_of(event: Mapping[str, Any]) -> set[str]:
