@@ -147,7 +147,9 @@ class Bridge:
             stack.push_async_callback(asyncio.to_thread, self.backups.stop)
         self.ingest.start()
         stack.push_async_callback(asyncio.to_thread, self.ingest.stop)
-        self.watch = Watch(config, self.store, self.ingest, self.delivery, self.uploads, self.hub, self.backups)
+        self.watch = Watch(
+            config, self.store, self.ingest, self.delivery, self.uploads, self.hub, self.backups
+        )
         stack.push_async_callback(_cancel, asyncio.create_task(self.watch.run(), name="watch"))
 
     async def _start_page(self, stack: contextlib.AsyncExitStack) -> None:
@@ -289,6 +291,10 @@ class Bridge:
         problems = [words for words in (ingest.error, ingest.warning) if words]
         if self.settings_problem is not None:
             problems.append(f"new settings were refused, the earlier ones stay: {self.settings_problem}")
+        problems += [
+            f"{device or 'new devices'}: {count:,} messages above the quota were refused; they come again. See [quotas]"
+            for device, count in self.ingest.quotas.over().items()
+        ]
         problems += [f"{link.source}: {link.detail}" for link in ingest.sources.values() if not link.is_up]
         if self.packer is not None and self.packer.problem:
             problems.append(f"packing waits: {self.packer.problem}")

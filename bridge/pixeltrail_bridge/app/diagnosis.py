@@ -22,6 +22,7 @@ import msgspec
 from ..config import Config
 from ..errors import ConfigError, LocalError
 from ..ingest import IngestSettings
+from ..ingest.committer import OVER_QUOTA
 from ..mapping.chunks import gap_reason
 from ..mobile import enrichment, intake
 from ..sessions.clock import TimeLine
@@ -65,6 +66,7 @@ def examine(config: Config, store: SqlStore, now_ms: int) -> Iterator[Finding]:
     yield from (Finding(*one) for one in rules.diagnose(config, store, parts.sink_names(config)))
     yield from check_dead_letters(store)
     yield check_gaps(store)
+    yield from check_quotas(store)
     yield from check_apps(store)
     devices = store.devices()
     yield check_silence(devices, now_ms)
@@ -236,6 +238,17 @@ _APP_FAULTS = {
         "let the app read the token again: it changes with the device's session",
     ),
 }
+
+
+def check_quotas(store: SqlStore) -> Iterator[Finding]:
+    """Who sent more than it may, at any time."""
+    over = {one: found[OVER_QUOTA] for one, found in store.counters().items() if OVER_QUOTA in found}
+    for device_id, count in sorted(over.items(), key=lambda one: -one[1])[:_LISTED]:
+        who = device_id or "devices never heard before"
+        text = (
+            f"{count:,} messages of {who} were above the quota; see why it sends so much, or raise [quotas]"
+        )
+        yield Finding("note", "quotas", text)
 
 
 def check_apps(store: SqlStore) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from ..backup.schedule import Backups
 from ..config import Config
 from ..errors import LocalError
 from ..ingest import IngestSettings
+from ..ingest.quotas import QuotaSettings
 from ..mapping import settings as mapping
 from ..mapping.settings import MappingSettings
 from ..packer import Packer
@@ -70,7 +71,14 @@ def ingest_settings(config: Config) -> IngestSettings:
         ballast_bytes=config.store.ballast_mb << 20,
         max_events=config.outbox.max_events,
         max_event_bytes=config.outbox.max_mb << 20,
+        quotas=quota_settings(config),
     )
+
+
+def quota_settings(config: Config) -> QuotaSettings:
+    at = config.quotas
+    rates = (at.messages_per_s, at.kb_per_s * 1_000, at.burst_s, at.streams_per_h)
+    return QuotaSettings(*rates, disk_share=at.disk_share)
 
 
 def make_sinks(config: Config) -> list[Sink]:

@@ -13,7 +13,30 @@ from typing import Annotated
 import typer
 
 from ..errors import LocalError, PixeltrailError
-from . import apps, backup, check, demo, devices, dlq, doctor, export, health, init, play, restore, sessions, tail, up
+from . import (
+    apps,
+    audit,
+    backup,
+    boards,
+    check,
+    demo,
+    devices,
+    dlq,
+    doctor,
+    export,
+    health,
+    import_,
+    init,
+    keys,
+    play,
+    restore,
+    sessions,
+    sim,
+    size,
+    tail,
+    up,
+    users,
+)
 
 _MISTAKE, _FAILURE = 2, 1
 
@@ -26,10 +49,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, init, up, check, doctor, devices, sessions, tail, play, export, backup, restore, health):
+for command in (demo, init, up, check, doctor, devices, sessions, tail, play, export, audit, backup, restore, health):
     app.command(command.__name__.rpartition(".")[2])(command.run)
+for command in (boards, size, sim):
+    app.command(command.__name__.rpartition(".")[2])(command.run)
+app.command("import")(import_.run)
 app.add_typer(apps.app, name="apps")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(keys.app, name="keys")
+app.add_typer(users.app, name="users")
 
 
 def _print_version(wanted: bool) -> None:

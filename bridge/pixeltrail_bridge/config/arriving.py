@@ -40,6 +40,30 @@ class MqttSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotasSettings:
+    """What one device may send; it keeps what is refused, and sends it again."""
+
+    messages_per_s: float = setting(
+        500.0, "Messages of one device, valid or not; 0 is without a limit.", low=0, high=1_000_000
+    )
+    kb_per_s: float = setting(
+        1_000.0, "Their size; 0 is without a limit.", unit="kB/s", low=0, high=1_000_000
+    )
+    burst_s: float = setting(
+        20.0, "How many seconds' worth of both may come at once.", unit="s", low=1, high=3_600
+    )
+    streams_per_h: float = setting(
+        600.0, "Starts of one device; 0 is without a limit.", unit="1/h", low=0, high=1_000_000
+    )
+    disk_share: float = setting(
+        0.5,
+        "While the disk is nearly full, a device that holds more than this share of what is kept adds nothing.",
+        low=0.01,
+        high=1,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class SerialSettings:
     ports: tuple[str, ...] = setting(
         (), "Serial ports with a device: a path such as /dev/ttyACM0, or usb:2e8a:0005."

@@ -13,7 +13,7 @@ from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from .arriving import MqttSettings, RecordingSettings, SerialSettings
+from .arriving import MqttSettings, QuotasSettings, RecordingSettings, SerialSettings
 from .keeping import BackupSettings, BridgeSettings, OutboxSettings, PackingSettings, StoreSettings
 from .lists import EXAMPLES, Lists
 from .sending import (
@@ -42,6 +42,7 @@ class Config:
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     serial: SerialSettings = field(default_factory=SerialSettings)
+    quotas: QuotasSettings = field(default_factory=QuotasSettings)
     segment: SegmentSettings = field(default_factory=SegmentSettings)
     amplitude: AmplitudeSettings = field(default_factory=AmplitudeSettings)
     amplitude_replay: AmplitudeReplaySettings = field(default_factory=AmplitudeReplaySettings)

@@ -11,7 +11,7 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -57,7 +57,10 @@ class Outcome:
 
 
 class Batch:
-    """One transaction's work. `identities` maps a serial channel's id() to the device that its sync named."""
+    """One transaction's work. `identities` maps a serial channel's id() to the device that its sync named.
+
+    `take_stream` says whether a device may begin one more stream.
+    """
 
     def __init__(
         self,
@@ -66,7 +69,9 @@ class Batch:
         settings: IngestSettings,
         mapper: Mapper,
         identities: dict[int, str],
+        take_stream: Callable[[str], bool] = lambda device_id: True,
     ) -> None:
+        self._take_stream = take_stream
         self._tx, self._known, self._settings = tx, known, settings
         self._map, self._identities = mapper, identities
         self.outcome = Outcome()
@@ -176,6 +181,8 @@ class Batch:
             if claimed is None:
                 self._count("", "chunks_before_sync")
                 return None
+            if not self._take_stream(claimed):
+                return None  # not acked, so it comes again
             device = self._known.device(self._tx, claimed, arrival.received_ms)
             stream = self._known.add_stream(self._tx, device, stream_id, arrival.received_ms)
         elif claimed is not None and claimed != stream.device.device_id:

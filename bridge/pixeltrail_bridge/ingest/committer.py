@@ -18,14 +18,18 @@ from ..wire import messages as m
 from ..wire.encode import encode_downlink
 from .acks import AckSchedule
 from .batch import Batch, Outcome, decode
+from .hoard import Hoard
 from .known import Known, encode_json
 from .latency import Durations
+from .quotas import Quotas
 from .refusals import Blocked, Refusals
 from .room import Room
 from .settings import IngestSettings, MapChunk, Mapper, MapPresence, MapSync, no_presence
 
 log = structlog.get_logger(__name__)
 
+OVER_QUOTA = "over_quota"  # counter of messages that were refused
+PRESENCE_BYTES = 8  # what the word of a broker counts for
 _IDLE_S = 1.0  # how often an idle committer looks up
 
 
@@ -87,6 +91,8 @@ class Ingest:
         self._acks = AckSchedule(settings.ack_interval_ms)
         self._orders: dict[str, bool] = {}
         self._room = Room(store, settings)
+        self.quotas = Quotas(settings.quotas)
+        self._hoard = Hoard(store, self.quotas, settings.quotas.disk_share, settings.min_free_bytes)
         self._health = Health()
         self.turns = (
             0  # of the committer, also of one that waits or tries again: a thread that hangs makes none
@@ -102,9 +108,11 @@ class Ingest:
         self._health = replace(self._health, state="running", error=None)
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self._thread.start()
+        self._hoard.start()
 
     def stop(self) -> None:
         """Commit what is queued, ack it, and end. Stop the sources first."""
+        self._hoard.stop()
         self._stopping.set()
         self._wake.set()
         if self._thread is not None:
@@ -113,8 +121,10 @@ class Ingest:
         self._health = replace(self._health, state="stopped")
 
     def receive(self, arrival: Arrival) -> bool:
-        """Queue a message; False when the queue is full and the device will have to resend it."""
+        """Queue a message; False when the queue is full or the device over its quota, and it will have to resend it."""
         size = len(arrival.data)
+        if not self.quotas.take(arrival.device_id or str(getattr(arrival.channel, "name", "")), size):
+            return False
         with self._queue_lock:
             if self._queued_bytes + size > self._settings.queue_bytes:
                 self._health = replace(self._health, refused_messages=self._health.refused_messages + 1)
@@ -128,6 +138,8 @@ class Ingest:
     def note(self, event: StateEvent) -> None:
         """What a source has to say besides messages."""
         if isinstance(event, Presence):
+            if not self.quotas.take(event.device_id, PRESENCE_BYTES):
+                return
             self._queue.append(event)
             self._wake.set()
         elif isinstance(event, LinkState):
@@ -204,7 +216,7 @@ class Ingest:
     def _commit(self, items: Sequence[Arrival | Presence]) -> None:
         """Write a batch, again and again until it is durable or the bridge stops."""
         work = [decode(item) if isinstance(item, Arrival) else item for item in items]
-        orders = dict(self._orders)
+        orders, refused = dict(self._orders), self.quotas.untold()
 
         def transaction(tx: IngestTransaction) -> Outcome:
             self._known.begin(tx, orders, ())
@@ -219,7 +231,9 @@ class Ingest:
                     [DeviceSave(device.number, encode_json(device.state), device.opt_out_order, 0)]
                 )
                 device.version += 1
-            batch = Batch(tx, self._known, self._settings, self._mapper, self._identities)
+            tx.count_all({(device_id, OVER_QUOTA): count for device_id, count in refused.items()})
+            take_stream = self.quotas.take_stream
+            batch = Batch(tx, self._known, self._settings, self._mapper, self._identities, take_stream)
             return batch.run(work)
 
         attempt = 0

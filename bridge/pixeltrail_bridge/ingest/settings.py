@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..mapping.calls import Call
 from ..sessions.clock import TimeLine
 from ..sessions.state import DeviceState, GapRow, SessionRow, StreamState
 from ..wire.messages import Bad, Chunk, Downlink, Sync
+from .quotas import QuotaSettings
 from .refusals import Blocked
 
 
@@ -31,6 +32,7 @@ class IngestSettings:
     ballast_bytes: int = 0  # a file to delete when something else fills the disk; 0: none
     max_events: int = 1_000_000  # that may wait for a sink; beyond, devices keep what they have
     max_event_bytes: int = 2 << 30
+    quotas: QuotaSettings = field(default_factory=QuotaSettings)
     retry_ms: tuple[int, ...] = (100, 300, 1_000, 3_000, 10_000)
 
 

@@ -280,6 +280,14 @@ class Readers:
         rows = self._all(_DEAD_DELIVERIES, after_id, limit)
         return [_dead_delivery(*row) for row in rows]
 
+    def kept_bytes(self) -> dict[str, int]:
+        """What lies in the database of each device. Reads through all chunks: rarely, and in a thread of its own."""
+        query = (
+            "SELECT d.device_id, sum(length(c.data)) FROM chunks c JOIN streams s ON s.no = c.key >> 30"
+            " JOIN devices d ON d.no = s.device GROUP BY d.device_id"
+        )
+        return {device_id: int(size) for device_id, size in self._all(query)}
+
     def counters(self, device_id: str | None = None) -> dict[str, dict[str, int]]:
         """Counts by name, by device ('' for what no device can be named for)."""
         where, values = ("", []) if device_id is None else (" WHERE device_id = ?", [device_id])

@@ -24,6 +24,7 @@ _COUNTERS = {  # of the store, and what the page calls them
     "keyframes": "keyframes",
     "mixed_frames": "mixed",
     "undecodable_frames": "decode_errors",
+    "over_quota": "over_quota",
 }
 _SHOWN_RAW_BYTES = 2_048  # of a dead letter; the whole of it is in the store
 

@@ -38,6 +38,7 @@ export function losses(device) {
     ["gaps", device.gaps ?? device.replay_gaps ?? 0, "Times a part of the recording is missing"],
     ["skipped", vitals.skipped ?? 0, "Refreshes that a later frame shows, because the link was busy"],
     ["refused", refused(device), "Frames, inputs and calls the device had no room for"],
+    ["over quota", device.over_quota ?? 0, "Messages refused because the device sent more than it may; they come again"],
     ["dead letters", device.dead_letters ?? 0, "Messages or events that were given up on, kept with their reason"],
   ];
 }
