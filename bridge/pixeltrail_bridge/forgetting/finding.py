@@ -101,11 +101,13 @@ def _find_user(store: SqlStore, user_id: str, found: Found) -> None:
     query = "SELECT d.device_id, s.session_id FROM sessions s JOIN devices d ON d.no = s.device WHERE s.user_id = ?"
     found.sessions |= {(device, session_id) for device, session_id in store._all(query, user_id)}
     names = dict(store._all("SELECT no, device_id FROM devices"))
+    used: set[str] = set()  # devices and apps that sent events of theirs
     for number, device, session_id, payload in scanning.events_with(store, user_id):
         event = event_of(payload)
         if user_id in users_of(event) or user_id in devices_of(event):
             found.events.add(number)
             found.touched.add(device)
+            used.add(names[device])
             if session_id > 0:
                 found.sessions.add((names[device], session_id))
     for key, session_id, device_id, data in scanning.chunks_with(store, user_id):
@@ -116,7 +118,7 @@ def _find_user(store: SqlStore, user_id: str, found: Found) -> None:
         if any(names_user(chunk, user_id) for _, _, chunk, _ in decode_items(data)):
             found.sessions.add((device_id, session_id))
     for key, own_id, state in apps_of(store):
-        if user_id == key or state.user_id == user_id:
+        if user_id in (key, state.user_id) or own_id in used:
             _find_app(store, key, own_id, user_id, found)
     _find_inline(store, needle, user_id, found)
 
