@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 5.0
 _MAX_SAMPLES = 1_000
 _USUAL_ID_LENGTH = 5
+_MOST_GROUPS = 5
+_MOST_LEVELS = 40
 _TEST_USER = "testUser@example.com"  # nobody: the search only shows whether the keys are right
 Finding = tuple[bool, str, str]
 
@@ -118,6 +120,36 @@ def _try_samples(
                 if isinstance(one, str) and len(one) < least:
                     text = f"{name} {one!r} has less than {least} characters, with which Amplitude drops it"
                     yield False, what, f"{text}; use longer ones or set amplitude.min_id_length"
+            for text in _lost_there(item.body):
+                yield True, what, f"note: {text}"
+
+
+def _lost_there(body: dict[str, Any]) -> Iterator[str]:
+    """What Amplitude takes without a word and does not keep."""
+    groups = body.get("groups")
+    if isinstance(groups, dict) and len(groups) > _MOST_GROUPS:
+        yield f"groups has {len(groups)}, of which Amplitude keeps {_MOST_GROUPS}; send less"
+    for name in ("event_properties", "user_properties", "group_properties"):
+        depth, is_nested = _shape(body.get(name))
+        if depth > _MOST_LEVELS:
+            yield f"{name} is {depth} levels deep, and Amplitude takes {_MOST_LEVELS}; make it flatter"
+        if is_nested:
+            yield f"{name} has a list within a list, which Amplitude does not take apart; make it one list"
+
+
+def _shape(value: Any) -> tuple[int, bool]:
+    """How deep tables lie in each other, and whether a list holds a list."""
+    deepest, is_nested = 0, False
+    waiting = [(value, 0, False)]  # with the level, and whether a list holds it
+    while waiting:
+        one, level, in_list = waiting.pop()
+        if isinstance(one, dict):
+            deepest = max(deepest, level + 1)
+            waiting += [(item, level + 1, False) for item in one.values()]
+        elif isinstance(one, list):
+            is_nested |= in_list
+            waiting += [(item, level, True) for item in one]
+    return deepest, is_nested
 
 
 def _ask(amplitude: AmplitudeSettings) -> Iterator[Finding]:

@@ -140,3 +140,32 @@ def test_a_key_file_that_others_can_read_is_named(tmp_path: Path, capsys: pytest
     assert check("--offline") == 1
     printed = capsys.readouterr().out
     assert "chmod 600" in printed and "not asked (--offline)" in printed
+
+
+def test_what_amplitude_cuts_or_ignores_is_noted(capsys: pytest.CaptureFixture[str]) -> None:
+    deep: dict[str, object] = {}
+    for _ in range(40):
+        deep = {"a": deep}
+    events = [
+        {"event": "Deep", "properties": deep},
+        {"event": "Nested", "properties": {"a": [[1], 2]}},
+        {"event": "Fine", "properties": {"a": [{"b": [1]}]}},
+        {"event": "Grouped", "properties": {f"g{number}": number for number in range(6)}},
+    ]
+    common = {"type": "track", "anonymousId": "kitchen-01", "timestamp": "2026-01-02T03:04:05.678Z"}
+    lines = [json.dumps({**common, **one, "messageId": str(number)}) for number, one in enumerate(events)]
+    Path("mine.jsonl").write_text("\n".join(lines))
+    mapping = (
+        "[[amplitude.mappings]]\nname = 'Track Calls'\nfields = { groups = { '@path' = '$.properties' } }\n"
+    )
+    Path("pixeltrail.toml").write_text(mapping)
+    assert check("--sample", "mine.jsonl") == 0, "a note is no fault"
+    notes = [line for line in capsys.readouterr().out.splitlines() if "note:" in line and "sample" in line]
+    assert [
+        next(word for word in ("levels deep", "list within", "keeps 5") if word in note) for note in notes
+    ] == [
+        "levels deep",
+        "list within",
+        "keeps 5",
+    ]
+    assert "41 levels" in notes[0] and "'Nested'" in notes[1] and "groups has 6" in notes[2]
