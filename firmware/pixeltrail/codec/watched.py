@@ -99,7 +99,10 @@ class WatchedStrips(Strips):
 
     def _look_beside_masks(self, dirty):
         whole = self._whole
-        self._first, self._end, self._top, self._stop = whole[0], whole[1], whole[2], whole[3]
+        self._first = whole[0]
+        self._end = whole[1]
+        self._top = whole[2]
+        self._stop = whole[3]
         changed = self._at = 0
         while self._seen[self._at] < self._end:
             if self._seen[self._at] >= self._first and self._cut():

@@ -26,8 +26,68 @@ _UNSEEN = ("jpg", "png", "draw", "polygon", "fill_polygon", "circle", "fill_circ
 _WHITE = 0xFFFF
 
 
+_DRAWINGS = (
+    ("one", "fill rotation"),
+    ("three", "pixel"),
+    ("four", "hline vline bitmap"),
+    ("five", "fill_rect rect line blit_buffer"),
+    ("six", "text write"),
+)
+
+
 class _Display:
     """Has the methods of the driver as its attributes."""
+
+
+class _Twice:
+    """A drawing of the driver's, and the same again. By the number of arguments, and no functions made in functions:
+    `*args` makes a tuple at each call, and a closure of some arguments borrows heap.
+    """
+
+    def __init__(self, tap, original, again):
+        self._tap = tap
+        self._original = original
+        self._again = again
+
+    def one(self, a):
+        answer = self._original(a)
+        try:
+            self._again(a)
+        except Exception as error:
+            self._tap.failed(error)
+        return answer
+
+    def three(self, a, b, c):
+        answer = self._original(a, b, c)
+        try:
+            self._again(a, b, c)
+        except Exception as error:
+            self._tap.failed(error)
+        return answer
+
+    def four(self, a, b, c, d=0):
+        answer = self._original(a, b, c, d)
+        try:
+            self._again(a, b, c, d)
+        except Exception as error:
+            self._tap.failed(error)
+        return answer
+
+    def five(self, a, b, c, d, e):
+        answer = self._original(a, b, c, d, e)
+        try:
+            self._again(a, b, c, d, e)
+        except Exception as error:
+            self._tap.failed(error)
+        return answer
+
+    def six(self, font, text, x, y, fg=_WHITE, bg=0):
+        answer = self._original(font, text, x, y, fg, bg)
+        try:
+            self._again(font, text, x, y, fg, bg)
+        except Exception as error:
+            self._tap.failed(error)
+        return answer
 
 
 class Tap:
@@ -60,11 +120,11 @@ class Tap:
         """Pictures are taken by `is_changed`; nothing calls `refreshed`."""
         if self.buffer is None:
             return
-        names = "fill fill_rect rect hline vline line pixel blit_buffer text write bitmap rotation"
-        for name in names.split():
-            if hasattr(self._driver, name):
-                method = self._twice(getattr(self._driver, name), getattr(self, "_" + name))
-                setattr(self.display, name, method)
+        for arguments, names in _DRAWINGS:
+            for name in names.split():
+                if hasattr(self._driver, name):
+                    twice = _Twice(self, getattr(self._driver, name), getattr(self, "_" + name))
+                    setattr(self.display, name, getattr(twice, arguments))
         for name in _UNSEEN:
             if hasattr(self._driver, name):
                 setattr(self.display, name, self._blind(name, getattr(self._driver, name)))
@@ -82,17 +142,9 @@ class Tap:
             self._error = None
             raise error
 
-    def _twice(self, original, again):
-        def call(*args):
-            answer = original(*args)
-            try:
-                again(*args)
-            except Exception as error:
-                self._error = error
-                self.is_changed = True
-            return answer
-
-        return call
+    def failed(self, error):
+        self._error = error
+        self.is_changed = True
 
     def _blind(self, name, original):
         def call(*args):
@@ -148,11 +200,12 @@ class Tap:
     def _line(self, x0, y0, x1, y1, color):
         """Runs of equal rows or columns, as the driver sends them."""
         steep = abs(y1 - y0) > abs(x1 - x0)
-        if steep:
-            x0, y0, x1, y1 = y0, x0, y1, x1
+        if steep:  # two at a time, which takes no tuple
+            x0, y0 = y0, x0
+            x1, y1 = y1, x1
         if x0 > x1:
-            x0, y0, x1, y1 = x1, y1, x0, y0
-        run = self._vline if steep else self._hline
+            x0, x1 = x1, x0
+            y0, y1 = y1, y0
         error = x1 - x0 >> 1
         fall = abs(y1 - y0)
         first = x0
@@ -160,9 +213,9 @@ class Tap:
             error -= fall
             if error < 0 or x == x1:
                 if steep:
-                    run(y0, first, x + 1 - first, color)
+                    self._vline(y0, first, x + 1 - first, color)
                 else:
-                    run(first, y0, x + 1 - first, color)
+                    self._hline(first, y0, x + 1 - first, color)
                 first = x + 1
                 if error < 0:
                     error += x1 - x0
@@ -179,7 +232,7 @@ class Tap:
             self._q[2] = 2 * width * rows  # the driver sends as much as there is
             blit(self.buffer, buffer, self._q)
 
-    def _text(self, font, text, x, y, fg=_WHITE, bg=0):
+    def _text(self, font, text, x, y, fg, bg):
         width, size = font.WIDTH, font.WIDTH * font.HEIGHT
         self._pair(0, bg)
         self._pair(1, fg)
@@ -192,7 +245,7 @@ class Tap:
             at += 1
             code = 0 if isinstance(text, int) else byte_at(text, at)
 
-    def _write(self, font, text, x, y, fg=_WHITE, bg=0):
+    def _write(self, font, text, x, y, fg, bg):
         self._pair(0, bg)
         for i in range(1, 1 << font.BPP):
             self._pair(i, fg)
@@ -208,7 +261,7 @@ class Tap:
             self._glyph(font.BITMAPS, x, y, width, font.HEIGHT, start, font.BPP)
             x += width
 
-    def _bitmap(self, bitmap, x, y, index=0):
+    def _bitmap(self, bitmap, x, y, index):
         for i, value in enumerate(bitmap.PALETTE):  # sent as it lies in memory, the low byte first
             self._pair(i, value >> 8 | (value & 255) << 8)
         start = bitmap.HEIGHT * bitmap.WIDTH * bitmap.BPP * index if getattr(bitmap, "BITMAPS", 0) else 0

@@ -54,6 +54,7 @@ class Tap:
             self.buffer = None
         self._memory = bytearray(size) if hasattr(display, "set_frame_memory") else None
         self._grey = None
+        self._set_memory = None
         self._copy = array("i", (0, 0, 0, 0, 0, 0))  # see blit and fill
         self._originals = []
         self._error = None
@@ -63,7 +64,8 @@ class Tap:
             return
         for name in dir(self._display):
             if name == "set_frame_memory":
-                self._put(name, self._write(getattr(self._display, name)))
+                self._set_memory = self._display.set_frame_memory
+                self._put(name, self._write)  # no closure: one of five arguments borrows heap
             elif name == "clear_frame_memory":
                 self._put(name, self._fill(getattr(self._display, name)))
             elif name == "display_frame" and self._memory is not None:
@@ -119,13 +121,10 @@ class Tap:
 
         return show
 
-    def _write(self, original):
-        def set_frame_memory(image, x, y, w, h):
-            original(image, x, y, w, h)
-            self._aim_at(x, y, w, h)
-            self._copy_in(image)
-
-        return set_frame_memory
+    def _write(self, image, x, y, w, h):
+        self._set_memory(image, x, y, w, h)
+        self._aim_at(x, y, w, h)
+        self._copy_in(image)
 
     def _fill(self, original):
         def clear_frame_memory(color):
