@@ -43,7 +43,7 @@ def run(
     The order of files and lines does not matter, nor how often they come. The bridge may run meanwhile. Nothing of it
     is sent anywhere again.
     """
-    from ..app.parts import make_store, mapping_settings
+    from ..app.parts import ingest_settings, make_store, mapping_settings
     from ..importing.run import import_files
 
     settings = load_config(config, set_)
@@ -51,7 +51,8 @@ def run(
     store = make_store(settings)
     try:
         with _teller(report) as tell, _progress(files) as progress:
-            found = import_files(store, files, mapping_settings(settings), tell, progress)
+            blocked = ingest_settings(settings).blocked
+            found = import_files(store, files, mapping_settings(settings), tell, progress, blocked)
     finally:
         store.close()
     if as_json:
@@ -129,6 +130,7 @@ def _described(report: Report) -> dict[str, Any]:
         "chunks_left_to_device": counts.left_to_device,
         "events_added": counts.new_events + report.made_events,
         "events_known": counts.known_events,
+        "refused_here": counts.refused_here,
         "others": counts.others,
         "refused": report.refused,
         "devices": [one.device_id for one in report.rebuilt],
@@ -162,6 +164,10 @@ def _print(report: Report) -> None:
         print(f"... and {len(missing) - _TOLD:,} more gaps; --json has them all")
     if counts.left_to_device:
         print(f"{counts.left_to_device:,} chunks were left out: their device sends their stream here itself.")
+    if counts.refused_here:
+        print(
+            f"{counts.refused_here:,} pieces and events were left out: they are of whom was forgotten or is blocked."
+        )
     if counts.others:
         print(
             f"{counts.others:,} events and rows were left out: they are not Pixeltrail's, or of another table."

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import LocalError
+from ..ingest.refusals import Blocked
 from ..mapping.settings import MappingSettings
 from ..projector import Projector, ProjectorSettings
 from ..store import imports
@@ -52,10 +53,11 @@ def import_files(
     settings: MappingSettings,
     tell: Tell,
     progress: Progress = lambda done: None,
+    blocked: Blocked | None = None,
 ) -> Report:
     """`store` has no sinks. `tell` hears of each line that cannot be used, at once."""
     assert not store.sinks, "what is imported was sent before"
-    writer = Writer(store)
+    writer = Writer(store, blocked or Blocked())
     report = Report(writer.counts)
 
     def refuse(refusal: Refusal) -> None:

@@ -7,12 +7,13 @@ imported stream becomes no part of that: when its device begins to send it here,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
+from ..ingest.refusals import Blocked, Refusals
 from ..mapping.calls import Call
 from ..sessions.clock import TimeLine
 from ..sessions.ids import NO_SESSION
@@ -21,7 +22,7 @@ from ..store import imports
 from ..store.base import SEQ_SPAN, NewChunk
 from ..store.database import SqlStore, SqlTransaction
 from ..wire.decode import decode_uplink
-from ..wire.messages import Chunk
+from ..wire.messages import Alias, Chunk, Identify
 from .records import Piece, Placed
 
 BATCH_BYTES: Final = 1 << 20  # in one transaction, for which a bridge that runs has to wait
@@ -56,6 +57,7 @@ class Counts:
     new_events: int = 0
     known_events: int = 0
     left_to_device: int = 0  # chunks of streams that their device sends here itself
+    refused_here: int = 0  # pieces and events of whom was forgotten or is blocked here
     others: int = 0  # events and rows that are not ours
 
 
@@ -66,30 +68,34 @@ def size_of(what: Piece | Call) -> int:
 class Writer:
     """`counts` and `refused` go up with each batch that was committed."""
 
-    def __init__(self, store: SqlStore) -> None:
-        self._store = store
+    def __init__(self, store: SqlStore, blocked: Blocked) -> None:
+        self._store, self._blocked = store, blocked
         self.counts = Counts()
 
     def write(self, batch: Iterable[Read]) -> list[Refusal]:
         """One transaction; returns what could not be taken."""
         items = list(batch)
-        one = self._store.commit_batch(lambda tx: _Batch(tx).run(items))
+        one = self._store.commit_batch(lambda tx: _Batch(tx, self._blocked).run(items))
         for name in Counts.__slots__:
             setattr(self.counts, name, getattr(self.counts, name) + getattr(one.counts, name))
         return one.refused
 
 
 class _Batch:
-    def __init__(self, tx: SqlTransaction) -> None:
-        self._tx = tx
+    def __init__(self, tx: SqlTransaction, blocked: Blocked) -> None:
+        self._tx, self._blocked = tx, blocked
         self.counts = Counts()
         self.refused: list[Refusal] = []
         self._devices: dict[str, int] = {}
 
     def run(self, items: list[Read]) -> _Batch:
         self._tx.lock_devices({one.what.device_id for one in items})
+        refusals = Refusals(self._blocked, self._tx.tombstones)
         calls: list[Call] = []
         for one in items:
+            if refusals and self._is_refused(refusals, one.what):
+                self.counts.refused_here += 1
+                continue
             self._device(one.what.device_id, _first_ms(one.what))
             if isinstance(one.what, Piece):
                 self.counts.pieces += 1
@@ -100,6 +106,20 @@ class _Batch:
         new = imports.put_read(self._tx, calls) if calls else 0
         self.counts.new_events, self.counts.known_events = new, len(calls) - new
         return self
+
+    def _is_refused(self, refusals: Refusals, what: Piece | Call) -> bool:
+        """Whether it tells of a device or user of whom nothing may be kept here."""
+        if refusals.refuses_device(what.device_id):
+            return True
+        if isinstance(what, Call):
+            user_id = what.payload.get("userId")
+            return not self._tx.known_calls([what]) or _is_refused_user(refusals, user_id)
+        until_ms = max(one.host_ms for one in what.chunks)
+        return (
+            refusals.refuses_stream(what.stream)
+            or refusals.refuses_stretch(what.device_id, what.session_id, until_ms)
+            or any(_is_refused_user(refusals, user_id) for user_id in _users(what))
+        )
 
     def _device(self, device_id: str, now_ms: int) -> int:
         number = self._devices.get(device_id)
@@ -201,6 +221,23 @@ class _Batch:
 
     def _refuse(self, read: Read, field: str, why: str) -> None:
         self.refused.append(Refusal(read.file, read.line, field, why))
+
+
+def _is_refused_user(refusals: Refusals, user_id: object) -> bool:
+    return isinstance(user_id, str) and bool(user_id) and refusals.refuses_user(user_id)
+
+
+def _users(piece: Piece) -> Iterator[str | None]:
+    yield piece.user_id
+    for one in piece.chunks:
+        chunk = decode_uplink(one.data)
+        assert isinstance(chunk, Chunk), "records.py has looked at it"
+        for record in chunk.records:
+            body = record.body
+            if isinstance(body, Identify | Alias):
+                yield body.user_id
+            if isinstance(body, Alias):
+                yield body.previous_id
 
 
 def _first_ms(what: Piece | Call) -> int:
