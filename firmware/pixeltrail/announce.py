@@ -61,6 +61,16 @@ class Announcer:
         self._display_told = False
         self._blind_left = len(self._blind)
 
+    def has_news_of_lifting(self):
+        """True when an opt-out was lifted and the bridge has not heard of it."""
+        return not self._session.opted_out and (
+            self.told_opt_out or self._link.newest.acked <= self.lifted_at
+        )
+
+    def tell_of_lifting(self):
+        """Tell that there is no opt-out, also if this stream told of none: the bridge may know of one."""
+        self.told_opt_out = True
+
     def has_holes(self):
         """True while a gap record about dropped chunks of this stream is still to be written."""
         return bool(self._holes) or self._run < self._runs_end
@@ -101,8 +111,10 @@ class Announcer:
 
     def _announce_before(self):
         a, b, c = self._a, self._b, self._c
-        is_told = self.announce()
-        self.give(a, b, c)
+        is_told = self._announce()
+        self._a = a
+        self._b = b
+        self._c = c
         return is_told
 
     def write(self, write, is_replay, level):
@@ -142,12 +154,14 @@ class Announcer:
 
     def announce(self):
         """Tell what must be told first. Returns False when the outbox has no room for it."""
-        if self.is_told():
-            return True
+        return self.is_told() or self._announce()
+
+    def _announce(self):
+        """The same where something is known to be missing."""
         self._chunk.close()
-        is_told = True
-        while is_told and not self.is_told():
-            is_told = self._tell_next()
+        is_told = False
+        while not is_told and self._tell_next():
+            is_told = self.is_told()
         self._chunk.close()
         return is_told
 

@@ -110,6 +110,7 @@ class Engine:
         self._session.set_opt_out(
             self._session.opted_out_by_app or bool(kept & _BY_APP), bool(kept & _BY_BRIDGE)
         )
+        self._is_out = self._session.opted_out  # the state that was followed last
         if self._settings.enable_remote_config:
             self._remote.load(self._clock)
             self._use_remote()
@@ -323,7 +324,7 @@ class Engine:
 
     def _follow_opt_out(self, is_out):
         """The bridge repeats what it knows; until it has heard that the app lifted an opt-out, that is old news."""
-        if is_out and self._link.newest.acked <= self._announcer.lifted_at:
+        if is_out and self._announcer.has_news_of_lifting():
             return
         self._session.set_opt_out(self._session.opted_out_by_app, is_out)
         self._apply_opt_out()
@@ -341,14 +342,18 @@ class Engine:
             self._capture.missed()
 
     def _apply_opt_out(self):
-        """Follow the opt-out state where it differs from what was told, and keep it over reboots."""
+        """Follow the opt-out state where it is another one, and keep it over reboots.
+
+        What was told of it does not count here: while the outbox is full, that may be several changes behind.
+        """
         session = self._session
         kept = (_BY_APP if session.opted_out_by_app else 0) | (
             _BY_BRIDGE if session.opted_out_by_bridge else 0
         )
         self._state.put("opt_out", kept or None)
-        if session.opted_out == self._announcer.told_opt_out:
+        if session.opted_out == self._is_out:
             return
+        self._is_out = session.opted_out
         self._clock.update()
         self._capture.give_up()
         self._pacer.needs_key = True
@@ -384,8 +389,11 @@ class Engine:
         self._chunk.close()
         if self._announcer.has_holes():
             self._link.newest.has_holes = True  # its gap records come too late: a sync will tell
+        is_lifted = self._announcer.has_news_of_lifting()
         self._begin_stream()
         self._announcer.begin_stream()
+        if is_lifted:
+            self._announcer.tell_of_lifting()
         self._pacer.begin_stream()
         self._capture.begin_counting()
         self._link.begin_counting()

@@ -112,6 +112,8 @@ class Recorder(Engine):
     def opt_out(self, is_out=True):
         """The user's choice: True ends recording for good and drops the replay data that the bridge has not got."""
         try:
+            if self._session.opted_out_by_bridge and not is_out:
+                self._announcer.tell_of_lifting()
             self._session.opt_out(bool(is_out))
             self._apply_opt_out()
             if self._settings.on_opt_out is not None:
