@@ -40,7 +40,7 @@ class Capture:
         self._chunk = chunk
         self._outbox = outbox
         # Less room than this would make more heads than frames; a whole chunk is much of a small outbox.
-        self._least_room = min(max_chunk, outbox.size >> 3)
+        self._least_room = chunk.least_for_frames = min(max_chunk, outbox.size >> 3)
         self.has_picture = False
         self.is_waiting = False
         self.is_open = False
@@ -159,7 +159,7 @@ class Capture:
         chunk = self._chunk
         if not chunk.is_open or not chunk.is_replay:
             chunk.close()
-            if not self.has_room() or not chunk.open(True, FRAMES, stream_ms):
+            if not chunk.open(True, FRAMES, stream_ms):
                 return False
         size = self._encode(chunk.begin_record(self._frame_ms), is_unbounded)
         is_last = self._encoder.finished

@@ -31,6 +31,7 @@ class Chunk:
         self._begins_at = 0
         # The end of the ring is used up to where less than this is left; a record that needs more gets what there is.
         self._least_wish = self._wish = max_chunk >> 2
+        self.least_for_frames = _SMALLEST  # a chunk of frames begins with no less room
         self.may_grow = False  # the chunk that was dropped last could have had more room
         self.is_whole = False  # the open chunk has all the room that one may have
         self.is_open = False
@@ -57,8 +58,9 @@ class Chunk:
             if self.is_replay == is_replay and self.records < _MAX_RECORDS:
                 return True
             self.close()
-        room = self._outbox.reserve(level, self._wish)
-        if room < _SMALLEST:
+        least = _SMALLEST if level else self.least_for_frames
+        room = self._outbox.reserve(level, self._wish if self._wish > least else least)
+        if room < least:
             return False
         self.is_replay = is_replay
         self._begin(room, now_ms if now_ms > self._last_ms else self._last_ms)

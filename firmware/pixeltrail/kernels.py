@@ -12,10 +12,24 @@ def copy(target: ptr8, at: int, source: ptr8, start: int, length: int):
 
     The two may overlap when the bytes move down. `source` may be a str. Checked on x64 with MicroPython 1.28.
     """
+    target = ptr8(int(target) + at)
+    source = ptr8(int(source) + start)
+    while length > 7:
+        target[0] = source[0]
+        target[1] = source[1]
+        target[2] = source[2]
+        target[3] = source[3]
+        target[4] = source[4]
+        target[5] = source[5]
+        target[6] = source[6]
+        target[7] = source[7]
+        target = ptr8(int(target) + 8)
+        source = ptr8(int(source) + 8)
+        length -= 8
     while length > 0:
-        target[at] = source[start]
-        at += 1
-        start += 1
+        target[0] = source[0]
+        target = ptr8(int(target) + 1)
+        source = ptr8(int(source) + 1)
         length -= 1
 
 
@@ -177,10 +191,8 @@ def purge(ring: ptr8, q: ptr32, runs: ptr32) -> int:
             used += length + 8
             chunks += length
             kept += 1
-            while at < end:
-                ring[tail] = ring[at]
-                tail += 1
-                at += 1
+            copy(ring, tail, ring, at, length + 8)
+            tail += length + 8
             if i < q[2]:
                 sent += 1
                 cursor = tail

@@ -13,7 +13,7 @@ from .announce import REFUSED_FRAMES
 from .clock import elapsed, ticks_diff
 
 _REQUEST_MS = const(5_000)
-MOST_WAITS = const(3)
+MOST_WAITS = const(1)  # more would only make a picture later
 
 
 class Pacer:
@@ -24,7 +24,10 @@ class Pacer:
         self._outbox = outbox
         self._transport = transport
         self.tune(settings)
-        self._third_us = settings.max_step_ms * 1000 // 3
+        self._step_us = settings.max_step_ms * 1000
+        self._third_us = self._step_us // 3
+        self._part_us = self._step_us  # what the next part may take: as long as the longest of late
+        self._at_us = 0  # when the part under way began
         self.needs_key = True  # the next frame must be a keyframe
         self.is_key_requested = False
         self._is_coding = False
@@ -68,22 +71,20 @@ class Pacer:
         """Begin a frame if one is due, and code parts of it as long as another one fits into the step's time.
 
         `started_us`: when the step began. With `is_unbounded` the whole frame is coded, if the outbox has room. A step
-        that has spent a third of its time already codes nothing, and adds to `waits`; after
-        MOST_WAITS of them the engine keeps a step free of everything else.
+        in which no part as long as those of late would fit codes nothing, and adds to `waits`; after MOST_WAITS of them
+        the engine keeps a step free of everything else.
         """
         capture = self._capture
-        if not capture.is_open and not self._begin(self._clock.now):
+        is_begun = capture.is_open
+        if not is_begun and not self._begin(self._clock.now):
             return
-        clock = self._clock
-        part_us = clock.microseconds()
-        if not is_unbounded and ticks_diff(part_us, started_us) >= self._third_us and self.waits < MOST_WAITS:
-            self.waits += 1
+        self._at_us = self._clock.microseconds()
+        if not (is_unbounded or self._has_time(ticks_diff(self._at_us, started_us), is_begun)):
             return
         self.waits = 0
         self._is_coding = True
-        while capture.is_open and capture.step(clock.stream_ms, is_unbounded):
-            part_us = self._note_part(part_us)
-            if not is_unbounded and ticks_diff(part_us, started_us) >= self._third_us:
+        while self._code(is_unbounded):
+            if not is_unbounded and ticks_diff(self._at_us, started_us) >= self._third_us:
                 break  # the next part may take longer than the last
         self._is_coding = False
         if capture.faults > self._faults:
@@ -91,11 +92,29 @@ class Pacer:
             self.needs_key = True
             self._announcer.refuse(REFUSED_FRAMES, wire.GAP_ENCODER)
 
-    def _note_part(self, part_us):
-        """A part was coded that began at `part_us`; returns the time now."""
-        now_us = self._clock.microseconds()
-        self._capture.pace(ticks_diff(now_us, part_us), self._third_us)
-        return now_us
+    def _has_time(self, spent_us, is_begun):
+        """True when a part is to be coded in a step of which so much has passed."""
+        if not is_begun and spent_us >= self._third_us:
+            return False  # a keyframe's beginning takes as long as a part
+        if spent_us <= self._step_us - self._part_us or self.waits >= MOST_WAITS:
+            return True
+        self.waits += 1
+        return False
+
+    def _code(self, is_unbounded):
+        """Code one part, from `_at_us` on; returns True when another can follow at once."""
+        clock = self._clock
+        is_going_on = self._capture.step(clock.stream_ms, is_unbounded)
+        now_us = clock.microseconds()
+        took_us = ticks_diff(now_us, self._at_us)
+        self._at_us = now_us
+        if is_unbounded:
+            return is_going_on
+        if is_going_on:  # else it may be a small rest
+            self._capture.pace(took_us, self._third_us)
+        most_us = self._part_us - (self._part_us >> 6)
+        self._part_us = took_us if took_us > most_us else most_us
+        return is_going_on
 
     def _begin(self, now):
         capture = self._capture

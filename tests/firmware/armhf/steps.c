@@ -1,9 +1,8 @@
 /* A plugin for qemu-user: how many instructions the guest executes between two marks, and a clock made of them.
  *
- * A mark is the system call getppid with an argument: 0 reads the clock, 1 begins a step, any other number ends it and
- * names its kind. STEPS_OUT gets a line for each kind at the end: kind, least, most, count. STEPS_CLOCK is a file that
- * the guest has mapped; at each mark its first word becomes the microseconds of a processor that executes 100
- * instructions in each.
+ * A mark is the system call getppid with an argument: 1 begins a step, any other number ends it and names its kind.
+ * STEPS_OUT gets a line for each kind at the end: kind, least, most, count. STEPS_CLOCK is a file that the guest has
+ * mapped: its first eight bytes are the instructions executed so far, at any moment.
  *
  * Debian ships no header for plugins; these are the parts of version 1 of the interface that are used here. */
 #include <fcntl.h>
@@ -15,7 +14,7 @@
 typedef uint64_t plugin_id;
 struct qemu_plugin_tb;
 
-enum { ADD_U64 = 0, GETPPID = 64, KINDS = 16, PER_US = 100 };
+enum { ADD_U64 = 0, GETPPID = 64, KINDS = 16 };
 
 typedef void syscall_cb(plugin_id, unsigned, int64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
                         uint64_t, uint64_t);
@@ -28,13 +27,13 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 
 int qemu_plugin_version = 1;
 
-static uint64_t total, begun, least[KINDS], most[KINDS], count[KINDS];
-static volatile uint32_t *microseconds;
+static uint64_t own, begun, least[KINDS], most[KINDS], count[KINDS];
+static uint64_t *total = &own;
 
 static void translated(plugin_id id, struct qemu_plugin_tb *block)
 {
     (void)id;
-    qemu_plugin_register_vcpu_tb_exec_inline(block, ADD_U64, &total, qemu_plugin_tb_n_insns(block));
+    qemu_plugin_register_vcpu_tb_exec_inline(block, ADD_U64, total, qemu_plugin_tb_n_insns(block));
 }
 
 static void called(plugin_id id, unsigned cpu, int64_t number, uint64_t kind, uint64_t b, uint64_t c, uint64_t d,
@@ -43,12 +42,10 @@ static void called(plugin_id id, unsigned cpu, int64_t number, uint64_t kind, ui
     (void)id, (void)cpu, (void)b, (void)c, (void)d, (void)e, (void)f, (void)g, (void)h;
     if (number != GETPPID || kind >= KINDS)
         return;
-    if (microseconds != NULL)
-        *microseconds = (uint32_t)(total / PER_US);
     if (kind == 1) {
-        begun = total;
+        begun = *total;
     } else if (kind > 1) {
-        uint64_t step = total - begun;
+        uint64_t step = *total - begun;
         if (step > most[kind])
             most[kind] = step;
         if (count[kind]++ == 0 || step < least[kind])
@@ -78,7 +75,8 @@ int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
     (void)info, (void)argc, (void)argv;
     if (file >= 0) {
         void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-        microseconds = page == MAP_FAILED ? NULL : page;
+        if (page != MAP_FAILED)
+            total = page;
     }
     qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
     qemu_plugin_register_vcpu_syscall_cb(id, called);

@@ -29,9 +29,9 @@ class Panel:
 class Hands:
     """A clock turned by hand whose functions are in C, as those of a board are: where a stream stands is the time."""
 
-    def __init__(self):
+    def __init__(self, microseconds=None):
         self._stream = io.BytesIO()
-        self.clock = clock.Clock(self._stream.tell, self._no_date, self._stream.tell)
+        self.clock = clock.Clock(self._stream.tell, self._no_date, microseconds or self._stream.tell)
 
     def _no_date(self):
         return None

@@ -1,7 +1,7 @@
 # WIDTH HEIGHT FORMAT EXACT PORT SCENARIO FOLDER CLOCK: does what an app does, with a mark (steps.c) around each step of
 # the recorder. Kinds: 2 nothing at all, 3 poll, 4 the refresh, 5 a call of the app, 6 to 8 the same before the recorder
 # first came to rest: with the first connection, the first records and the first picture; 9 a poll that exchanges keys.
-# The recorder's microseconds are those of executed instructions, its milliseconds are turned by hand.
+# The recorder's microseconds are executed instructions, its milliseconds are turned by hand.
 import gc
 import sys
 import time
@@ -11,8 +11,6 @@ import micropython
 import panel as panels
 import parts
 import pixeltrail
-import uctypes
-from pixeltrail import clock
 
 EMPTY, POLL, SHOW, CALL, BUSY = 2, 3, 4, 5, 9
 START = 3  # added while it starts
@@ -23,7 +21,6 @@ scenario, folder, clock_path = sys.argv[6:9]
 libc = ffi.open("libc.so.6")
 _syscall = libc.func("i", "syscall", "ii")
 _page = libc.func("i", "mmap", "iiiiii")(0, 4096, 1, 1, libc.func("i", "open", "si")(clock_path, 0), 0)
-_time = uctypes.bytearray_at(_page, 4)
 PROPERTIES = {"cups": 2, "size": "gro\u00df", "hot": True, "temperature": 91.5, "steps": [1, 2, {"a": None}]}
 
 
@@ -31,20 +28,17 @@ def mark(kind):
     _syscall(64, kind)
 
 
-class Ticks:
+@micropython.viper
+def us() -> int:
+    page = ptr32(int(_page))
+    return page[1] * 42949673 + ((page[0] >> 2) & 0x3FFFFFFF) // 25 & 0x3FFFFFFF
+
+
+class Ticks(panels.Hands):
+    """Milliseconds are turned by hand, microseconds are instructions: both as cheap to read as those of a board."""
+
     def __init__(self):
-        self.ms = 0
-        self.clock = clock.Clock(self.ticks, self.no_date, self.us)
-
-    def ticks(self):
-        return self.ms & 0x3FFFFFFF
-
-    def us(self):
-        _syscall(64, 0)
-        return _time[0] | _time[1] << 8 | _time[2] << 16 | (_time[3] & 0x3F) << 24
-
-    def no_date(self):
-        return None
+        super().__init__(us)
 
 
 @micropython.viper
@@ -85,7 +79,7 @@ class App:
     def poll(self, times, ms=LINE_MS):
         recorder, ticks = self.recorder, self.ticks
         for _ in range(times):
-            ticks.ms += ms
+            ticks.turn(ms)
             self.is_apart = False
             mark(1)
             recorder.poll()
@@ -118,7 +112,7 @@ class App:
 
     def settle(self):
         self.show()
-        for _ in range(4000):
+        for _ in range(12000):
             self.poll(1, 20)
             if self.recorder.idle and self.recorder.drained:
                 self.phase = 0
@@ -244,7 +238,7 @@ def tls():
     app = App(line)
     for _ in range(20000):
         app.is_apart = False
-        app.ticks.ms += 1
+        app.ticks.turn(1)
         mark(1)
         app.recorder.poll()
         mark(BUSY if app.is_apart or app.is_busy else POLL + START)
@@ -308,7 +302,7 @@ def heap_used_up():
         recorder.touch(3, 5)
         mark(CALL)
         for _ in range(5):
-            ticks.ms += 10
+            ticks.turn(10)
             mark(1)
             recorder.poll()
             mark(POLL)
