@@ -86,5 +86,6 @@ def recorded(store: SqlStore, settings: ProjectorSettings = INLINE) -> Studio:
 
 
 def rest(studio: Studio) -> None:
+    studio.project()
     studio.now_ms += 10 * _REST_MS
     studio.project()
