@@ -101,6 +101,7 @@ class Projector:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._committed_ms = 0
+        self._forgotten: set[str] | None = None
 
     def set_settings(self, settings: ProjectorSettings) -> None:
         """Go on with other settings. The length of a window counts for streams that are followed anew."""
@@ -144,6 +145,9 @@ class Projector:
         """One step of the thread: decode what is new, ask for keyframes, commit when due. True: there is more to do."""
         with self._condition:
             news, self._news = self._news, {}
+            known, self._forgotten = self._forgotten, None
+        if known is not None:
+            self._followed = {s: one for s, one in self._followed.items() if one.follower.device_id in known}
         for stream, (device_id, watermark) in news.items():
             self._hear(device_id, stream, watermark)
         is_behind = False
@@ -177,6 +181,11 @@ class Projector:
             follower.committed()
         if calls:
             self._on_calls()
+
+    def drop_forgotten(self, known: set[str]) -> None:
+        """Let go of the pictures of devices that are not `known` any more. From any thread."""
+        with self._condition:
+            self._forgotten = known
 
     def recover(self) -> None:
         """Hear of every stream whose chunks or window are not finished."""

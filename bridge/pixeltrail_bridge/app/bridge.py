@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from ..backup.schedule import Backups
 from ..config import Config
 from ..delivery import Delivery, SinkHealth
 from ..ingest import Committed, Ingest
+from ..keeper import Keeper
 from ..mapping.chunks import map_chunk, map_sync
 from ..mapping.presence import map_presence
 from ..packer import Packer
@@ -70,6 +71,8 @@ class Bridge:
         self.delivery: Delivery
         self.uploads: Uploads
         self.packer: Packer | None = None
+        self.keeper: Keeper
+        self._forgetful: list[Callable[[], None]] = []  # caches that may hold what was forgotten
         self.backups: Backups | None = None
         self.watch: Watch
         self._links: Links
@@ -116,6 +119,8 @@ class Bridge:
         self.store = await asyncio.to_thread(parts.make_store, config, names)
         self.store.on_failure = self._on_failure
         stack.push_async_callback(asyncio.to_thread, self.store.close)
+        self.keeper = parts.make_keeper(config, self.store, self._on_erased)
+        await asyncio.to_thread(self.keeper.recover)
         self.delivery = Delivery(self.store, sinks)
         await self.delivery.start()
         stack.push_async_callback(self.delivery.stop)
@@ -137,6 +142,8 @@ class Bridge:
         self.projector.subscribe(Feed(self.hub).take)
         self.projector.start()
         stack.push_async_callback(asyncio.to_thread, self.projector.stop)
+        self.keeper.start()
+        stack.push_async_callback(asyncio.to_thread, self.keeper.stop)
         if config.packing.enabled:
             self.packer = parts.make_packer(config, self.store)
             self.packer.start()
@@ -171,6 +178,7 @@ class Bridge:
             self.store, lambda: self.config, self.delivery.wake, self.hub, self.delivery.sinks
         )
         stack.push_async_callback(asyncio.to_thread, viewing.close)
+        self._forgetful.append(viewing.forget)
         access = make_access(self.config, self.store)
         stack.push_async_callback(asyncio.to_thread, access.close)
         login = LoginRoutes(access)
@@ -209,6 +217,8 @@ class Bridge:
             await asyncio.to_thread(self._hurry, sink)
         self.delivery.wake()
         self.config = changes.config
+        self.keeper.keep = parts.keep_for(self.config)
+        self.ingest.set_blocked(parts.blocked(self.config))
         self.settings_problem = None
         if self.mobile is not None:
             self.mobile.update(self.config)
@@ -232,6 +242,17 @@ class Bridge:
         self.delivery.wake()
         self.uploads.hear(committed.device_id)
         self.hub.tell_committed(committed.device_id)
+
+    def _on_erased(self, numbers: Sequence[int], has_device: bool) -> None:
+        """Something was forgotten: nothing of it may be shown from memory. On the keeper's thread."""
+        rows = self.store._all("SELECT no, device_id FROM devices")
+        self.hub.forget({device_id for _, device_id in rows}, {name for no, name in rows if no in numbers})
+        self.projector.drop_forgotten({device_id for _, device_id in rows})
+        for forget in self._forgetful:
+            forget()
+        if has_device:
+            self._links.forget()
+        log.info("something was forgotten", devices=len(numbers))
 
     def _on_app_events(self, device_ids: set[str]) -> None:
         self.delivery.wake()
@@ -296,6 +317,8 @@ class Bridge:
             for device, count in self.ingest.quotas.over().items()
         ]
         problems += [f"{link.source}: {link.detail}" for link in ingest.sources.values() if not link.is_up]
+        if self.keeper.problem:
+            problems.append(f"retention waits: {self.keeper.problem}")
         if self.packer is not None and self.packer.problem:
             problems.append(f"packing waits: {self.packer.problem}")
         sinks = {}

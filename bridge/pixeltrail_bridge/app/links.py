@@ -48,6 +48,11 @@ class Links:
             self._broker.stop()
             self._broker = None
 
+    def forget(self) -> None:
+        """The broker inside keeps each device's last state on disk: it begins anew, and devices connect again."""
+        if self._broker is not None:
+            self._broker.wipe()
+
     @property
     def mqtt_port(self) -> int | None:
         return self._broker.port if self._broker is not None else None

@@ -52,6 +52,7 @@ def make_viewing(
         summaries=DISPLAY_CHANGED,
         shows={sink.name: sink.shows for sink in sinks if hasattr(sink, "shows")},
     )
+    viewing.forgetful.append(exports.forget)
     if hub is not None:
         viewing.show_last(hub)
     return viewing

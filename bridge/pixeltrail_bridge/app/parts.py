@@ -13,6 +13,8 @@ from ..config import Config
 from ..errors import LocalError
 from ..ingest import IngestSettings
 from ..ingest.quotas import QuotaSettings
+from ..ingest.refusals import Blocked
+from ..keeper import Keeper, KeepFor, OnErased, days, ignore
 from ..mapping import settings as mapping
 from ..mapping.settings import MappingSettings
 from ..packer import Packer
@@ -64,8 +66,36 @@ def make_backups(config: Config, store: SqlStore) -> Backups:
     return Backups(store, backup_place(config), folder, round(at.every_h * 3_600_000), at.keep)
 
 
+def make_keeper(config: Config, store: SqlStore, on_erased: OnErased = ignore) -> Keeper:
+    return Keeper(store, config.bridge.data_dir, keep_for(config), on_erased)
+
+
+def keep_for(config: Config) -> KeepFor:
+    at = config.retention
+    return KeepFor(
+        recordings_ms=days(at.recordings_days),
+        sessions_ms=days(at.sessions_days),
+        events_ms=days(at.events_days),
+        dead_letters_ms=days(at.dead_letters_days),
+        uploads_ms=days(at.uploads_days),
+        devices_ms=days(at.devices_days),
+        close_after_ms=round(at.close_after_h * 3_600_000),
+    )
+
+
+def blocked(config: Config) -> Blocked:
+    return Blocked(config.privacy.block_devices, config.privacy.block_users)
+
+
+def event_files(config: Config) -> list[Path]:
+    """Files of events that the bridge writes, or has written where no other sink was set."""
+    own = config.bridge.data_dir / "events.jsonl"
+    return [path for path in (config.jsonl.path, own) if path is not None]
+
+
 def ingest_settings(config: Config) -> IngestSettings:
     return IngestSettings(
+        blocked=blocked(config),
         mapping=mapping_settings(config),
         min_free_bytes=config.store.min_free_mb << 20,
         ballast_bytes=config.store.ballast_mb << 20,

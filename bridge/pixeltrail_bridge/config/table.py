@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 from .arriving import MqttSettings, QuotasSettings, RecordingSettings, SerialSettings
 from .keeping import BackupSettings, BridgeSettings, OutboxSettings, PackingSettings, StoreSettings
 from .lists import EXAMPLES, Lists
+from .privacy import PrivacySettings, RetentionSettings
 from .sending import (
     AmplitudeReplaySettings,
     AmplitudeSettings,
@@ -40,6 +41,8 @@ class Config:
     packing: PackingSettings = field(default_factory=PackingSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     serial: SerialSettings = field(default_factory=SerialSettings)
     quotas: QuotasSettings = field(default_factory=QuotasSettings)

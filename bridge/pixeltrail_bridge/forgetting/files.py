@@ -23,6 +23,7 @@ from ..wire.recording_file import Head, read_file
 
 _READ_BYTES: Final = 1 << 20
 _OVERLAP: Final = 512  # bytes: longer than any ID
+BACKUPS: Final = "backups"
 BROKER_FILES: Final = "broker/jetstream"
 _OWN: Final = ("erasures.jsonl", "bridge.lock")
 
@@ -30,7 +31,7 @@ _OWN: Final = ("erasures.jsonl", "bridge.lock")
 def clean_folder(folder: Path, needles: Iterable[Needle], *, is_running: bool, counts: Counter[str]) -> None:
     """Remove what nobody needs and may hold the subject. While a bridge runs it clears its exports itself."""
     some = list(needles)
-    for backup in sorted((folder / "backups").glob("*.db")):
+    for backup in sorted((folder / BACKUPS).glob("*-schema*.db")):
         if any(_is_in_database(backup, needle) for needle in some):
             backup.unlink()
             counts["backups"] += 1
@@ -74,14 +75,21 @@ def clean_lines(paths: Iterable[Path], is_theirs: Callable[[bytes], bool], count
 
 
 def search(folder: Path, paths: Iterable[Path], needle: Needle) -> dict[str, int]:
-    """By file, relative to the folder: 1 where the ID is in it."""
+    """By file, relative to the folder: 1 where the ID is in it. Backups from before are not looked into."""
     found: dict[str, int] = {}
     beside = (one for lines in paths for one in lines.parent.glob(glob.escape(lines.name) + "*"))
     for path in [*_files(folder), *beside]:
-        if path.name not in _OWN and path.is_file() and find_in_file(path, needle):
+        if path.name in _OWN or path.is_relative_to(folder / BACKUPS):
+            continue
+        if path.is_file() and find_in_file(path, needle):
             name = str(path.relative_to(folder)) if path.is_relative_to(folder) else path.name
             found[name] = 1
     return found
+
+
+def earlier_backups(folder: Path) -> int:
+    """How many there are in the data folder: they are for a person to delete, or are cleaned when they are put back."""
+    return sum(1 for path in (folder / BACKUPS).glob("*") if path.is_file())
 
 
 def find_in_file(path: Path, needle: Needle) -> bool:

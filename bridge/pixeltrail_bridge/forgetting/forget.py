@@ -46,6 +46,7 @@ class Report:
     left: dict[str, int] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
     vendors: list[dict[str, Any]] = field(default_factory=list)
+    earlier_backups: int = 0
 
     @property
     def is_clean(self) -> bool:
@@ -70,6 +71,7 @@ class Report:
             "found_afterwards": self.left,
             "not_done": self.open,
             "vendors": self.vendors,
+            "earlier_backups": self.earlier_backups,
             "clean": self.is_clean,
         }
 
@@ -105,6 +107,7 @@ def forget(
     report.erased = {name: count for name, count in sorted(eraser.counts.items()) if count}
     report.after = scanning.row_counts(store)
     report.left = search(store, subject, place)
+    report.earlier_backups = files.earlier_backups(place.folder)
     return report
 
 

@@ -35,6 +35,7 @@ _STOP_S: Final = 5.0
 _BACKOFF_S: Final = (0.2, 0.5, 1.0, 3.0, 10.0)
 _STEADY_S: Final = 30.0  # a child that lived this long starts the backoff anew
 _LOG_BYTES: Final = 4 << 20
+_KEPT: Final = "jetstream"  # the folder of what it keeps: last states of devices
 _MAX_PAYLOAD_BYTES: Final = (
     65_536  # no message of ours comes near; more is refused before it is kept in memory
 )
@@ -94,6 +95,7 @@ class NatsServer:
         self._on_state = on_state
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping, self._ready = threading.Event(), threading.Event()
+        self._is_wiping = threading.Event()
         self._thread: threading.Thread | None = None
         self._error: str | None = None
 
@@ -130,6 +132,13 @@ class NatsServer:
             self.stop()
             raise LocalError(f"broker inside: {error}; its log is {self._folder / 'nats.log'}")
 
+    def wipe(self) -> None:
+        """Begin anew without what it kept on disk; whoever is connected connects again."""
+        self._is_wiping.set()
+        process = self._process
+        if process is not None:
+            process.terminate()
+
     def stop(self) -> None:
         self._stopping.set()
         process = self._process
@@ -153,7 +162,7 @@ class NatsServer:
             listener += f", tls {{ {', '.join(lines)} }}"
         return (
             'server_name: "pixeltrail"\nhost: "127.0.0.1"\nport: -1\n'
-            f"jetstream {{ store_dir: {quoted(str(self._folder / 'jetstream'))} }}\n"
+            f"jetstream {{ store_dir: {quoted(str(self._folder / _KEPT))} }}\n"
             f"max_payload: {_MAX_PAYLOAD_BYTES}\n"
             f"mqtt {{ {listener} }}\n{self._open.authorization}"
             f"logfile: {quoted(str(self._folder / 'nats.log'))}\nlogfile_size_limit: {_LOG_BYTES}\nlogfile_max_num: 3\n"
@@ -196,6 +205,10 @@ class NatsServer:
                 return
             if self._stopping.is_set():
                 return
+            if self._is_wiping.is_set():
+                shutil.rmtree(self._folder / _KEPT, ignore_errors=True)
+                self._is_wiping.clear()
+                continue
             if not self._ready.is_set():
                 self._error = f"it ended with {code} before it listened"
                 self._ready.set()

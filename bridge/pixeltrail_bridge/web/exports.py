@@ -107,6 +107,16 @@ class Exports:
             Route(f"{one}/file", self.file, methods=["GET"]),
         ]
 
+    def forget(self) -> None:
+        """Something was forgotten: every file may hold it, and is made again when somebody asks."""
+        with self._lock:
+            jobs = list(self._jobs.values())
+            for job in jobs:
+                job.is_wanted = False
+        for job in jobs:
+            if job.state in ("done", "failed"):
+                self._forget(job)
+
     def close(self) -> None:
         """Ends what runs; files go."""
         with self._lock:

@@ -62,6 +62,7 @@ class LiveDevice:
     facts: dict[str, Any] = field(default_factory=dict)
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=128))
     touched_ms: float | None = None
+    is_gone: bool = False  # forgotten; its index stays taken
 
     def describe(self, now_s: float) -> dict[str, Any]:
         """The device as JSON, without pixels."""
@@ -187,12 +188,26 @@ class Hub:
             for viewer in self._viewers:
                 viewer.committed(index)
 
+    def forget(self, known: set[str], without_picture: set[str]) -> None:
+        """Devices that are not `known` any more go; of others the picture, until the next one comes."""
+        with self._lock:
+            for device_id in [one for one in self._devices if one not in known]:
+                device = self._devices.pop(device_id)
+                device.is_gone, device.picture, device.facts, device.device_id = True, None, {}, ""
+                for viewer in self._viewers:
+                    viewer.drop(device.index)
+            for device_id in without_picture & self._devices.keys():
+                device = self._devices[device_id]
+                device.picture, device.is_synced = None, False
+                for viewer in self._viewers:
+                    viewer.drop(device.index)
+
     # --- from the page --------------------------------------------------------
 
     def devices(self) -> list[dict[str, Any]]:
         now = self._monotonic()
         with self._lock:
-            return [device.describe(now) for device in self._by_index]
+            return [device.describe(now) for device in self._by_index if not device.is_gone]
 
     def attach(self, viewer: Viewer) -> None:
         """From now on the viewer is told of everything; it begins with the full picture of each device."""
@@ -213,12 +228,16 @@ class Hub:
     def viewers(self) -> int:
         return len(self._viewers)
 
-    def encode(self, index: int, areas: list[Rectangle] | None) -> bytes:
-        """The present content of some rectangles of a device, None for all of it, as one message."""
+    def encode(self, index: int, areas: list[Rectangle] | None) -> bytes | None:
+        """The present content of some rectangles of a device, None for all of it, as one message.
+
+        None: it was forgotten since they were marked.
+        """
         with self._lock:
             device = self._by_index[index]
             picture = device.picture
-            assert picture is not None, "only a device with a picture is marked"
+            if picture is None:
+                return None
             height, width = picture.shape[:2]
             if areas is not None and any(x + w > width or y + h > height for x, y, w, h in areas):
                 areas = None  # the display changed since they were marked
@@ -272,6 +291,11 @@ class Viewer:
             self._dirty[device.index] = areas
         self._call()
 
+    def drop(self, index: int) -> None:
+        """There is no picture of a device any more."""
+        with self._lock:
+            self._dirty.pop(index, None)
+
     def notice(self, notice: dict[str, Any]) -> None:
         with self._lock:
             self._notices.append(notice)
@@ -321,8 +345,11 @@ class Viewer:
             if index is None:
                 return None
             areas = self._dirty.pop(index)
+        message = self._hub.encode(index, areas)
+        if message is None:
+            return self.next_picture()
         self._sent += 1
-        return self._hub.encode(index, areas)
+        return message
 
     def _call(self) -> None:
         if not self.wake.is_set():

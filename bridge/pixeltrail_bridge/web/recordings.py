@@ -24,6 +24,11 @@ class Recordings:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, int], tuple[float, Recording]] = OrderedDict()
 
+    def clear(self) -> None:
+        """Something was forgotten."""
+        with self._lock:
+            self._kept.clear()
+
     def open(self, device_id: str, session_id: int) -> Recording:
         """LocalError: there is no such session."""
         place, now = (device_id, session_id), self._monotonic()

@@ -47,6 +47,7 @@ class Viewing:
         self.recordings = Recordings(store)
         self.decoders, self.stills = Pool("decode", _DECODERS), Pool("stills", _STILLS)
         self.readers = Pool("read", _READERS)
+        self.forgetful: list[Callable[[], None]] = []
         self._store, self._more, self._closing = store, [*more, *shared], list(closing)
         self._sessions = SessionRoutes(store, self.recordings, self.readers, formats, summaries)
         self._pixels = PixelRoutes(self.recordings, self.stills, self.decoders)
@@ -70,6 +71,12 @@ class Viewing:
         last = LastPictures(self._store, self.recordings, hub)
         last.start()
         self._closing.append(last.close)
+
+    def forget(self) -> None:
+        """Something was forgotten: nothing of it may be shown from memory. From any thread."""
+        self.recordings.clear()
+        for forget in self.forgetful:
+            forget()
 
     def close(self) -> None:
         for close in self._closing:
