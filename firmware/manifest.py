@@ -1,11 +1,15 @@
 # ruff: noqa: F821 -- metadata, options and package are given to a manifest
-"""What a frozen build, `mpremote mip` and the installer of the boards put on a device.
+"""What a frozen build, mip and the installer of the boards put on a device.
 
 Files are named one by one, so that a board carries only what it asks for:
-include("manifest.py", mqtt=False). `tls` counts only with `mqtt`.
+include("manifest.py", mqtt=False). `tls` counts only with `mqtt`. Runs in its own folder, as MicroPython has it.
 """
 
-metadata(description="Session replay for devices with a display", version="0.1.0", license="MIT")
+with open(
+    "pixeltrail/config.py"
+) as _source:  # what the device says of itself; the version stands there alone
+    _version = _source.read().split('library = "pixeltrail/')[1].split('"')[0]
+metadata(description="Session replay for devices with a display", version=_version, license="MIT")
 options.defaults(mqtt=True, tls=True, serial=True, file=False, spool=True, thumb=False, luma=False)
 
 _FOLDERS = (

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 from tests.support.micropython import FIRMWARE
+from tests.support.packages import packager
 
 
 def installed(**wanted: bool) -> list[str]:
-    """The files that a build takes, by running the manifest as one does."""
-    found: list[str] = []
-    options = SimpleNamespace()
-    options.defaults = lambda **defaults: options.__dict__.update({**defaults, **wanted})
-    names = {
-        "options": options,
-        "metadata": lambda **_: None,
-        "package": lambda name, files, opt: found.extend(f"{name}/{file}" for file in files),
-    }
-    exec(compile((FIRMWARE / "manifest.py").read_text(), "manifest.py", "exec"), names)
-    return found
+    """The files that a build takes."""
+    files: list[str] = packager().read_manifest(**wanted)[0]
+    return files
 
 
 def test_a_build_with_everything_takes_every_file_once() -> None:
