@@ -1,4 +1,4 @@
-"""Packages, installed by MicroPython's own mip from a server on loopback and run: sources and .mpy, whole and serial."""
+"""Packages, installed by MicroPython's own mip from loopback and run: sources and .mpy, whole and serial."""
 
 from __future__ import annotations
 
