@@ -108,7 +108,15 @@ def find_in_objects(store: SqlStore, needle: Needle, without: set[tuple[str, int
 
 
 def events_with(store: SqlStore, text: str) -> Iterator[Any]:
-    """ID, device number, session ID and payload of the events that may be about somebody."""
+    """ID, device number, session ID and payload of the events that may be about somebody.
+
+    An event comes more than once where rules have given a sink a payload of its own.
+    """
+    own = (
+        "SELECT e.id, e.device, e.session_id, v.payload FROM deliveries v JOIN events e ON e.id = v.event"
+        " WHERE v.payload IS NOT NULL AND " + store.contains.format("v.payload")
+    )
+    yield from store._all(own, text.encode("utf-8", "surrogatepass"))
     last = 0
     query = (
         "SELECT id, device, session_id, payload FROM events WHERE id > ? AND "

@@ -78,6 +78,17 @@ def test_samples_are_shown_before_and_after_with_who_did_what(capsys: pytest.Cap
     assert "No rule is for 8 of the samples" in printed and "\x1b" not in printed
 
 
+def test_a_terminal_shows_colours(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert check(RULES.replace('sinks = ["segment"]', "")) == 0
+    printed = capsys.readouterr().out
+    assert "\x1b[31m  - context.ip" in printed and "\x1b[32m  + properties.email" in printed
+
+
 def test_events_of_ones_own_are_shown_whatever_becomes_of_them(capsys: pytest.CaptureFixture[str]) -> None:
     events = [
         {"type": "track", "event": "A", "anonymousId": "bench-1", "properties": {"email": 5}},

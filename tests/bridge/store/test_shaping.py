@@ -11,7 +11,7 @@ from pixeltrail_bridge.mapping.calls import Call, Settled
 from pixeltrail_bridge.mapping.rule_checks import read
 from pixeltrail_bridge.mapping.rules import Rules
 from pixeltrail_bridge.mobile.intake import Intake, IntakeSettings, Received
-from pixeltrail_bridge.store import overview
+from pixeltrail_bridge.store import overview, scanning
 from pixeltrail_bridge.store.database import DROPPED, SqlStore
 
 from tests.support.stores import Place
@@ -90,6 +90,14 @@ def test_a_sink_gets_its_own_payload_also_as_a_dead_letter_and_in_the_history_of
     store.settle("segment", [Settled(event.id, "dead", 400, "no")], NOW)
     for letters in (store.dead_deliveries(), overview.find_dead_deliveries(store)):
         assert [json.loads(one.raw)["properties"] for one in letters] == [{"mail": EMAIL}]
+
+
+def test_somebody_is_found_by_what_a_single_sink_was_given(store: SqlStore) -> None:
+    set_rules(store, {"sinks": ("segment",), "redact": ["properties.email"]})
+    put(store, "Brew", "Clean")
+    found = list(scanning.events_with(store, EMAIL))
+    assert sorted({number for number, *_ in found}) == [event.id for event in store.events()]
+    assert all(EMAIL.encode() in bytes(payload) for *_, payload in found)
 
 
 def test_what_was_written_down_before_stays_as_it_was(store: SqlStore) -> None:
