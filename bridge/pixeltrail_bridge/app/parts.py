@@ -10,7 +10,8 @@ from pathlib import Path
 from ..backup import Place
 from ..backup.schedule import Backups
 from ..config import Config
-from ..errors import LocalError
+from ..deletions import VendorDeletions
+from ..errors import ConfigError, LocalError
 from ..ingest import IngestSettings
 from ..ingest.quotas import QuotaSettings
 from ..ingest.refusals import Blocked
@@ -20,10 +21,12 @@ from ..mapping.settings import MappingSettings
 from ..packer import Packer
 from ..projector import ProjectorSettings
 from ..sessions.remote import RemoteRule, check_rules
+from ..sinks import privacy_rules
 from ..sinks.amplitude import AmplitudeSettings, AmplitudeSink, Habits, MappingOptions, MappingRule
 from ..sinks.base import Sink
 from ..sinks.custom import load_sink
 from ..sinks.jsonl import JsonLinesSink
+from ..sinks.privacy_rules import AmplitudePrivacy, SegmentPrivacy
 from ..sinks.segment import SegmentSettings, SegmentSink, SegmentSource
 from ..store.database import SqlStore
 from ..store.objects import Objects
@@ -81,6 +84,35 @@ def keep_for(config: Config) -> KeepFor:
         devices_ms=days(at.devices_days),
         close_after_ms=round(at.close_after_h * 3_600_000),
     )
+
+
+def make_deletions(config: Config, store: SqlStore) -> VendorDeletions:
+    """ConfigError: a vendor is to be asked, and a key is missing."""
+    return VendorDeletions(store, segment_privacy(config), amplitude_privacy(config))
+
+
+def segment_privacy(config: Config) -> SegmentPrivacy | None:
+    at = config.privacy
+    if not at.segment_token:
+        return None
+    zone = config.segment.zone or config.bridge.server_zone
+    host = at.segment_host or privacy_rules.SEGMENT_HOSTS[zone]
+    return SegmentPrivacy(at.segment_token.reveal(), at.segment_source, at.segment_regulation.upper(), host)
+
+
+def amplitude_privacy(config: Config) -> AmplitudePrivacy | None:
+    at = config.privacy
+    if not at.amplitude_deletion:
+        return None
+    key, secret = config.amplitude.api_key.reveal(), config.amplitude.secret_key.reveal()
+    if not (key and secret):
+        raise ConfigError(
+            "privacy.amplitude_deletion is on and needs both keys of the project: set amplitude.api_key_file and "
+            "amplitude.secret_key_file"
+        )
+    zone = config.amplitude.zone or config.bridge.server_zone
+    host = at.amplitude_host or privacy_rules.AMPLITUDE_HOSTS[zone]
+    return AmplitudePrivacy(key, secret, at.amplitude_requester, host)
 
 
 def blocked(config: Config) -> Blocked:

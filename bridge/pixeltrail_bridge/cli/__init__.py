@@ -23,7 +23,10 @@ from . import (
     devices,
     dlq,
     doctor,
+    dsar,
     export,
+    flash,
+    forget,
     health,
     import_,
     init,
@@ -51,7 +54,7 @@ app = typer.Typer(
 )
 for command in (demo, init, up, check, doctor, devices, sessions, tail, play, export, audit, backup, restore, health):
     app.command(command.__name__.rpartition(".")[2])(command.run)
-for command in (boards, size, sim):
+for command in (boards, size, sim, flash, forget, dsar):
     app.command(command.__name__.rpartition(".")[2])(command.run)
 app.command("import")(import_.run)
 app.add_typer(apps.app, name="apps")

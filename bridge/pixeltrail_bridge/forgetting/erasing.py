@@ -212,3 +212,17 @@ def _all_users(store: SqlStore) -> set[str]:
     for *_, payload in all_events(store):
         users |= users_of(event_of(payload))
     return users
+
+
+def readmit(store: SqlStore, subject: Subject, now_ms: int) -> Tombstone | None:
+    """Take what comes from now on; what was before stays forgotten. None: nothing of this name was forgotten."""
+
+    def work(tx: SqlTransaction) -> Tombstone | None:
+        stone = tx.tombstones.find(subject.kind, subject.text)
+        if stone is None:
+            return None
+        row = Tombstone(stone.kind, stone.digest, stone.salt, now_ms, False)
+        tombstones.add(tx.db, [row])
+        return row
+
+    return store.commit_batch(work)

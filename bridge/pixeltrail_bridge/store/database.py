@@ -156,6 +156,9 @@ class SqlStore(Readers):
     def compact(self, full: bool = False) -> str | None:
         """Give back the room of what was deleted, and leave nothing of it in the files; what could not be done."""
 
+    def truncate_log(self) -> None:
+        """Leave nothing of what was overwritten in the store's log, where it has one beside its file."""
+
     @abstractmethod
     def give_back(self, most_bytes: int) -> bool:
         """Give some room back to the disk, within milliseconds; True: there is more."""
