@@ -4,7 +4,6 @@ import json
 import time
 
 import machine
-import network
 import pixeltrail
 from letters import center
 from ssd1306 import SSD1306_I2C
@@ -12,9 +11,15 @@ from ssd1306 import SSD1306_I2C
 with open("settings.json") as file:
     settings = json.load(file)
 
-wlan = network.WLAN(network.STA_IF)
-wlan.active(True)
-wlan.connect(settings["wifi"], settings["password"])  # goes on by itself; the recorder waits for it
+if settings.get("wifi"):
+    import network
+
+    wlan = network.WLAN(network.STA_IF)
+    wlan.active(True)
+    wlan.connect(settings["wifi"], settings["password"])  # goes on by itself; the recorder waits for it
+    link = pixeltrail.MQTT(settings["broker"], settings.get("port"))
+else:
+    link = pixeltrail.Serial("repl")  # the USB cable
 
 i2c = machine.I2C(0, sda=machine.Pin(4), scl=machine.Pin(5), freq=400_000)
 oled = SSD1306_I2C(128, 64, i2c)
@@ -23,7 +28,7 @@ sensor = machine.ADC(4)  # inside the chip
 
 rec = pixeltrail.Recorder(
     oled,
-    pixeltrail.MQTT(settings["broker"], settings.get("port")),
+    link,
     device_id=settings.get("device_id"),
     sample_rate=settings.get("sample_rate", 1.0),
     app="Shot Timer",

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pixeltrail_bridge.app import Bridge, running
 from pixeltrail_bridge.boards.catalogue import Board, all_boards, find_board
-from pixeltrail_bridge.boards.imitation import imitated
+from pixeltrail_bridge.boards.imitation import imitate
 from pixeltrail_bridge.config.table import BridgeSettings, Config, MqttSettings, SerialSettings, WebSettings
 from pixeltrail_bridge.replay import formats
 from pixeltrail_bridge.replay.timeline import Timeline
@@ -39,23 +39,44 @@ class Run:
 
 
 @contextlib.contextmanager
-def on_a_bridge(board: Board, folder: Path) -> Iterator[Run]:
-    """The board and a bridge that it talks to; what its panel shows goes to folder/dump."""
+def bridge_for(board: Board, folder: Path) -> Iterator[tuple[Bridge, PtyPair | None]]:
+    """A bridge that the board can reach, and the line to it where that is serial."""
     with contextlib.ExitStack() as stack:
-        line = stack.enter_context(PtyPair()) if board.link == "serial" else None
+        if board.link == "serial":
+            line = stack.enter_context(PtyPair())
+            yield stack.enter_context(line_bridge(line.host_path, folder)), line
+            return
         config = Config(
             bridge=BridgeSettings(data_dir=folder / "bridge"),
-            mqtt=MqttSettings(port=0) if line is None else MqttSettings(enabled=False),
-            serial=SerialSettings(ports=(line.host_path,) if line is not None else ()),
+            mqtt=MqttSettings(port=0),
             web=WebSettings(enabled=False),
         )
-        bridge = stack.enter_context(running(config))
+        yield stack.enter_context(running(config)), None
+
+
+@contextlib.contextmanager
+def line_bridge(port: str, folder: Path) -> Iterator[Bridge]:
+    """A bridge at a serial port."""
+    config = Config(
+        bridge=BridgeSettings(data_dir=folder / "bridge"),
+        mqtt=MqttSettings(enabled=False),
+        serial=SerialSettings(ports=(port,)),
+        web=WebSettings(enabled=False),
+    )
+    with running(config) as bridge:
+        yield bridge
+
+
+@contextlib.contextmanager
+def on_a_bridge(board: Board, folder: Path) -> Iterator[Run]:
+    """The board and a bridge that it talks to; what its panel shows goes to folder/dump."""
+    log = folder / "log"
+    with bridge_for(board, folder) as (bridge, line):
         settings = {"broker": "127.0.0.1", "port": bridge.mqtt_port or 0, "device_id": DEVICE_ID}
-        log = folder / "log"
-        process = stack.enter_context(
-            imitated(board, folder / "flash", settings, dump=folder / "dump", output=log, line=line)
-        )
-        yield Run(bridge, process, log)
+        with imitate(
+            board, folder / "flash", settings, dump=folder / "dump", output=log, line=line
+        ) as process:
+            yield Run(bridge, process, log)
 
 
 def shown(board: Board, dump: Path) -> list[Rgb]:

@@ -27,7 +27,7 @@ FORMATS: Final = {
     "RGB565S": 16,
 }
 """Bits of a pixel."""
-ARCHITECTURES: Final = ("armv6m", "armv7m", "armv7emsp", "armv7emdp", "xtensawin", "rv32imc", "none")
+ARCHITECTURES: Final = ("armv6m", "armv7m", "armv7emsp", "armv7emdp", "xtensawin", "rv32imc", "x64", "none")
 METHODS: Final = ("uf2", "esptool", "none")
 LINKS: Final = ("mqtt", "mqtts", "serial")
 

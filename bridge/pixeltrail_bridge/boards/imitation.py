@@ -16,8 +16,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,8 +77,7 @@ def command(board: Board) -> tuple[list[str], dict[str, str]]:
     return [str(micropython_path()), "-X", heap, "main.py"], environment
 
 
-@contextmanager
-def imitated(
+def imitate(
     board: Board,
     folder: Path,
     settings: Mapping[str, Any],
@@ -87,16 +85,14 @@ def imitated(
     dump: Path | None = None,
     output: Path | None = None,
     line: PtyPair | None = None,
-) -> Iterator[SimulatedBoard]:
-    """Run the board; leaving the block ends it, as pulling its plug would.
+) -> SimulatedBoard:
+    """Start the board; leaving the `with` block of what it returns ends it, as pulling its plug would.
 
     `settings` are those of settings.json. With `line`, MicroPython's console is the device's end of that line, and what
     the board prints goes there too. `dump` gets every picture that its panel showed, in the panel's own format.
     """
     prepare(board, folder, settings, dump)
     words, environment = command(board)
-    with ExitStack() as stack:
-        process = launch(
-            words, environment, output, terminal=line.device_path if line is not None else None, cwd=folder
-        )
-        yield stack.enter_context(SimulatedBoard(board.id, str(settings.get("device_id", "")), process))
+    terminal = line.device_path if line is not None else None
+    process = launch(words, environment, output, terminal=terminal, cwd=folder)
+    return SimulatedBoard(board.id, str(settings.get("device_id", "")), process)

@@ -92,11 +92,11 @@ async def _demo(folder: Path, seconds: float | None, sequence: Path | None, port
         async with Bridge(settings) as bridge:
             boards = _spawn(stack, bridge, line.device_path, folder, sequence)
             _greet(bridge, folder, seconds)
-            await _wait(ended, boards, seconds, folder)
+            await wait(ended, boards, seconds, folder)
             for board in boards:
                 board.stop()
-            await _settle(bridge, ended)
-            _summarize(bridge)
+            await settle(bridge, ended)
+            summarize(bridge)
 
 
 def _spawn(
@@ -130,7 +130,7 @@ def _greet(bridge: Bridge, folder: Path, seconds: float | None) -> None:
     print(f"\nTwo simulated devices, live: {bridge.page_url()}\n\n{end} Recordings: {folder}\n", flush=True)
 
 
-async def _wait(
+async def wait(
     ended: asyncio.Event, boards: list[SimulatedBoard], seconds: float | None, folder: Path
 ) -> None:
     """Until a signal comes, the time is over or a board has ended."""
@@ -143,7 +143,7 @@ async def _wait(
             if not board.running:
                 raise LocalError(
                     f"the simulated board {board.device_id} ended with {board.wait()}: "
-                    f"{_last_line(folder / f'{board.device_id}.log')}"
+                    f"{last_line(folder / f'{board.device_id}.log')}"
                 )
         try:
             await asyncio.wait_for(ended.wait(), min(_WATCH_S, end_s - monotonic()))
@@ -152,12 +152,12 @@ async def _wait(
     ended.clear()
 
 
-def _last_line(log: Path) -> str:
+def last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
     return lines[-1] if lines else "it said nothing"
 
 
-async def _settle(bridge: Bridge, ended: asyncio.Event) -> None:
+async def settle(bridge: Bridge, ended: asyncio.Event) -> None:
     """Until all that was recorded has gone out, for a while at most; a second Ctrl-C cuts it short."""
     import asyncio
     from time import monotonic
@@ -174,7 +174,7 @@ async def _settle(bridge: Bridge, ended: asyncio.Event) -> None:
         await asyncio.sleep(_WATCH_S)
 
 
-def _summarize(bridge: Bridge) -> None:
+def summarize(bridge: Bridge) -> None:
     from ..store import overview
     from ..web.queries import device_facts
 

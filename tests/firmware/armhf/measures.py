@@ -123,3 +123,29 @@ def kernel_sizes(panel: str) -> dict[str, int]:
 
 def _is_kernel(name: str, path: Path) -> bool:
     return path.is_file() and (".kernels" in name or name.endswith("transport.framing"))
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """Bytes of heap."""
+
+    code: int
+    """Bytecode, names and constants. This port keeps machine code outside of its heap, as esp32 does; rp2 does not."""
+    recorder: int
+    """With its encoder, without its outbox."""
+    encoder: int
+    outbox: int
+    """Beyond its 4,096 bytes."""
+    transport: int
+
+
+def weigh(width: int, height: int, format: int, link: str, architecture: str) -> Weight:
+    """What a recorder takes on a board: `link` is serial, mqtt, mqtts or none."""
+    words = [*map(str, (width, height, format, link))]
+    script = (
+        "import gc; gc.collect(); empty = gc.mem_alloc(); import pixeltrail; "
+        f"words = {words!r}; exec(open({str(SCRIPTS / 'weigh.py')!r}).read())"
+    )
+    printed = armhf.run(script, heap="2m", search=(mpy.tree(architecture),))
+    total, recorder, encoder, outbox, transport = map(int, printed.split())
+    return Weight(total - recorder - transport, recorder - outbox, encoder, outbox - 4096, transport)
