@@ -10,6 +10,8 @@ import pytest
 from pixeltrail_bridge.app.page import make_viewing
 from pixeltrail_bridge.config import Config
 from pixeltrail_bridge.mapping.calls import Call, Settled
+from pixeltrail_bridge.mapping.rule_checks import read
+from pixeltrail_bridge.mapping.rules import Rules
 from pixeltrail_bridge.sinks.amplitude import AmplitudeSettings, AmplitudeSink
 from pixeltrail_bridge.sinks.base import Shown
 from pixeltrail_bridge.store.sqlite import SqliteStore
@@ -260,3 +262,21 @@ def test_what_a_sink_makes_of_an_event(tmp_path: Path, is_broken: bool) -> None:
     assert (sent["event_type"], sent["session_id"]) == ("Brew Started", SESSION)
     assert request["url"].endswith("/2/httpapi")
     assert "a-secret-key" not in request["body"]
+
+
+def test_what_rules_gave_a_single_sink_is_shown_with_it(tmp_path: Path) -> None:
+    amplitude = AmplitudeSink(AmplitudeSettings(api_key="a-secret-key"))
+    store = SqliteStore(tmp_path / "store.db", ("amplitude", "plain"))
+    rule = read({"name": "r", "sinks": ("amplitude",), "rename_event": "Brewing"})
+    store.shaping = Rules([rule], ("amplitude", "plain"))
+    with site(store, 1, shows={"amplitude": amplitude.shows}) as page:
+        page.studio.feed(page.camera.say(900, m.Track("Brew Started", {"cups": 2})))
+        listed = page.ask(f"{PLACE}/events").json["events"]
+        event_id = next(one["id"] for one in listed if one["event"] == "Brew Started")
+        told = page.ask(f"/api/events/{event_id}").json
+    store.close()
+    assert all("payload" not in one for event in listed for one in event["deliveries"])
+    by_sink = {one["sink"]: one for one in told["deliveries"]}
+    assert json.loads(told["payload"])["event"] == "Brew Started" and "payload" not in by_sink["plain"]
+    assert json.loads(by_sink["amplitude"]["payload"])["event"] == "Brewing"
+    assert "Brewing" in by_sink["amplitude"]["requests"][0]["body"]
