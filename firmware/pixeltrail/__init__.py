@@ -17,7 +17,24 @@ from . import recorder as _recorder
 from .taps import framebuf as _framebuf
 from .wire import CANCEL, DOWN, MOVE, TURN, UP
 
-__all__ = ("CANCEL", "DOWN", "File", "MOVE", "MQTT", "Recorder", "Serial", "TURN", "UP", "direct_tap", "tap")  # pyright: ignore
+__all__ = (  # pyright: ignore
+    "CANCEL",
+    "DOWN",
+    "File",
+    "MOVE",
+    "MQTT",
+    "Recorder",
+    "Serial",
+    "TURN",
+    "UP",
+    "c_tap",
+    "direct_tap",
+    "epaper_tap",
+    "luma_tap",
+    "lvgl_tap",
+    "pico_tap",
+    "tap",
+)
 
 tap = _framebuf.Tap
 

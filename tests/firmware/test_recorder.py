@@ -268,7 +268,8 @@ def test_run_polls_until_cancelled():
 
 def test_the_public_names():
     assert set(pixeltrail.__all__) == {
-        *("Recorder", "tap", "direct_tap", "MQTT", "Serial", "File", "DOWN", "MOVE", "UP", "CANCEL", "TURN")
+        *("Recorder", "MQTT", "Serial", "File", "DOWN", "MOVE", "UP", "CANCEL", "TURN"),
+        *("tap", "direct_tap", "c_tap", "lvgl_tap", "pico_tap", "epaper_tap", "luma_tap"),
     }
     for name in pixeltrail.__all__:
         assert getattr(pixeltrail, name) is not None
