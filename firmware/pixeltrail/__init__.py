@@ -17,7 +17,8 @@ from . import recorder as _recorder
 from .taps import framebuf as _framebuf
 from .wire import CANCEL, DOWN, MOVE, TURN, UP
 
-__all__ = (  # pyright: ignore
+# pyright: reportUnsupportedDunderAll=false
+__all__ = (
     "CANCEL",
     "DOWN",
     "File",

@@ -115,7 +115,7 @@ class Tap:
     def _exchange(self, original, refreshed):
         def show():
             answer = original()
-            exchange(self.buffer, self._memory, len(self._memory))
+            exchange(self.buffer, self._memory, self._size())
             refreshed()
             return answer
 

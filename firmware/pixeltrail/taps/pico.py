@@ -62,7 +62,7 @@ class Tap:
         self.version = 0
         self.palette = None
         self.areas = None
-        self._colours = None
+        self._colours = bytearray()  # of the indices, where there are any
         self._is_recoloured = False
         self._source = None
         self._error = None
@@ -87,18 +87,14 @@ class Tap:
 
     def attach(self, refreshed):
         self._refreshed = refreshed
-        display = self.display
-        display.update = self._update
+        names = "update set_framebuffer"
         if self._source is not None:
-            display.partial_update = self._partial_update
-        if hasattr(display, "set_framebuffer"):
-            display.set_framebuffer = self._set_framebuffer
-        if self._colours is not None:
-            display.create_pen = self._create_pen
-            display.create_pen_hsv = self._create_pen_hsv
-            display.update_pen = self._update_pen
-            display.reset_pen = self._reset_pen
-            display.set_palette = self._set_palette
+            names += " partial_update"
+        if self._colours:
+            names += " create_pen create_pen_hsv update_pen reset_pen set_palette"
+        for name in names.split():
+            if hasattr(self._graphics, name):
+                setattr(self.display, name, getattr(self, "_" + name))
 
     def detach(self):
         for method in dir(self._graphics):
