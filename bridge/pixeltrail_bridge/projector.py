@@ -54,6 +54,7 @@ class ProjectorSettings:
     public_url: str | None = None
     classic: bool = False
     replay_by_user: bool = False
+    debug: str | None = None
 
 
 class ProjectorStore(Chunks, Protocol):
@@ -352,6 +353,7 @@ class Projector:
             public_url=self._settings.public_url,
             classic=self._settings.classic,
             replay_device=row.user_id if row and self._settings.replay_by_user else None,
+            debug=self._settings.debug,
         )
 
     def _forget(self, now_ms: int) -> None:

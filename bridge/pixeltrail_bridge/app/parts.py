@@ -17,6 +17,7 @@ from ..ingest.quotas import QuotaSettings
 from ..ingest.refusals import Blocked
 from ..keeper import Keeper, KeepFor, OnErased, days, ignore
 from ..mapping import settings as mapping
+from ..mapping.calls import debug_value
 from ..mapping.settings import MappingSettings
 from ..packer import Packer
 from ..projector import ProjectorSettings
@@ -236,8 +237,21 @@ def mapping_settings(config: Config) -> MappingSettings:
         public_url=config.web.public_url or None,
         classic=config.segment.amplitude_classic,
         replay_by_user=events.device_id_from == "user_id",
+        debug=debug_of(config),
         remote=remote_rules(config),
     )
+
+
+def debug_of(config: Config) -> str | None:
+    """Value of the debug property. Raises ConfigError where there is no key to make it of."""
+    if not config.events.replay_debug:
+        return None
+    key = config.amplitude_replay.api_key or config.amplitude.api_key
+    if not key:
+        raise ConfigError(
+            "events.replay_debug is on, and no Amplitude project is named; set amplitude_replay.api_key_file"
+        )
+    return debug_value(key.reveal())
 
 
 def remote_rules(config: Config) -> tuple[RemoteRule, ...]:
@@ -258,6 +272,7 @@ def projector_settings(config: Config) -> ProjectorSettings:
         public_url=config.web.public_url or None,
         classic=config.segment.amplitude_classic,
         replay_by_user=events.device_id_from == "user_id",
+        debug=debug_of(config),
     )
 
 

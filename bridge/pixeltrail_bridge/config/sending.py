@@ -31,6 +31,11 @@ class EventsSettings:
         choices=("device", "user_id"),
         live=True,
     )
+    replay_debug: bool = setting(
+        False,
+        "Name in events of a replay the Amplitude project it is in, by a hash of its API key, as debugMode does.",
+        live=True,
+    )
     gap_events: bool = setting(True, "Send Replay Gap when a part of a recording is missing.", live=True)
 
 

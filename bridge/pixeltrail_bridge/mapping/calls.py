@@ -31,6 +31,7 @@ CallType = Literal["track", "screen", "page", "identify", "group", "alias"]
 LIBRARY = "pixeltrail"
 REPLAY_PROPERTY = "[Amplitude] Session Replay ID"
 LINK_PROPERTY = "Replay Link"
+DEBUG_PROPERTY = "[Amplitude] Session Replay Debug"
 REPLAY_CHUNKS = "Replay Chunks"  # the event that carries a piece of the recording itself
 RESERVED_PREFIX = "[Amplitude] "
 REPLAY_TYPES = ("track", "screen", "page")
@@ -113,6 +114,15 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     public_url: str | None = None
     classic: bool = False  # also set integrations.Amplitude, for the classic destination in cloud mode
     replay_device: str | None = None  # first half of the Replay ID where it is not the device ID
+    debug: str | None = None  # value of the debug property, if events shall carry it
+
+
+def debug_value(key: str) -> str:
+    """What the debug property says of an API key: its 32-bit hash, h * 31 + c and signed, as JavaScript has it."""
+    value = 0
+    for character in key:
+        value = (value * 31 + ord(character)) & 0xFFFFFFFF
+    return f'{{"appHash":"{value - (1 << 32) if value >> 31 else value}"}}'
 
 
 def message_id(device_id: str, stream: bytes, seq: int, index: int) -> str:
@@ -228,6 +238,8 @@ def _replay_properties(origin: Origin, time_ms: int) -> dict[str, Any]:
     if replay is None:
         return {}
     properties = {REPLAY_PROPERTY: replay}
+    if origin.debug:
+        properties[DEBUG_PROPERTY] = origin.debug
     if origin.public_url:
         offset_ms = time_ms - origin.session_start_ms
         properties[LINK_PROPERTY] = viewer_link(

@@ -39,4 +39,5 @@ def origin_of(
         public_url=settings.public_url,
         classic=settings.classic,
         replay_device=user_id if settings.replay_by_user else None,
+        debug=settings.debug,
     )

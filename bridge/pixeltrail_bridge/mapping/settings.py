@@ -26,6 +26,7 @@ class MappingSettings:
     public_url: str | None = None
     classic: bool = False
     replay_by_user: bool = False  # the Replay ID begins with the user ID where there is one
+    debug: str | None = None  # value of the debug property in events of a replay
     remote: tuple[remote.RemoteRule, ...] = ()
     refuses_user: Callable[[str], bool] = (
         nobody  # of whom nothing is kept; ingest sets it for each transaction

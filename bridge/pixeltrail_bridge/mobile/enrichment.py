@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Final
 
-from ..mapping.calls import REPLAY_PROPERTY, REPLAY_TYPES, iso_time
+from ..mapping.calls import DEBUG_PROPERTY, REPLAY_PROPERTY, REPLAY_TYPES, debug_value, iso_time
 from ..sessions.ids import NO_SESSION, replay_id
 from ..sessions.sampling import is_sampled
 from . import sessions
 from .extract import DESTINATION, device_id_of, id_text, session_id_of, table
 from .sessions import AppSession, AppState
 
-DEBUG_PROPERTY: Final = "[Amplitude] Session Replay Debug"
 NO_DEVICE_ID: Final = "no_device_id"  # neither context.device.id nor anonymousId
 SESSION_SAID_NONE: Final = "session_said_none"  # the app's own plugin says -1
 SESSION_UNTRACKED: Final = "session_untracked"  # it brings none, and we were told to keep none
@@ -231,7 +230,7 @@ def _name_replay(event: Event, result: Enriched, debug_key: str) -> None:
         return
     added = {REPLAY_PROPERTY: replay}
     if debug_key:
-        added[DEBUG_PROPERTY] = f'{{"appHash":"{app_hash(debug_key)}"}}'
+        added[DEBUG_PROPERTY] = debug_value(debug_key)
     event["properties"] = added | dict(table(event, "properties"))
 
 
@@ -255,11 +254,3 @@ def _session_event(
     if device_id:
         made["context"]["device"] = {**table(made["context"], "device"), "id": device_id}
     return made
-
-
-def app_hash(key: str) -> int:
-    """The 32-bit hash of an API key that the debug property carries: h * 31 + c, signed, as JavaScript has it."""
-    value = 0
-    for character in key:
-        value = (value * 31 + ord(character)) & 0xFFFFFFFF
-    return value - (1 << 32) if value >> 31 else value

@@ -172,3 +172,11 @@ def test_message_ids_are_far_below_the_100_characters_that_segment_takes() -> No
         calls.made_message_id(longest, "Device Disconnected", STREAM, 1 << 60, 1 << 60),
     ):
         assert len(one) == 35 and one.startswith("px-")
+
+
+def test_the_debug_property_goes_where_the_replay_id_goes():
+    origin = structs.replace(ORIGIN, debug=calls.debug_value("0123456789abcdef" * 2))
+    assert build("track", origin)["properties"][calls.DEBUG_PROPERTY] == '{"appHash":"-1783317168"}'
+    assert calls.DEBUG_PROPERTY not in repr(build("identify", origin))
+    unrecorded = structs.replace(origin, is_recording=False)
+    assert calls.DEBUG_PROPERTY not in build("track", unrecorded)["properties"]

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pixeltrail_bridge.mapping.calls import DEBUG_PROPERTY, debug_value
 from pixeltrail_bridge.mobile import Enricher, enrich
 from pixeltrail_bridge.mobile.enrichment import (
-    DEBUG_PROPERTY,
     DeviceMoment,
     EnrichSettings,
-    app_hash,
 )
 from pixeltrail_bridge.mobile.sessions import APP_TIMEOUT_MS, BROWSER_TIMEOUT_MS, AppState
 
@@ -131,7 +130,7 @@ def test_the_classic_destination_on_request() -> None:
 
 def test_the_debug_property_has_the_hash_of_the_key() -> None:
     key = "0123456789abcdef" * 2
-    assert app_hash(key) == -1783317168
+    assert debug_value(key) == '{"appHash":"-1783317168"}'
     result = Enricher(EnrichSettings(sample_rate=1, debug_key=key)).enrich(event(), AppState(), NOW)
     assert result.event["properties"][DEBUG_PROPERTY] == '{"appHash":"-1783317168"}'
 
