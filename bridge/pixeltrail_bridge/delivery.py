@@ -24,6 +24,7 @@ LEASE_MS = 300_000  # above the longest a sink may take for LEASE_ROWS, or two w
 CLOCK_STEP_MS = 1_000  # less, and a wait is that much longer
 POLL_S = 1.0  # how late a retry may begin; new calls wake the task at once
 
+_FAILED = " failed with "
 log = structlog.get_logger(__name__)
 
 
@@ -152,7 +153,7 @@ class Delivery:
             return _check_results(rows, await sink.deliver(rows))
         except Exception as error:  # noqa: BLE001 a fault of ours in a sink must not strand the calls
             log.exception("sink failed", sink=sink.name)
-            sink.alarm = f"{sink.name} failed with {type(error).__name__}: {error}; please report it"
+            sink.alarm = f"{sink.name}{_FAILED}{type(error).__name__}: {error}; please report it"
             sink.paused_until_ms = self._now_ms() + backoff_ms(max(row.attempts for row in rows))
             return [Settled(row.id, "retry", None, sink.alarm, sink.paused_until_ms) for row in rows]
 
@@ -180,8 +181,13 @@ class Delivery:
         health = self.health[sink.name]
         health.paused_until_ms = sink.paused_until_ms
         if alarm and alarm != health.alarm:
-            log.warning("sink needs attention", sink=sink.name, alarm=alarm)
+            log.warning("sink needs attention", sink=sink.name, alarm=for_log(alarm))
         health.alarm = alarm
+
+
+def for_log(alarm: str) -> str:
+    """What a sink raised may be made of events: a log gets its kind alone, the page the words."""
+    return alarm.partition(": ")[0] if _FAILED in alarm else alarm
 
 
 def _check_results(rows: list[OutboxRow], results: list[Settled]) -> list[Settled]:

@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from .cutter import PIECE_MS, Cutter
-from .delivery import SinkHealth
+from .delivery import SinkHealth, for_log
 from .errors import PixeltrailError
 from .sinks.base import Clock, backoff_ms, host_clock
 from .sinks.replay import Outcome, ReplaySink
@@ -154,5 +154,5 @@ class Uploads:
         health = self.health[sink.name]
         health.paused_until_ms = sink.paused_until_ms
         if alarm and alarm != health.alarm:
-            log.warning("sink needs attention", sink=sink.name, alarm=alarm)
+            log.warning("sink needs attention", sink=sink.name, alarm=for_log(alarm))
         health.alarm = alarm

@@ -1,7 +1,7 @@
 """A server that takes deletion requests as Segment's Public API and Amplitude's User Privacy API do.
 
-It refuses what they refuse: a wrong key, a wrong type, a field of another kind. `regulations` and `deletions` are what it
-took; `advance()` lets the vendors work. `faults` are answers that the next requests meet instead.
+It refuses what they refuse: a wrong key, a wrong type, a field of another kind. `regulations` and `deletions` are what
+it took; `advance()` lets the vendors work. `faults` are answers that the next requests meet instead.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from ..packer import Packer
 from ..projector import Projector
 from ..sources.base import TextLine
 from ..store.database import SqlStore
+from ..store.tombstones import salt_of
 from ..uploads import Uploads
 from ..web.feed import Feed
 from ..web.live import Hub
@@ -40,6 +41,7 @@ from ..wire.messages import KeyframeRequest
 from . import exposure, parts, reload, replays
 from .links import Links
 from .logs import set_up_logging
+from .redaction import redactor
 from .watch import Watch
 
 # Alerts that no other line of `problems` tells.
@@ -119,6 +121,8 @@ class Bridge:
         self.store = await asyncio.to_thread(parts.make_store, config, names)
         self.store.on_failure = self._on_failure
         stack.push_async_callback(asyncio.to_thread, self.store.close)
+        redactor.key = await asyncio.to_thread(self.store.commit_batch, lambda tx: salt_of(tx.db))
+        redactor.plain_ids = config.privacy.log_ids == "plain"
         self.keeper = parts.make_keeper(config, self.store, self._on_erased)
         await asyncio.to_thread(self.keeper.recover)
         self.delivery = Delivery(self.store, sinks)
@@ -221,6 +225,7 @@ class Bridge:
         self.delivery.wake()
         self.config = changes.config
         self.keeper.keep = parts.keep_for(self.config)
+        redactor.plain_ids = self.config.privacy.log_ids == "plain"
         self.ingest.set_blocked(parts.blocked(self.config))
         self.settings_problem = None
         if self.mobile is not None:

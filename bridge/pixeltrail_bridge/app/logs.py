@@ -10,6 +10,7 @@ from typing import TextIO, cast
 import structlog
 
 from ..config import BridgeSettings
+from .redaction import redactor
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -35,6 +36,7 @@ def set_up_logging(settings: BridgeSettings) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if is_console else "iso", utc=not is_console),
         structlog.processors.StackInfoRenderer(),
+        redactor,
     ]
     if not is_console:
         shared.append(structlog.processors.format_exc_info)

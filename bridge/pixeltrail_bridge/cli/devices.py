@@ -16,14 +16,18 @@ _HEADS = ("Device", "State", "Board", "App", "Display", "Sessions", "Last sessio
 
 def run(as_json: JsonOption = False, config: ConfigOption = None, set_: SetOption = None) -> None:
     """List all devices that have reported."""
+    from ..app.redaction import log_name
+    from ..store.tombstones import salt_of
     from ..web.queries import describe_device
 
     with open_store(load_config(config, set_)) as store:
         rows = store.devices()
+        salt = store.commit_batch(lambda tx: salt_of(tx.db))
     if as_json:
         now_ms = time.time_ns() // 1_000_000
         for row in rows:
-            print(json.dumps({"device": row.device_id} | describe_device(row, now_ms)))
+            about = {"device": row.device_id, "log_name": log_name(salt, row.device_id)}
+            print(json.dumps(about | describe_device(row, now_ms)))
         return
     if not rows:
         print("No device has reported yet.")

@@ -254,7 +254,8 @@ class Ingest:
             except Exception as error:  # noqa: BLE001 - no fault of ours may end the thread that acks
                 log.exception("ingest failed")
                 self._known.forget()
-                self._fail(f"ingest: {error!r}; nothing is acked until this is mended, please report it")
+                kind = type(error).__name__  # its words may be made of what devices sent
+                self._fail(f"ingest: {kind}; nothing is acked until this is mended, please report it with the log")
             if self._stopping.is_set():
                 return
             delays = self._settings.retry_ms
