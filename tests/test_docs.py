@@ -6,6 +6,7 @@ A command in a ```sh block that this module does not know fails the test, so tha
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import re
 import shlex
@@ -22,8 +23,13 @@ from pixeltrail import Recorder
 from pixeltrail.config import SETTINGS
 from pixeltrail_bridge.app.rules import make_rules
 from pixeltrail_bridge.config import load
+from pixeltrail_bridge.export.files import open_session, write_file
+from pixeltrail_bridge.export.formats import named
+from pixeltrail_bridge.export.options import Options
+from pixeltrail_bridge.store.sqlite import SqliteStore
 
-from tests.support import micropython
+from tests.support import every_kind, micropython, warehouse
+from tests.support.film import DEVICE
 from tests.support.requirements import ROOT
 from tests.support.services import free_port, wait_for_port
 from tests.support.sessions import record_session
@@ -195,6 +201,30 @@ def exports(command: str, *files: str, before: str = "") -> Callable[[Path], Non
     return run_it
 
 
+def imports(command: str, word: str) -> Callable[[Path], None]:
+    """Runs an import over the files that its documentation says how to get, in a folder without recordings."""
+
+    def run_it(folder: Path) -> None:
+        original = SqliteStore(folder / "original.db", ("segment",))
+        every_kind.recorded(original)
+        events = [json.loads(row.payload) for row in original.events(limit=100_000)]
+        session = open_session(original, DEVICE, original.sessions()[0].session_id)
+        write_file(session, named("ptr"), Options(), folder / "session.ptr", None)
+        original.close()
+        (folder / "export").mkdir()
+        warehouse.write(folder, "export/1.gz", warehouse.as_gzip(map(warehouse.s3_line, events)))
+        warehouse.write(folder, "replay.csv", warehouse.as_csv(warehouse.warehouse_rows(events)))
+        words = [name for one in shlex.split(command) for name in expanded(folder, one)]
+        assert word in run(*words, cwd=folder)
+
+    return run_it
+
+
+def expanded(folder: Path, word: str) -> list[str]:
+    """As a shell does."""
+    return [str(path.relative_to(folder)) for path in sorted(folder.glob(word))] if "*" in word else [word]
+
+
 RUNS: dict[str, Callable[[Path], object]] = {
     "./dev demo": demo,
     "./dev demo --play tests/data/corpus/rgb_thermostat": demo_of_a_recording,
@@ -251,6 +281,16 @@ RUNS: dict[str, Callable[[Path], object]] = {
         "session.gif",
         before="pixeltrail export kitchen-01 --output session.ptr",
     ),
+    **{
+        command: imports(command, word)
+        for command, word in {
+            "pixeltrail import export/*.gz": "chunks added",
+            "pixeltrail import replay.csv": "chunks added",
+            "pixeltrail import session.ptr": "chunks added",
+            "pixeltrail import --json replay.csv": '"missing": []',
+            "pixeltrail import --report wrong.jsonl replay.csv": "chunks added",
+        }.items()
+    },
     "pixeltrail check --show": check_samples,
     "pixeltrail check --sample events.jsonl": check_samples,
     "pixeltrail apps list": with_app("pixeltrail apps list", "phone-1"),
