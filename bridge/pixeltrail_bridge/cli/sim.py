@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import typer
 
 from ..errors import LocalError
-from .boards import BoardArgument
+from . import fleet
 from .demo import Data, Port, Seconds, settle, summarize, wait
 
 if TYPE_CHECKING:
@@ -22,7 +22,12 @@ _LOOPBACK = "127.0.0.1"
 
 
 def run(
-    name: BoardArgument,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[BOARD]", help="Name of a board, or the path of its folder.", show_default=False
+        ),
+    ] = None,
     broker: Annotated[
         str | None,
         typer.Option(
@@ -39,13 +44,35 @@ def run(
     seconds: Seconds = None,
     data: Data = None,
     port: Port = 0,
+    devices: fleet.Devices = None,
+    script: fleet.Scripts = None,
+    speed: fleet.Speed = 1.0,
+    idle: fleet.Idle = 0.8,
+    fault: fleet.FaultsOption = None,
+    seed: fleet.Seed = 1,
+    prefix: fleet.Prefix = "sim",
+    report: fleet.Report = None,
 ) -> None:
-    """Run a board's main.py, unchanged, on imitated hardware, and show it in a page. Ctrl-C ends it."""
+    """Run a board's main.py, unchanged, on imitated hardware, and show it in a page. Ctrl-C ends it.
+
+    With --devices, a fleet that plays recordings instead: for load, and to see what an operator would see.
+    """
     import asyncio
     import tempfile
 
     from ..boards.catalogue import find_board
 
+    if (name is None) == (devices is None):
+        raise LocalError(
+            "name a board to simulate, or say --devices N for a fleet; `pixeltrail boards` lists boards"
+        )
+    if name is None:
+        assert devices is not None
+        options = fleet.Options(devices, script, speed, idle, fault, seed, prefix, report)
+        with ExitStack() as stack:
+            folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pixeltrail-sim-")))
+            fleet.simulate(options, broker, folder.absolute(), port, seconds)
+        return
     board = find_board(name)
     device = device_id or f"sim-{board.id}"
     with ExitStack() as stack:
