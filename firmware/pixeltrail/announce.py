@@ -80,10 +80,10 @@ class Announcer:
         self._holes.append((first, end))
 
     def note_holes(self, runs, count):
-        """The same for many of them: first, end, first, end ... in an array that is ours from now on."""
+        """The same for many of them: a tag, first, end ... in an array that is ours from now on."""
         while self._run < self._runs_end:  # of an opt-out just before
-            self.note_hole(self._runs[self._run], self._runs[self._run + 1])
-            self._run += 2
+            self.note_hole(self._runs[self._run + 1], self._runs[self._run + 2])
+            self._run += 3
         self._runs = runs
         self._run = 0
         self._runs_end = count
@@ -266,9 +266,9 @@ class Announcer:
 
     def _tell_run(self):
         i = self._run
-        if self._say(_opt_out_gap, CONTROL, self._runs[i], self._runs[i + 1]):
+        if self._say(_opt_out_gap, CONTROL, self._runs[i + 1], self._runs[i + 2]):
             return False
-        self._run = i + 2
+        self._run = i + 3
         if self._run == self._runs_end:
             self._runs = None
         return True

@@ -15,7 +15,13 @@ from micropython import const
 from . import wire
 from .cbor import ARRAY, BYTES, UINT, Writer
 
+try:
+    from . import kernels
+except (ImportError, SyntaxError):  # CPython, or a port that cannot emit native code
+    from . import kernels_plain as kernels
+
 _MAX_RECORDS = const(500)
+_CALL = const(160)
 _SMALLEST = const(48)  # room below this is none: a chunk's head takes up to 23 bytes
 
 
@@ -55,7 +61,11 @@ class Chunk:
     def open(self, is_replay, level, now_ms):
         """Make sure that a chunk of this class is open; closes one of the other class, or a full one."""
         if self.is_open:
-            if self.is_replay == is_replay and self.records < _MAX_RECORDS:
+            if (
+                self.is_replay == is_replay
+                and self.records < _MAX_RECORDS
+                and (is_replay or self._has_room())
+            ):
                 return True
             self.close()
         least = _SMALLEST if level else self.least_for_frames
@@ -66,15 +76,16 @@ class Chunk:
         self._begin(room, now_ms if now_ms > self._last_ms else self._last_ms)
         return True
 
+    def _has_room(self):
+        """True for a chunk that most calls fit: what does not fit is written twice."""
+        return self.writer.end - self.writer.at >= _CALL
+
     def _begin(self, room, now_ms):
         self.is_whole = room >= self._max
         room = min(room, self._max)
         at = self._begins_at = self._outbox.start_of_next()
-        w = self.writer
-        w.reset(at, at + room - 1)  # one byte to close the array
-        w.raw(self._head)
-        w.uint(self.seq)
-        w.uint(now_ms)
+        self.writer.reset(at, at + room - 1)  # one byte to close the array
+        self.writer.at = kernels.chunk_head(self.writer.buffer, at, self._head, self.seq, now_ms)
         self.is_open = True
         self.records = 0
         self.opened_ms = self._last_ms = now_ms

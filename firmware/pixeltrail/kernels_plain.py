@@ -35,6 +35,12 @@ def text(target, at, end, source, characters, limit):
     return behind
 
 
+def chunk_head(target, at, head_bytes, seq, time):
+    target[at : at + 11] = head_bytes
+    at = head(target, at + 11, len(target), 0, seq)
+    return head(target, at, len(target), 0, time)
+
+
 def write_slot(ring, at, seq, length, marks):
     ring[at : at + 4] = seq.to_bytes(4, "little")
     ring[at + 4 : at + 6] = length.to_bytes(2, "little")

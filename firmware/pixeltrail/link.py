@@ -32,6 +32,7 @@ ORDER_OPT_IN = const(16)
 ORDER_CONFIG = const(32)
 
 _MESSAGES_A_STEP = const(2)
+_MOST_SKIPPED = const(3)
 _SLOT = const(8)  # bytes before a chunk in the outbox
 _MASK = const((1 << 30) - 1)
 _SYNC_MS = const(30_000)
@@ -83,7 +84,7 @@ class Link:
         self._wait_ms = _RESEND_MS
         self._highest = 0  # one above the highest seq of the active stream that was ever sent
         self._random = 1
-        self._has_skipped = False  # the last step took messages and sent none
+        self._skipped = 0  # so many steps in a row took messages and sent none
         self._is_behind = False  # something acked is still to be freed
         self.rests = False  # the last step left nothing to do but to wait
         self.is_purging = False  # send no chunk until `purge` was called
@@ -219,10 +220,10 @@ class Link:
             self._tell_host(may_send)
         if may_send:
             self._timers(now)
-            if length and not self._has_skipped:  # `send` follows, if there is time
-                self._has_skipped = True
+            if length and self._skipped < _MOST_SKIPPED:  # `send` follows, if there is time
+                self._skipped += 1
             else:
-                self._has_skipped = False
+                self._skipped = 0
                 self._send(now, stream_ms)
         outbox = self._outbox
         self.rests = outbox.sent == outbox.count and not (self._wants_sync or self._is_behind or length)
@@ -416,7 +417,7 @@ class Link:
         while length:
             kind = self._take(transport.rx, length, now)
             left -= 1
-            if not left or kind == wire.CONFIG or kind == wire.NEW_STREAM:
+            if not left or kind == wire.ACK or kind == wire.CONFIG or kind == wire.NEW_STREAM:
                 return
             length = transport.receive()
 
@@ -523,28 +524,34 @@ class Link:
     def purge(self, told, keep=None):
         """Drop the replay data that is not acked; told(first, end) for each run of dropped chunks of the newest stream.
 
-        With `keep`, those of the outbox are handed to keep(runs, count): an array of first, end ... with that many
+        With `keep`, those of the outbox are handed to keep(runs, count): an array of tag, first, end ... with that many
         numbers. Not while a chunk is pinned. Allocates.
         """
         self.is_purging = self.rests = False
         if self._backlog is not None:
             self._backlog.purge(self._tell_purged(told))
-        runs, end = self._outbox.purge()
-        newest = self.newest.tag
-        count = 0
-        for i in range(0, end, 3):
-            if runs[i] == newest:
-                runs[count] = runs[i + 1]
-                runs[count + 1] = runs[i + 2]
-                count += 2
-            else:
-                self._streams.of_tag(runs[i]).has_holes = True
+        runs, count = self._outbox.purge()
+        if len(self.streams) > 1:
+            count = self._of_newest(runs, count)
         if keep is not None:
             keep(runs, count)
         else:
-            for i in range(0, count, 2):
-                told(runs[i], runs[i + 1])
+            for i in range(0, count, 3):
+                told(runs[i + 1], runs[i + 2])
         self._free()
+
+    def _of_newest(self, runs, count):
+        """Leave of dropped chunks those of the newest stream; of the others, syncs will tell."""
+        newest = self.newest.tag
+        left = 0
+        for i in range(0, count, 3):
+            if runs[i] == newest:
+                runs[left + 1] = runs[i + 1]
+                runs[left + 2] = runs[i + 2]
+                left += 3
+            else:
+                self._streams.of_tag(runs[i]).has_holes = True
+        return left
 
     def _tell_purged(self, told):
         """What to do when chunks are dropped from flash, in the steps to come."""

@@ -118,7 +118,7 @@ class Outbox:
 
     def purge(self):
         """Drop every chunk of replay data; the rest moves together. Returns an array with tag, first seq and end of
-        each run of dropped chunks, and how many numbers of it count.
+        each run of dropped chunks, one after the other, and how many numbers of it count.
 
         Not while a transport writes from the ring, nor while a chunk is being written. Allocates.
         """

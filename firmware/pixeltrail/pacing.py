@@ -26,7 +26,8 @@ class Pacer:
         self.tune(settings)
         self._step_us = settings.max_step_ms * 1000
         self._third_us = self._step_us // 3
-        self._part_us = self._step_us  # what the next part may take: as long as the longest of late
+        self._parts_us = self._step_us - (self._step_us >> 3)  # the rest is for what comes behind a part
+        self._part_us = self._step_us >> 1  # what the next part may take: as long as the longest of late
         self._at_us = 0  # when the part under way began
         self.needs_key = True  # the next frame must be a keyframe
         self.is_key_requested = False
@@ -96,7 +97,7 @@ class Pacer:
         """True when a part is to be coded in a step of which so much has passed."""
         if not is_begun and spent_us >= self._third_us:
             return False  # a keyframe's beginning takes as long as a part
-        if spent_us <= self._step_us - self._part_us or self.waits >= MOST_WAITS:
+        if spent_us <= self._parts_us - self._part_us or self.waits >= MOST_WAITS:
             return True
         self.waits += 1
         return False

@@ -4,7 +4,8 @@ The new file has another ending until the old one is gone, so a power cut leaves
 of the replay is read from the old one (Spool.load). What of it cannot be done is begun again later.
 """
 
-from .spool import HEAD_BYTES, SLOT, Segment
+from .spool import SLOT, Segment
+from .transport.stream import write_part
 
 
 class Renewal:
@@ -20,28 +21,39 @@ class Renewal:
         self._file = spool.create(old.number, ".new")
 
     def step(self):
-        """Copy the next frame, or leave it out. False when there is none left."""
+        """Copy the next frame, or leave it out. False when there is none left.
+
+        To know what a frame holds takes as long as a step may; so it is copied as it lies in the old file.
+        """
         spool = self._spool
         at = self._at
         length = spool.read(self.old.number, at)
         if length == 0:
+            self._write(1)  # a zero ends the last frame
             return False
         self._at = spool.behind()
         if at == 0:
-            self._write(self.old.head, HEAD_BYTES)
+            self._copy(at)
         elif length > SLOT:
             seq = spool.loaded_seq()
             if spool.buffer[7]:
                 self._leave_out(seq)
             else:
-                self._write(spool.buffer, length)
+                self._copy(at)
                 if self._new.first < 0:
                     self._new.first = seq
                 self._new.end = seq + 1
         return True
 
-    def _write(self, data, size):
-        self._new.size += self._spool.write_frame(self._file, self._buffer, data, 0, size)
+    def _copy(self, at):
+        self._spool.read_raw(at, self._buffer)
+        self._write(self._at - at)
+
+    def _write(self, size):
+        """The first bytes of the buffer, which begin with a zero."""
+        if write_part(self._file, self._buffer, 0, size) != size:
+            raise OSError("no space")
+        self._new.size += size
 
     def _leave_out(self, seq):
         gone = self._gone

@@ -86,6 +86,9 @@ class Spool:
         self._loaded = 0
         self._in_flight = [0] * _IN_FLIGHT
         self.sent = 0
+        from .renewal import Renewal  # not later: a step has no time to load it
+
+        self._renew = Renewal
         self._renewal = None
         self._restore()
 
@@ -192,13 +195,10 @@ class Spool:
 
     def _put(self, data, at, size):
         self._loaded = 0
-        self._new.size += self.write_frame(self._file, self.buffer, data, at, size)
-
-    def write_frame(self, file, buffer, data, at, size):
-        length = kernels.encode_frame(data, buffer, at, size, kernels.CRC_TABLE)
-        if write_part(file, buffer, 0, length) != length:
+        length = kernels.encode_frame(data, self.buffer, at, size, kernels.CRC_TABLE)
+        if write_part(self._file, self.buffer, 0, length) != length:
             raise OSError("no space")
-        return length
+        self._new.size += length
 
     def _add(self, segment):
         self.segments.append(segment)
@@ -322,11 +322,9 @@ class Spool:
         return True
 
     def _begin_renewal(self):
-        from .renewal import Renewal
-
         for segment in self.segments:
             if segment.needs_purge:
-                self._renewal = Renewal(self, segment)
+                self._renewal = self._renew(self, segment)
                 return True
         return False
 
@@ -368,6 +366,11 @@ class Spool:
 
     def behind(self):
         return self._behind
+
+    def read_raw(self, offset, buffer):
+        """Fill another buffer from the segment that was read last."""
+        self._source.seek(offset)
+        self._source.readinto(buffer)
 
     def _read(self, offset):
         count = self._fill(offset)

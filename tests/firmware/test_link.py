@@ -188,15 +188,20 @@ def test_another_bridge_is_followed_once_the_first_is_silent():
     assert bench.outbox.count == 3, "now the other one is followed"
 
 
-def test_two_messages_a_step():
+def test_two_messages_a_step_and_one_ack():
     bench = Bench()
     bench.put(6)
     bench.steps(7)
     for n in range(1, 7):
         bench.ack(n)
-    for left in (4, 2, 0):
+    for left in (5, 4, 3, 2, 1, 0):
         bench.step()
         assert bench.outbox.count == left
+    for _ in range(3):
+        bench.tell(m.KeyframeRequest(STREAM))
+    for left in (1, 0):
+        bench.step()
+        assert len(bench.line.down) == left
 
 
 def test_orders():

@@ -104,6 +104,9 @@ assert a == b
 kernels.copy(a, 1, a, 3, size)
 kernels_plain.copy(b, 1, b, 3, size)
 assert a == b
+for seq, time in ((0, 23), (24, 255), (256, 65535), (65536, (1 << 30) - 1)):
+    ends = [k.chunk_head(x, 5, b"0123456789A", seq, time) for k, x in ((kernels, a), (kernels_plain, b))]
+    assert ends[0] == ends[1] and a == b
 print("same")
 """
     assert port.run(script).split() == ["same"]

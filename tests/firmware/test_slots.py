@@ -19,7 +19,7 @@ RARE = {
     "chunk": "__init__",
     "clock": "new_stream_id",
     "engine": "__init__",
-    "link": "_send_sync purge",  # every 30 s, and on opt-out
+    "link": "_send_sync purge _of_newest",  # every 30 s, and on opt-out
     "masks": "settle _clip _outside",
     "message": "sync masks unknown_area read",
     "outbox": "purge count_run",
