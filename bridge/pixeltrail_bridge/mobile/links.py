@@ -7,6 +7,7 @@ session runs. It keeps strangers from guessing, not a person who can see the dis
 
 from __future__ import annotations
 
+import hmac
 from hashlib import blake2b
 from typing import Final
 
@@ -34,12 +35,12 @@ def clean_token(text: str) -> str:
 def find_device(db: Connection, token: str, now_ms: int) -> str | None:
     """The device whose running session has this token; None for none, and for two."""
     wanted = clean_token(token)
-    if len(wanted) != TOKEN_CHARACTERS:
+    if len(wanted) != TOKEN_CHARACTERS or not wanted.isascii():
         return None
     found = {
         device_id
         for device_id, session_id in apps.open_sessions(db, now_ms, MOST_SESSIONS)
-        if link_token(f"{device_id}/{session_id}") == wanted
+        if hmac.compare_digest(link_token(f"{device_id}/{session_id}"), wanted)
     }
     return found.pop() if len(found) == 1 else None
 
