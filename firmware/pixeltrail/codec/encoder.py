@@ -60,8 +60,8 @@ _BITS = (1, 1, 1, 2, 4, 8, 16, 16, 8)
 _MONO_VLSB = const(0)
 _MAX_SIDE = const(1024)
 _FOUND = const(4)  # of the dirty map's rectangle: there is one
-# An area is a rectangle of strips and its bytes, as numbers in an array: 0 first byte, 1 pitch, 2 bytes of a row; 6 which
-# bits of a row's last byte are pixels, 7 which bits of the last row; 8 rows, 9 column, 10 columns, 11 row.
+# An area is a rectangle of strips and its bytes, as numbers in an array: 0 first byte, 1 pitch, 2 bytes of a row; 6
+# which bits of a row's last byte are pixels, 7 which bits of the last row; 8 rows, 9 column, 10 columns, 11 row.
 _AREA = const(12)
 _ROWS = const(35)  # of the numbers
 _SEED = b"\xc5\x9d\x1c\x81"  # 0x811c9dc5, little-endian: of a checksum
@@ -127,7 +127,7 @@ class Encoder:
         job += (strips.aimed, dirty.bits, self._rect, self._references)
         job += (buffer, b"", coder.table, coder.states)
         job += (strips.table, strips.check, strips.factor, strips.mask)
-        job += (head.code, coder.pixels, refs.kernel.find, refs.kernel.put)
+        job += (head.code, coder.pixels, refs.find, refs.put)
         job += (dirty.kernel, dirty.shape, self._moves.found, self._moves.numbers, head.open, head.close)
         job += (b"", b"", b"", head.raw, self._torn, fnv.add, self._state)
         return job

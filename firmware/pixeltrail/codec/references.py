@@ -18,9 +18,11 @@ from micropython import const
 from .native import has_viper
 
 if has_viper:
-    from .kernels import refs as kernel
+    from .kernels.refs import find, put
 else:
-    from .plain import refs as kernel
+    from .plain.refs import find, put
+
+__all__ = ("find", "make", "put", "reset")
 
 _COUNT = const(8)
 _NEXT = const(9)

@@ -23,7 +23,7 @@ class References:
 
     def find(self, area: array[int]) -> int:
         self._aim(area)
-        found = refs.kernel.find(0, 0, self.arrays)
+        found = refs.find(0, 0, self.arrays)
         if found:
             area[ROWS] = self.arrays[3][ROWS]
         return found
@@ -32,7 +32,7 @@ class References:
         if self.size:
             self._aim(area)
             entry = 2 * self.arrays[3][9]
-            refs.kernel.put(0, 0, self.arrays)
+            refs.put(0, 0, self.arrays)
             if is_torn:
                 self.arrays[0][entry] = -1
 
