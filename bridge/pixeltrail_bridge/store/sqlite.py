@@ -115,7 +115,7 @@ class SqliteStore(SqlStore):
                 if not free or kind != _INCREMENTAL:
                     return False
                 pages = max(1, most_bytes // size)
-                self._writer.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+                self._writer.executescript(f"PRAGMA incremental_vacuum({pages})")  # execute() takes one step
             except sqlite3.Error as error:
                 raise self._explain(error) from error
             return bool(free > pages)

@@ -1,0 +1,188 @@
+"""Each kind is kept for as long as the settings say, a star keeps a session, and little is done at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pixeltrail_bridge.keeper import Keeper, KeepFor
+from pixeltrail_bridge.mapping.calls import Settled
+from pixeltrail_bridge.replay.recording import Recording
+from pixeltrail_bridge.store import erasing, retention, search
+from pixeltrail_bridge.store.database import SqlStore
+
+from tests.support.film import BOOT_MS
+from tests.support.histories import HOUR_MS, House, dump
+from tests.support.stores import Place, SqlitePlace
+
+DEVICE, ANNA = "kitchen-01", "anna@example.com"
+DAY_MS = 24 * HOUR_MS
+
+
+def keep(store: SqlStore, folder: Path, now_ms: int, **times: int) -> Keeper:
+    """All that is due now is done."""
+    keeper = Keeper(store, folder, KeepFor(**times), now_ms=lambda: now_ms)
+    while keeper.turn():
+        pass
+    return keeper
+
+
+def settle_all(store: SqlStore, now_ms: int) -> None:
+    rows = store.lease("sink", 10_000, now_ms, 1_000)
+    store.settle("sink", [Settled(row.id, "sent") for row in rows], now_ms)
+
+
+def count(place: Place, table: str, where: str = "true") -> int:
+    return int(place.query(f"SELECT count(*) FROM {table} WHERE {where}")[0][0])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_recordings_go_and_what_is_starred_stays(place: Place, tmp_path: Path, packed: bool) -> None:
+    store = place.open()
+    house = House(store, tmp_path)
+    first, starred, last = (house.tell(DEVICE, user) for user in (ANNA, None, ANNA))
+    search.set_star(store, DEVICE, starred, True)
+    if packed:
+        house.pack()
+    pictures = list(Recording.open(store, DEVICE, starred).pictures())
+    end_ms = store.session(DEVICE, first).end_ms  # type: ignore[union-attr]
+    assert end_ms is not None
+    keeper = keep(store, tmp_path, end_ms + DAY_MS + 1, recordings_ms=DAY_MS)
+    assert keeper.gone["recordings"] == 1
+    assert [row.session_id for row in store.sessions(DEVICE)] == [first, starred, last], "they stay in lists"
+    assert not store.spans(DEVICE, first) and store.spans(DEVICE, last)
+    keep(store, tmp_path, BOOT_MS + 100 * DAY_MS, recordings_ms=DAY_MS)
+    assert not store.spans(DEVICE, last)
+    assert list(Recording.open(store, DEVICE, starred).pictures()) == pictures
+    assert count(place, "packs") == (1 if packed else 0)
+    files = [path for path in (tmp_path / "objects").rglob("*") if path.is_file()]
+    assert len(files) == count(place, "packs"), "an object goes with its rows"
+    assert store.counters("")[""]["retention_recordings"] >= 2, "and it is counted for people"
+    house.resend()
+    assert not store.spans(DEVICE, first), "what a device sends again stays away"
+    store.close()
+
+
+def test_a_session_goes_with_all_that_hangs_on_it(place: Place, tmp_path: Path) -> None:
+    store = place.open()
+    house = House(store, tmp_path)
+    first, second = house.tell(DEVICE, ANNA), house.tell(DEVICE, None)
+    house.decorate(DEVICE, first)
+    search.set_star(store, DEVICE, first, False)
+    keep(store, tmp_path, BOOT_MS + 100 * DAY_MS, sessions_ms=30 * DAY_MS)
+    assert not store.sessions(DEVICE)
+    for table in ("spans", "clips", "keyframes", "shares", "stars", "event_names"):
+        assert count(place, table) == 0, table
+    assert store.events(DEVICE, first) and store.events(DEVICE, second), "events have a time of their own"
+    store.close()
+
+
+def test_events_wait_for_every_sink(place: Place, tmp_path: Path) -> None:
+    store = place.open()
+    house = House(store, tmp_path)
+    session = house.tell(DEVICE, ANNA)
+    late_ms = BOOT_MS + 100 * DAY_MS
+    keep(store, tmp_path, late_ms, events_ms=DAY_MS)
+    assert store.events(DEVICE, session), "nobody has taken them"
+    settle_all(store, late_ms)
+    keep(store, tmp_path, late_ms, events_ms=DAY_MS)
+    assert store.events(DEVICE, session), "the time counts from when they were taken"
+    search.set_star(store, DEVICE, session, True)
+    keep(store, tmp_path, late_ms + 2 * DAY_MS, events_ms=DAY_MS)
+    assert store.events(DEVICE, session)
+    search.set_star(store, DEVICE, session, False)
+    keep(store, tmp_path, late_ms + 2 * DAY_MS, events_ms=DAY_MS)
+    assert not store.events() and count(place, "deliveries") == 0
+    store.close()
+
+
+def test_dead_letters_and_silent_devices_go(place: Place, tmp_path: Path) -> None:
+    store = place.open()
+    house = House(store, tmp_path)
+    session = house.tell(DEVICE, ANNA)
+    house.decorate(DEVICE, session)
+    rows = store.lease("sink", 1, BOOT_MS, 1_000)
+    store.settle("sink", [Settled(rows[0].id, "dead", 400, "no")], BOOT_MS)
+    later_ms = BOOT_MS + 100 * DAY_MS
+    keep(store, tmp_path, later_ms, dead_letters_ms=DAY_MS)
+    assert not store.dead_letters() and not store.dead_deliveries()
+    keep(store, tmp_path, later_ms, devices_ms=DAY_MS)
+    assert store.devices(), "something of it is kept"
+    search.set_star(store, DEVICE, session, False)
+    settle_all(store, BOOT_MS)
+    everything = dict.fromkeys(
+        ("sessions_ms", "recordings_ms", "events_ms", "devices_ms", "uploads_ms"), DAY_MS
+    )
+    keep(store, tmp_path, later_ms, **everything)
+    assert not store.devices()
+    left = {name: rows for name, rows in dump(place, store).items() if rows}
+    assert set(left) <= {"meta", "counters", "sqlite_sequence", "schema_version"}
+    store.close()
+
+
+def test_a_session_without_an_end_is_closed_and_opens_again(place: Place, tmp_path: Path) -> None:
+    store = place.open()
+    house = House(store, tmp_path)
+    session = house.tell(DEVICE, None, ends=False)
+    row = store.session(DEVICE, session)
+    assert row is not None and row.end_ms is None
+    keep(store, tmp_path, row.last_ms + DAY_MS - 1_000_000, close_after_ms=DAY_MS)
+    assert store.session(DEVICE, session).end_ms is None  # type: ignore[union-attr]
+    keep(store, tmp_path, row.last_ms + DAY_MS + 60_000, close_after_ms=DAY_MS)
+    assert store.session(DEVICE, session).end_ms == row.last_ms  # type: ignore[union-attr]
+    house.pack()
+    camera = house.cameras[DEVICE]
+    house.feed(DEVICE, camera.show(100_000, bytes([77]) * 512))
+    again = store.session(DEVICE, session)
+    assert again is not None and again.end_ms is None and again.last_ms > row.last_ms
+    store.close()
+
+
+def test_no_transaction_deletes_more_than_a_few_rows(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasing, "ROWS", 5)
+    store = place.open()
+    house = House(store, tmp_path)
+    house.tell(DEVICE, *([None] * 20))
+    most = 0
+    commit = store.commit_batch
+
+    def counted(work):  # type: ignore[no-untyped-def]
+        nonlocal most
+        before = count(place, "chunks")
+        result = commit(work)
+        most = max(most, before - count(place, "chunks"))
+        return result
+
+    monkeypatch.setattr(store, "commit_batch", counted)
+    assert count(place, "chunks") > 50
+    keep(store, tmp_path, BOOT_MS + 100 * DAY_MS, sessions_ms=DAY_MS)
+    assert 0 < most <= 5
+    store.close()
+
+
+def test_room_is_given_back_to_the_disk(tmp_path: Path) -> None:
+    place = SqlitePlace(tmp_path / "store.db")
+    store = place.open()
+    house = House(store, tmp_path)
+    for _ in range(3):
+        house.tell(DEVICE, *([ANNA] * 40))
+    store.compact()
+    before = place.path.stat().st_size
+    keep(store, tmp_path, BOOT_MS + 100 * DAY_MS, sessions_ms=DAY_MS)
+    settle_all(store, BOOT_MS)
+    keep(store, tmp_path, BOOT_MS + 100 * DAY_MS, events_ms=DAY_MS)
+    store.truncate_log()
+    assert place.path.stat().st_size < before / 2
+    assert place.query("PRAGMA freelist_count") == [(0,)]
+    store.close()
+
+
+def test_the_oldest_of_each_kind_is_known(place: Place, tmp_path: Path) -> None:
+    store = place.open()
+    assert set(retention.kept_since(store).values()) == {None}
+    House(store, tmp_path).tell(DEVICE, ANNA)
+    since = retention.kept_since(store)
+    assert since["recordings"] == since["sessions"] == store.sessions(DEVICE)[0].start_ms and since["events"]
+    store.close()
