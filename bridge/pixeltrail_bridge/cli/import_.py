@@ -43,12 +43,13 @@ def run(
     The order of files and lines does not matter, nor how often they come. The bridge may run meanwhile. Nothing of it
     is sent anywhere again.
     """
-    from ..app.parts import ingest_settings, make_store, mapping_settings
+    from ..app.parts import ingest_settings, make_store, mapping_settings, sink_names
     from ..importing.run import import_files
 
     settings = load_config(config, set_)
     _make_folder(settings)
-    store = make_store(settings)
+    store = make_store(settings, sink_names(settings))  # whose names rules may use
+    store.sinks = ()
     try:
         with _teller(report) as tell, _progress(files) as progress:
             blocked = ingest_settings(settings).blocked

@@ -95,6 +95,35 @@ def test_missing_pieces_are_printed(
     assert json.loads(capsys.readouterr().out)["missing"] == []  # nothing new, so nothing was looked at
 
 
+def test_rules_hold_for_what_is_made_anew_and_not_twice_for_what_was_sent(
+    events: EVENTS, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The rules name a sink, which an import does not have."""
+    (tmp_path / "pixeltrail.toml").write_text(
+        """
+        [[rules]]
+        events = ["Pressed"]
+        rename = { "properties.number" = "properties.amount" }
+
+        [[rules]]
+        events = ["Done"]
+        send_to = ["jsonl"]
+        """
+    )
+    pressed = [event for event in events if event.get("event") == "Pressed"]
+    pieces = [event for event in events if event.get("event") == REPLAY_CHUNKS]
+    warehouse.write(tmp_path, "some.json", lines([pressed[0], *pieces]))
+    assert run(["import", "some.json"]) == 0, capsys.readouterr().err
+    store = SqliteStore(tmp_path / "pixeltrail-data" / "pixeltrail.db")
+    found = [json.loads(row.payload) for row in store.events(limit=100_000) if row.event == "Pressed"]
+    names = {one["messageId"]: set(one["properties"]) & {"number", "amount"} for one in found}
+    assert len(found) == len(pressed) > 1
+    assert names.pop(pressed[0]["messageId"]) == {"number"}, "what was sent had been through the rules"
+    assert all(one == {"amount"} for one in names.values())
+    assert not store._all("SELECT 1 FROM deliveries")
+    store.close()
+
+
 def test_a_folder_that_cannot_be_written(events: EVENTS, capsys: pytest.CaptureFixture[str]) -> None:
     Path("file").write_text("")
     Path("all.json").write_bytes(lines(events[:1]))

@@ -242,4 +242,5 @@ OTHERS = (
     "no @liquid and @transform",
     "session tracking",
     "events of two mappings",
+    "no recordings",
 )

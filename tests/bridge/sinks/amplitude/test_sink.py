@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from pixeltrail_bridge.errors import ConfigError
-from pixeltrail_bridge.mapping.calls import OutboxRow
+from pixeltrail_bridge.mapping.calls import REPLAY_CHUNKS, OutboxRow
 from pixeltrail_bridge.sinks.amplitude import (
     AmplitudeSettings,
     AmplitudeSink,
@@ -59,6 +59,17 @@ def test_an_event_keeps_its_place_among_identify_and_group_calls():
         expected = ["identify" if kind in ("identify", "group") else "httpapi" for kind in kinds]
         assert [endpoint for endpoint, one in order if one == device] == expected
     assert len(server.requests) < len(rows)  # both devices' calls go out together
+
+
+def test_pieces_of_recordings_are_passed_over_and_keep_nothing_waiting():
+    first, last = row(1), row(3)
+    event = json.loads(first.payload) | {"event": REPLAY_CHUNKS, "properties": {"data": "A" * 18_000}}
+    piece = replace(row(2), payload=json.dumps(event).encode())
+    (results,), _, server = run([first, piece, last])
+    assert set(outcome(results).values()) == {"sent"}
+    (told,) = [one.answer for one in results if one.id == piece.id]
+    assert told.startswith("not sent: Amplitude cuts text")
+    assert names(server, first.device_id) == ["Event 1", "Event 3"]
 
 
 def test_forms_hold_arrays_and_no_options_unless_asked():
