@@ -188,35 +188,43 @@ def find(display):
     """The tap for a display of a known driver; raises ValueError with what to do when it is none."""
     if hasattr(display, "renderbuf"):
         return _sh1106(display)
-    if hasattr(display, "preprocess") and hasattr(display, "display"):
-        from .luma import Tap as LumaTap
-
-        return LumaTap(display)
     if hasattr(display, "buffer") and hasattr(display, "pages"):
         return Tap(display, format=_MONO_VLSB).known(find, "buffer")
-    if hasattr(display, "_disp_drv") or hasattr(display, "disp_drv") or hasattr(display, "set_flush_cb"):
-        from .lvgl import Tap as LvglTap
-
-        return LvglTap(display)
-    if (
-        hasattr(display, "display_Base")
-        or hasattr(display, "set_frame_memory")
-        or hasattr(display, "TurnOnDisplay")
-    ):
-        from .epaper import Tap as EpaperTap
-
-        return EpaperTap(display)
-    for name in ("mvb", "_mvb", "_buf", "buffer"):
+    for name in ("mvb", "_mvb", "_buf"):
         if getattr(display, name, None) is not None:
             return _by_mode(display, name)
-    if hasattr(display, "set_window") or hasattr(display, "_set_window") or hasattr(display, "block"):
-        from .direct import Tap as DirectTap
-
-        return DirectTap(display)
+    other = _other(display)
+    if other is not None:
+        return other(display)
+    if getattr(display, "buffer", None) is not None:
+        return _by_mode(display, "buffer")
     raise ValueError(
         "no tap knows the display %s; use pixeltrail.tap(display, buffer=..., format=..., width=..., height=...)"
         % _kind(display)
     )
+
+
+def _other(display):
+    """The kind of tap for a display that is none of those above; without a shadow it reports an unknown area."""
+    found = None
+    if _has_any(display, "_disp_drv disp_drv set_flush_cb"):
+        from .lvgl import Tap as found
+    elif hasattr(display, "preprocess") and hasattr(display, "display"):
+        from .luma import Tap as found
+    elif _has_any(display, "display_Base set_frame_memory TurnOnDisplay"):
+        from .epaper import Tap as found
+    elif hasattr(display, "fill_rect") and callable(getattr(display, "width", None)):
+        from .c import Tap as found
+    elif _has_any(display, "set_window _set_window block"):
+        from .direct import Tap as found
+    return found
+
+
+def _has_any(display, names):
+    for name in names.split():
+        if hasattr(display, name):
+            return True
+    return False
 
 
 def _sh1106(display):

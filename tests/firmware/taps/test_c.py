@@ -120,6 +120,12 @@ def test_a_drawing_that_cannot_be_repeated_is_drawn_all_the_same() -> None:
     assert any(driver._panel.memory) and rig.recorder.errors == 1
 
 
+def test_given_as_it_is_it_is_an_unknown_area() -> None:
+    rig = Rig(display=GC9A01(WIDE, HIGH))
+    rig.settle()
+    assert rig.bodies(m.UnknownArea) == [m.UnknownArea(0, 0, WIDE, HIGH)]
+
+
 def test_without_a_shadow_and_without_a_tap() -> None:
     driver = GC9A01(WIDE, HIGH)
     tap = c_tap(driver)
