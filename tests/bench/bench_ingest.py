@@ -6,7 +6,7 @@ the receiver's own. Receivers take turns, and the median of the ratios of neighb
 PostgreSQL, on this machine too, are named ingest.postgres.*.
 
 `--profile` says where the processor is between the queue and the commit. `--kills N` measures nothing but crashes:
-see tests/e2e/hammer.py.
+see tests/e2e/hammer.py. `--noisy` measures instead what one noisy device costs forty-nine others: see noisy.py.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from tests.bench import noisy
 from tests.e2e import hammer
 from tests.e2e.verdict import Verdict
 from tests.support.services import Postgres, free_port, mosquitto, postgres
@@ -237,12 +238,18 @@ def main(argv: list[str]) -> list[dict[str, Any]]:
     parser = argparse.ArgumentParser(prog="./dev bench ingest", allow_abbrev=False)
     parser.add_argument("--kills", type=int, metavar="N", help="kill processes N times instead")
     parser.add_argument("--profile", action="store_true", help="say where the processor is instead")
+    parser.add_argument(
+        "--noisy", action="store_true", help="what one noisy of fifty devices costs the others"
+    )
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each stretch with --noisy")
     hammer.add_options(parser)
     parser.add_argument("--messages", type=int, default=10_000, help="published in each run of 500 B")
     parser.add_argument("--repeats", type=int, default=2, help="pairs of runs of each kind")
     options = parser.parse_args(argv)
     if options.kills is not None:
         return _crashes(hammer.run_options(options))
+    if options.noisy:
+        return noisy.measure(options.seconds, options.repeats)
     if options.profile:
         return _profile(options.messages)
     return [one for store in options.stores for one in _measure(store, options.messages, options.repeats)]
