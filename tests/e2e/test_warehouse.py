@@ -20,10 +20,12 @@ from pixeltrail_bridge.config.values import Secret
 from pixeltrail_bridge.ingest import Arrival
 from pixeltrail_bridge.mapping.calls import REPLAY_CHUNKS
 from pixeltrail_bridge.store.database import SqlStore
+from pixeltrail_bridge.wire.messages import PixelFormat, Touch
 
 from tests.bridge.mapping.build import DEVICE
 from tests.support import corpus, every_kind, segment_server, warehouse
 from tests.support.bridge_process import COMMAND, wait_until
+from tests.support.film import Camera, Device
 from tests.support.harness import judge_every_frame, opened, replay_of
 from tests.support.stores import Place, PostgresPlace, SqlitePlace
 
@@ -31,6 +33,7 @@ from .rig import rig
 
 KEY = "test-write-key"
 BOARD = "inline-board"
+LIVE = "live-device"
 SEQUENCE = "mono_invaders"
 _UNTOLD = (
     "SELECT count(*) FROM streams s LEFT JOIN projections p ON p.stream = s.no"
@@ -112,6 +115,7 @@ def test_a_session_with_every_kind_of_record_comes_back(sent, empty, tmp_path: P
     copy.close()
 
 
+@pytest.mark.parametrize("empty", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
 def test_a_missing_piece_is_named_and_the_rest_comes_back(sent, empty, tmp_path: Path) -> None:
     original, events = sent
     place, options = empty
@@ -131,6 +135,50 @@ def test_a_missing_piece_is_named_and_the_rest_comes_back(sent, empty, tmp_path:
         assert pictures and {(one.host_ms, one.pixels) for one in pictures} <= exact
     assert [gap for gap in copy.gaps(DEVICE) if gap.first == first]
     copy.close()
+
+
+def test_an_import_beside_a_bridge_that_takes_messages(sent, tmp_path: Path) -> None:
+    """A live device goes on meanwhile; both are whole in the end, and nothing imported goes out."""
+    original, events = sent
+    lines = [warehouse.s3_line(event) for event in events]
+    random.Random(11).shuffle(lines)
+    path = warehouse.write(tmp_path, "all.gz", warehouse.as_gzip(lines))
+    config = Config(
+        bridge=BridgeSettings(data_dir=tmp_path / "copy"),
+        mqtt=MqttSettings(port=0),
+        web=WebSettings(enabled=False),
+        events=EventsSettings(display_events="inline", display_window_s=1),
+    )
+    camera = Camera(Device(64, 32, PixelFormat.GS8), b"live-one", device_id=LIVE)
+    fed = [*camera.begin(0), *camera.key(10)]
+    with running(config) as bridge:
+
+        def feed(messages: list[tuple[int, bytes]]) -> None:
+            for at_ms, data in messages:
+                assert bridge.ingest.receive(Arrival(LIVE, data, at_ms, Silent()))
+
+        feed(fed)
+        options = ["--set", f"bridge.data_dir={tmp_path / 'copy'}", "--json", str(path)]
+        process = subprocess.Popen(
+            [sys.executable, *COMMAND, "import", *options], stdout=subprocess.PIPE, text=True
+        )
+        with process:
+            while process.poll() is None and camera.seq < 2_000:
+                feed([camera.say(20 + camera.seq * 10, Touch(camera.seq % 64, 1, 0))])
+                wait_until(lambda: watermark(bridge.store) == camera.seq, "it was committed", 60)
+            assert process.stdout is not None
+            found = json.loads(process.stdout.read())
+        assert process.returncode == 0 and found["chunks_added"] and not found["refused"]
+        assert bridge.ingest.health.is_ready
+        warehouse.judge_same(original, bridge.store, DEVICE)
+        told = {row.event for row in bridge.store.events(DEVICE, limit=100_000) if row.deliveries}
+        assert not told
+        live = [chunk.seq for chunk in bridge.store.chunks(LIVE, b"live-one")]
+        assert live == list(range(camera.seq))
+
+
+def watermark(store: SqlStore) -> int:
+    return next((one.watermark for one in store.streams(LIVE)), 0)
 
 
 def test_a_board_with_the_device_library(tmp_path: Path) -> None:
