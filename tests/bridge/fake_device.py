@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,6 @@ from pixeltrail.codec.encoder import Encoder
 from pixeltrail_bridge.wire import messages as m
 from pixeltrail_bridge.wire.encode import encode_uplink
 
-STREAM = b"\x01\x02\x03\x04\x05\x06\x07\x08"
 WIDTH, HEIGHT = 64, 32
 _WAIT_S = 20.0
 
@@ -25,6 +25,7 @@ class FakeDevice:
     def __init__(self, client: paho.Client, device_id: str) -> None:
         self.device_id = device_id
         self.picture = bytearray(WIDTH * HEIGHT // 8)
+        self.stream = hashlib.blake2b(device_id.encode(), digest_size=8).digest()
         self._heard = threading.Event()
         self._client = client
         self._seq = 0
@@ -42,14 +43,14 @@ class FakeDevice:
         self.send(hello, display, m.SessionStart(0, True, None))
 
     def sync(self) -> None:
-        sync = m.Sync(STREAM, 0, self._seq, self._now_ms, None, 1, None, self.device_id)
+        sync = m.Sync(self.stream, 0, self._seq, self._now_ms, None, 1, None, self.device_id)
         self.publish(encode_uplink(sync))
 
     def send(self, *bodies: m.Body) -> None:
         """One chunk with these records."""
         self._now_ms += 50
         records = tuple(m.Record(index, self._now_ms, body) for index, body in enumerate(bodies))
-        self.publish(encode_uplink(m.Chunk(STREAM, self._seq, self._now_ms, records)))
+        self.publish(encode_uplink(m.Chunk(self.stream, self._seq, self._now_ms, records)))
         self._seq += 1
 
     def send_picture(self, key: bool = False) -> None:

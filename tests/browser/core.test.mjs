@@ -13,6 +13,7 @@ const marks = await load("marks");
 const { commandOf, HELP } = await load("keys");
 const { FIELDS, queryOf } = await load("query");
 const text = await load("text");
+const fleet = await load("fleet");
 
 // --- clock ----------------------------------------------------------------------
 
@@ -312,4 +313,30 @@ test("numbers as words", () => {
   assert.deepEqual([12, 1_234, 12_345_678].map(text.bytes), ["12 B", "1.2 KB", "12 MB"]);
   assert.deepEqual([99_000, 70_000, 0].map((ms) => text.ago(ms, 100_000)), ["just now", "30 s ago", "–"]);
   assert.equal(text.prettyJson("{broken"), "{broken");
+});
+
+// --- fleet ----------------------------------------------------------------------
+
+const oven = { device_id: "oven-7", app: "Bake", app_version: "2", online: true, last_seen_ms: 5, frames: 200, mixed: 3 };
+const lamp = { device_id: "lamp-10", board: "Pico W", online: false, last_seen_ms: 9, backlog: 4, dropped: { frames: 2, calls: 1 }, gaps: 1 };
+const door = { device_id: "lamp-9", opted_out: true, online: true, last_seen_ms: 7, dead_letters: 2 };
+
+test("a device of the fleet is a row, and what needs a person is told from what does not", () => {
+  const rows = [oven, lamp, door].map(fleet.row);
+  assert.deepEqual(rows.map(({ state }) => state), ["online", "offline", "opted out"]);
+  assert.deepEqual([rows[0].mixed, rows[1].lost, rows[2].dead], [0.015, 4, 2]);
+  assert.deepEqual(rows.map(fleet.isTroubled), [false, true, true]);
+});
+
+test("the fleet is found by any of its words and put into any order", () => {
+  const rows = [oven, lamp, door].map(fleet.row);
+  const ids = (options) => fleet.arrange(rows, options).map(({ id }) => id);
+  assert.deepEqual(ids({}), ["lamp-9", "lamp-10", "oven-7"], "numbers in names count as numbers");
+  assert.deepEqual(ids({ text: "BAKE on" }), ["oven-7"]);
+  assert.deepEqual(ids({ text: "pico offline" }), ["lamp-10"]);
+  assert.deepEqual(ids({ troubled: true }), ["lamp-9", "lamp-10"]);
+  assert.deepEqual(ids({ by: "seen", down: true }), ["lamp-10", "lamp-9", "oven-7"]);
+  assert.deepEqual(ids({ by: "frames", down: fleet.firstOrder("frames") })[0], "oven-7");
+  assert.deepEqual(ids({ text: "nothing like it" }), []);
+  for (const [name] of fleet.COLUMNS) assert.equal(ids({ by: name }).length, 3);
 });

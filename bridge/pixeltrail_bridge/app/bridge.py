@@ -375,7 +375,13 @@ def running(config: Config) -> Iterator[Bridge]:
     """A bridge on an event loop in a thread of its own, for callers without one."""
     bridge = Bridge(config)
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="bridge", daemon=True)
+
+    def work() -> None:
+        loop.run_forever()
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+    thread = threading.Thread(target=work, name="bridge", daemon=True)
     thread.start()
     try:
         asyncio.run_coroutine_threadsafe(bridge.start(), loop).result()
@@ -386,8 +392,6 @@ def running(config: Config) -> Iterator[Bridge]:
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
 
 
 def _describe(health: SinkHealth, pending: int) -> dict[str, Any]:

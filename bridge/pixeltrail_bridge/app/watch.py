@@ -16,8 +16,10 @@ from ..store.database import SqlStore
 from ..uploads import Uploads
 from ..watch.alerts import Alert, Alerts, Webhook
 from ..watch.conditions import Conditions, Thresholds
+from ..watch.page import describe
 from ..watch.readings import Readings, StoreReadings, Wanted, read_store
 from ..web.live import Hub
+from ..web.queries import device_facts
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 _FRESH_MS = 1_000  # readings of the store serve everybody who asks meanwhile
+
+_MOST_DEVICES = 5_000  # in one answer; a larger fleet looks at its metrics
 
 log = structlog.get_logger(__name__)
 
@@ -107,11 +111,18 @@ class Watch:
                 await asyncio.sleep(self._config.alerts.every_s)
 
     def routes(self) -> list[BaseRoute]:
-        if not self._config.metrics.enabled:
-            return []
         from starlette.routing import Route
 
-        return [Route("/metrics", self._metrics)]
+        routes: list[BaseRoute] = [Route("/api/fleet", self._fleet)]
+        return [*routes, Route("/metrics", self._metrics)] if self._config.metrics.enabled else routes
+
+    async def _fleet(self, request: Request) -> Response:
+        from starlette.responses import JSONResponse
+
+        now = await self.readings()
+        devices = await asyncio.to_thread(device_facts, self._store)
+        body = {"bridge": describe(now, self.standing), "devices": devices[:_MOST_DEVICES]}
+        return JSONResponse(body, headers={"cache-control": "no-store"})
 
     async def _metrics(self, request: Request) -> Response:
         from starlette.responses import Response

@@ -24,6 +24,7 @@ _UNNOTED: Final = (
     "/",
     "/api/me",
     "/api/health",
+    "/api/fleet",
     "/api/devices",
     "/metrics",
     "/api/openapi.json",

@@ -74,6 +74,10 @@ async function makeView() {
     const { SearchPage } = await import("./view/search.js");
     return () => [new SearchPage(api, new URLSearchParams(query)), null];
   }
+  if (place === "fleet") {
+    const { FleetPage } = await import("./view/fleet.js");
+    return () => [new FleetPage(api, new URLSearchParams(query)), null];
+  }
   if (place === "audit") {
     const { AuditPage } = await import("./view/audit.js");
     return () => [new AuditPage(api), null];

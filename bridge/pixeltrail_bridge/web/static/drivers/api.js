@@ -49,6 +49,8 @@ export async function send(method, path, content) {
   return text ? JSON.parse(text) : {};
 }
 
+export const fleet = () => getJson("/api/fleet");
+
 const device = (id) => `/api/devices/${encodeURIComponent(id)}`;
 const session = (id, number) => `/api/sessions/${encodeURIComponent(id)}/${encodeURIComponent(number)}`;
 
