@@ -100,6 +100,7 @@ def intake_settings(config: Config) -> IntakeSettings:
             mobile.block_users,
         ),
         keep_ip=mobile.keep_ip,
+        truncate_ip=mobile.truncate_ip,
     )
 
 

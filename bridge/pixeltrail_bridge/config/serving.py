@@ -89,6 +89,9 @@ class MobileSettings:
     )
     browser_timeout_s: int = setting(1_800, "The same in a browser.", unit="s", low=1, high=86_400, live=True)
     keep_ip: bool = setting(True, "Send on the app's address as context.ip.", live=True)
+    truncate_ip: bool = setting(
+        False, "Keep only the network of an address: the first 24 bits, of IPv6 48.", live=True
+    )
     block_ips: tuple[str, ...] = setting(
         (), "Addresses and networks whose events are counted and not kept.", live=True
     )

@@ -19,7 +19,7 @@ import msgspec
 from ..errors import LocalError, PeerError
 from ..sessions.state import DeviceState, StreamState
 from ..store.database import SqlStore
-from ..store.tombstones import is_of_others, users_of
+from ..store.tombstones import users_of
 from ..wire import messages as m
 from ..wire.decode import decode_uplink
 from ..wire.recording_file import SUFFIX, Head, encode_chunk, encode_head
@@ -124,8 +124,8 @@ def _events(
         ids |= {number for (number,) in store._all(query, device)}
     for device, session_id in found.sessions:
         for number, payload in session_events(store, device, session_id):
-            event = event_of(payload)
-            if subject.kind != "user" or subject.name in users_of(event) or not is_of_others(event):
+            users = users_of(event_of(payload))
+            if subject.kind != "user" or subject.name in users or not users:
                 ids.add(number)
     for number in sorted(ids):
         for row in store.events(after_id=number - 1, limit=1):

@@ -19,6 +19,7 @@ from ..mapping.calls import REPLAY_TYPES, RESERVED_PREFIX, Call, iso_time
 from ..sessions.state import DeviceState
 from ..store import apps
 from ..store.sql import Connection
+from ..store.tombstones import Tombstones, devices_of, users_of
 from . import links
 from .enrichment import SESSION_TYPES, DeviceMoment, Enriched, Enricher, EnrichSettings, Event
 from .extract import device_id_of, id_text, table, time_ms
@@ -31,6 +32,7 @@ CONTROL: Final = "pixeltrail"  # context.pixeltrail: what an app tells the bridg
 _MAX_MESSAGE_ID: Final = 100
 _MAX_NAME: Final = 200
 _MAX_LETTER: Final = 32 << 10
+_KEPT_V4, _KEPT_V6 = 24, 48  # bits of an address that is cut short
 _OWN_IDS: Final = ("px-", "app-")  # message IDs that the bridge gives: nobody else may take one in advance
 _decode_state = msgspec.json.Decoder(AppState).decode
 _decode_device = msgspec.json.Decoder(DeviceState).decode
@@ -54,6 +56,7 @@ class IntakeSettings:
     enrich: EnrichSettings = field(default_factory=EnrichSettings)
     block: BlockRules = field(default_factory=BlockRules)
     keep_ip: bool = True  # put the app's address into context.ip where it has none
+    truncate_ip: bool = False  # but only its network: /24, of IPv6 /48
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,10 @@ class Transaction(Protocol):
 
     db: Connection
     locking: str
+
+    @property
+    def tombstones(self) -> Tombstones: ...
+
     dropped: int  # events that rules kept out
 
     def redacted(self, event: Any) -> Any: ...
@@ -117,19 +124,18 @@ class _Pass:
     def run(self, received: Sequence[Received]) -> Taken:
         for one in received:
             self._count("events")
-            reason = one.fault or fault_of(one.event)
-            if reason is not None:
-                self._refuse(one, reason)
-            elif rule := self._blocked_by(one):
+            if rule := self._blocked_by(one):  # first: a dead letter of theirs would be kept, too
                 self.taken.blocked += 1
                 self._count(f"blocked_{rule}")
+            elif (reason := one.fault or fault_of(one.event)) is not None:
+                self._refuse(one, reason)
             else:
                 self._take(one)
         self._write()
         return self.taken
 
     def _take(self, one: Received) -> None:
-        event, at_ms = timed(one, self.settings.keep_ip)
+        event, at_ms = timed(one, self.settings)
         key = self._key_of(event)
         state = self._state_of(key)
         self.seen_ms[key] = one.received_ms
@@ -171,7 +177,10 @@ class _Pass:
     def _refuse(self, one: Received, reason: str) -> None:
         self.taken.refused += 1
         self._count("refused")
-        raw = _encode(self.tx.redacted(one.event))[:_MAX_LETTER]
+        event = one.event
+        if isinstance(event.get("context"), dict):
+            event = {**event, "context": context_of(one, self.settings)}
+        raw = _encode(self.tx.redacted(event))[:_MAX_LETTER]
         self.tx.add_dead_letter("", LETTER_KIND, reason, raw, one.received_ms)
 
     def _count(self, name: str, by: int = 1) -> None:
@@ -230,7 +239,18 @@ class _Pass:
         if any(_fits(device, rules.devices) for device in _device_ids(event)):
             return "device"
         user_ids = (event.get("userId"), event.get("previousId"))
-        return "user" if any(_fits(user, rules.users) for user in user_ids) else None
+        if any(_fits(user, rules.users) for user in user_ids):
+            return "user"
+        return "forgotten" if self._is_forgotten(event, one.received_ms) else None
+
+    def _is_forgotten(self, event: Event, now_ms: int) -> bool:
+        """Whether it is of somebody who was forgotten, and may not come again."""
+        gone = self.tx.tombstones
+        at_ms = time_ms(event.get("originalTimestamp") or event.get("timestamp")) or now_ms
+        return bool(gone) and (
+            any(gone.refuses("user", user, at_ms) for user in users_of(event))
+            or any(gone.refuses("device", device, at_ms) for device in devices_of(event))
+        )
 
 
 def fault_of(event: Event) -> str | None:
@@ -256,7 +276,17 @@ def fault_of(event: Event) -> str | None:
     return None
 
 
-def timed(one: Received, keep_ip: bool) -> tuple[Event, int]:
+def network_of(address: str) -> str | None:
+    """What is kept of an address that is cut short; None of what is no address."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    length = _KEPT_V4 if parsed.version == 4 else _KEPT_V6
+    return str(ipaddress.ip_network(f"{address}/{length}", strict=False).network_address)
+
+
+def timed(one: Received, settings: IntakeSettings) -> tuple[Event, int]:
     """A copy of the event with `timestamp` on our clock, the app's own as originalTimestamp; and that time in ms."""
     event = {key: value for key, value in one.event.items() if key not in ("sentAt", "writeKey")}
     original_ms = time_ms(event.get("originalTimestamp") or event.get("timestamp"))
@@ -267,13 +297,21 @@ def timed(one: Received, keep_ip: bool) -> tuple[Event, int]:
     event["timestamp"] = iso_time(at_ms)
     for name in ("properties",) if event["type"] in REPLAY_TYPES else ():
         event[name] = event.get(name) or {}
-    context = dict(table(event, "context"))
-    if keep_ip and one.ip and not context.get("ip"):
-        context["ip"] = one.ip
-    elif not keep_ip:
-        context.pop("ip", None)
-    event["context"] = context
+    event["context"] = context_of(one, settings)
     return event, at_ms
+
+
+def context_of(one: Received, settings: IntakeSettings) -> Event:
+    """The event's context, with as much of the app's address as may be kept."""
+    context = dict(table(one.event, "context"))
+    if settings.keep_ip and one.ip and not context.get("ip"):
+        context["ip"] = one.ip
+    elif not settings.keep_ip:
+        context.pop("ip", None)
+    if settings.truncate_ip and "ip" in context:
+        cut = network_of(str(context["ip"]))
+        context = {**context, "ip": cut} if cut else {k: v for k, v in context.items() if k != "ip"}
+    return context
 
 
 def message_id_of(event: Event, key: str) -> str:

@@ -116,7 +116,9 @@ def users_of(event: Mapping[str, Any]) -> set[str]:
     context = _table(event.get("context"))
     traits = _table(context.get("traits"))
     named = (event.get("userId"), event.get("previousId"), traits.get("userId"))
-    return {_text(one) for one in named if _is_id(one)} | _replay_owner(event)
+    device = _table(context.get("device"))
+    own = {event.get("anonymousId"), device.get("id")}  # whose Replay ID it is, in most settings
+    return {_text(one) for one in named if _is_id(one)} | (_replay_owner(event) - own)
 
 
 def devices_of(event: Mapping[str, Any]) -> set[str]:

@@ -11,12 +11,15 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pixeltrail_bridge.forgetting.erasing import bury, erase
+from pixeltrail_bridge.forgetting.finding import Subject, find
 from pixeltrail_bridge.mobile import links, registry
 from pixeltrail_bridge.mobile.enrichment import EnrichSettings
 from pixeltrail_bridge.mobile.intake import BlockRules, Intake, IntakeSettings, Received, Taken
 from pixeltrail_bridge.sessions.state import DeviceState, SessionRow
 from pixeltrail_bridge.store import apps
 from pixeltrail_bridge.store.database import SqlStore
+from pixeltrail_bridge.store.erasing import Eraser
 
 from tests.support.stores import Place
 
@@ -304,3 +307,32 @@ def test_apps_are_no_devices(store: SqlStore) -> None:
     add_device(store)
     take(store, event(1))
     assert [row.device_id for row in store.devices()] == [DEVICE]
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"), [("203.0.113.9", "203.0.113.0"), ("2001:db8:1:2::7", "2001:db8:1::"), ("here", None)]
+)
+def test_of_an_address_only_its_network_may_be_kept(store: SqlStore, address: str, kept: str | None) -> None:
+    context = {"device": {"id": "phone-1"}, "ip": address}
+    cut = IntakeSettings(truncate_ip=True)
+    take(store, event(1, context=context), event(2, context=context, event=""), rules=cut)
+    assert [one["context"].get("ip") for one in payloads(store)] == [kept]
+    (letter,) = store.dead_letters()
+    assert address.encode() not in letter.raw, "a dead letter holds no more than an event"
+
+
+def test_what_is_blocked_is_no_dead_letter_either(store: SqlStore) -> None:
+    rules = IntakeSettings(block=BlockRules(users=("u-1",)))
+    taken = take(store, event(1, userId="u-1", event=""), rules=rules)
+    assert taken.blocked == 1 and not taken.refused and not store.dead_letters()
+
+
+def test_of_a_user_who_was_forgotten_nothing_is_taken_again(store: SqlStore) -> None:
+    take(store, event(1, userId="u-1"))
+    subject = Subject("user", "u-1")
+    found = find(store, subject)
+    bury(store, subject, found, NOW, True)
+    erase(store, subject, found, Eraser(store, lambda: NOW), True)
+    taken = take(store, event(1, userId="u-1"), event(2, anonymousId="a-2", userId="u-1"), at_ms=NOW + 60_000)
+    assert (taken.added, taken.blocked) == (0, 2) and not store.events() and not apps.apps(store)
+    assert store.counters("")[""]["mobile_blocked_forgotten"] == 2
