@@ -10,7 +10,7 @@ import pytest
 from pixeltrail import lvgl_tap
 from pixeltrail_bridge.wire import messages as m
 
-from tests.support import corpus, micropython, mpy
+from tests.support import armhf, corpus, micropython, ports
 
 from ..drivers import lvgl
 from ..film import film_of
@@ -20,7 +20,9 @@ SCRIPTS = micropython.ROOT / "tests" / "firmware" / "device"
 BINDINGS = ("lvgl_micropython", "lv_micropython 9", "lv_micropython 8")
 
 
-def play(binding: str, sequence: corpus.Sequence, numbers: range, folder: Path) -> None:
+def play(
+    binding: str, sequence: corpus.Sequence, numbers: range, folder: Path, port: ports.Port = ports.X64_MPY
+) -> None:
     """Play pictures of a recorded sequence with its flushes, and compare what comes out with each."""
     rects = sequence.meta["flush_rects_x1y1x2y2_inclusive"]
     shown = [bytes(sequence.frame_bytes)]
@@ -37,10 +39,11 @@ def play(binding: str, sequence: corpus.Sequence, numbers: range, folder: Path) 
     (folder / "areas").write_text(
         "".join(" ".join(str(n) for area in line for n in area) + "\n" for line in areas)
     )
-    printed = micropython.run(
+    start = armhf.run if port.is_32_bit else micropython.run
+    printed = start(
         SCRIPTS / "lvgl_play.py",
         *(binding, folder, folder / "log.ptr"),
-        search=(mpy.tree("x64"), SCRIPTS, SCRIPTS.parent),
+        search=(port.library, SCRIPTS, SCRIPTS.parent),
         timeout_s=600,
         heap="8m",
     ).splitlines()
@@ -56,6 +59,10 @@ def play(binding: str, sequence: corpus.Sequence, numbers: range, folder: Path) 
 @pytest.mark.parametrize("binding", BINDINGS)
 def test_recorded_flushes_are_shown_pixel_for_pixel(binding: str, tmp_path: Path) -> None:
     play(binding, corpus.load("lv_benchmark"), range(8), tmp_path)
+
+
+def test_recorded_flushes_on_32_bits(tmp_path: Path) -> None:
+    play("lvgl_micropython", corpus.load("lv_benchmark"), range(3), tmp_path, ports.ARMHF_V7M)
 
 
 @pytest.mark.slow

@@ -80,6 +80,11 @@ print("same")
     assert port.run(script).split() == ["same"]
 
 
+@pytest.mark.parametrize("port", ports.ALL, ids=str)
+def test_hashing_inside_areas_finds_what_hashing_everything_finds(port: ports.Port) -> None:
+    assert port.run(SCRIPTS / "check_areas.py", heap="2m").split() == ["same", "16"]
+
+
 @pytest.mark.parametrize("port", (ports.X64, ports.ARMHF), ids=str)
 def test_nothing_is_allocated_by_any_tap(port: ports.Port) -> None:
     search = [SCRIPTS, SCRIPTS.parent]
@@ -97,7 +102,7 @@ def test_a_small_flush_costs_a_fraction_of_the_whole_display() -> None:
         armhf.count_each(script, size, search=search, heap="2m", few=2, step=4)
         for size in ("320x240", "40x20")
     )
-    assert small * 5 < whole
+    assert small * 4 < whole
     print(f"a flush of the whole display takes {whole} instructions, one of 40x20 {small}")
 
 
