@@ -311,7 +311,7 @@ def _dead_delivery(event: int, device_id: str, sink: str, *rest: Any) -> DeadLet
 
 def _delivery(*row: Any) -> DeliveryRow:
     *values, payload = row
-    return DeliveryRow(*values, None if payload is None else payload.decode())
+    return DeliveryRow(*values, payload=None if payload is None else payload.decode())
 
 
 def _session(row: Any) -> SessionRow:
