@@ -267,7 +267,7 @@ class Readers:
         rows = self._all(_EVENTS.format(where=where), after_id, *values, limit)
         events = []
         for head, group in groupby(rows, key=lambda row: row[:8]):
-            deliveries = tuple(_delivery(*row[8:]) for row in group if row[8] is not None)
+            deliveries = tuple(_delivery(row[8:]) for row in group if row[8] is not None)
             events.append(_event(head, deliveries))
         return events
 
@@ -309,9 +309,10 @@ def _dead_delivery(event: int, device_id: str, sink: str, *rest: Any) -> DeadLet
     return DeadLetter(event, device_id, sink, None, None, *rest)
 
 
-def _delivery(*row: Any) -> DeliveryRow:
-    *values, payload = row
-    return DeliveryRow(*values, payload=None if payload is None else payload.decode())
+def _delivery(row: Any) -> DeliveryRow:
+    sink, state, attempts, status, answer, next_try_ms, settled_ms, payload = row
+    own = None if payload is None else payload.decode()
+    return DeliveryRow(sink, state, attempts, status, answer, next_try_ms, settled_ms, own)
 
 
 def _session(row: Any) -> SessionRow:
