@@ -181,7 +181,7 @@ def test_a_login_ends_with_its_time(page: Bridge) -> None:
 # ---- roles ----------------------------------------------------------------------------
 
 
-def routes_of(one: Bridge) -> list[tuple[str, str]]:
+def routes_of(one: Bridge, with_public: bool = False) -> list[tuple[str, str]]:
     """Every (method, path) of the page, with something in the place of each name."""
     assert one._web is not None
     app = one._web._server.config.loaded_app if hasattr(one._web._server.config, "loaded_app") else None
@@ -190,7 +190,7 @@ def routes_of(one: Bridge) -> list[tuple[str, str]]:
     assert app is not None
     found = []
     for route in app.routes:
-        if isinstance(route, Route) and not rules.is_public(route.path):
+        if isinstance(route, Route) and (with_public or not rules.is_public(route.path)):
             filled = re.sub(r"\{\w+(:\w+)?\}", "1", route.path)
             found += [(method, filled) for method in route.methods or ()]
         else:

@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute, Route
 
 from ..store import access as table
 from ..store.access import LoginRow, login_key
+from . import openapi
 from .access import Access, Person
 from .answers import Refused, answering, as_json, body_of
 from .attempts import Attempts
@@ -57,6 +58,7 @@ class LoginRoutes:
             Route("/api/logout", self.log_out, methods=["POST"]),
             Route("/api/me", self.me),
             Route("/api/audit", self.audit),
+            *openapi.routes(),
         ]
 
     async def page(self, request: Request) -> Response:
