@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -9,8 +10,10 @@ import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from mpremote.mip import do_mip
 
 from tests.support import corpus, micropython, mpy
 from tests.support.packages import mip_install, packager, served
@@ -78,6 +81,61 @@ def test_an_installed_package_records_on_a_board(
         replay = played.replay()
     assert not replay.errors
     assert [picture.data for picture in replay.pictures] == list(sequence.frames)
+
+
+class Board:
+    """What mpremote's mip asks of a board, whose files are in a folder here; it is a Pico without a network."""
+
+    def __init__(self, folder: Path) -> None:
+        self.transport = self
+        self._folder = folder
+
+    def did_action(self) -> None:
+        pass
+
+    def ensure_raw_repl(self) -> None:
+        pass
+
+    def exec(self, code: str) -> None:
+        assert code == "import sys"
+
+    def eval(self, expression: str) -> object:
+        return ["", ".frozen", "/lib"] if expression == "sys.path" else 6
+
+    def _place(self, path: str) -> Path:
+        return self._folder / path.lstrip("/")
+
+    def fs_exists(self, path: str) -> bool:
+        return self._place(path).exists()
+
+    def fs_mkdir(self, path: str) -> None:
+        self._place(path).mkdir()
+
+    def fs_hashfile(self, path: str, algorithm: str) -> bytes:
+        return hashlib.new(algorithm, self._place(path).read_bytes()).digest()
+
+    def fs_writefile(self, path: str, data: bytes, progress_callback: object = None) -> None:
+        self._place(path).write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["pixeltrail", "pixeltrail-serial"])
+@pytest.mark.parametrize("kind", ["a folder", "an address", "the index"])
+def test_mpremote_installs_over_the_cable(index: Path, kind: str, name: str, tmp_path: Path) -> None:
+    """Its own mip, which fetches on the host and writes to the board."""
+    file = name.replace("pixeltrail", "package")
+    with served(index) as server:
+        package, where = {
+            "a folder": (str(FIRMWARE / f"{file}.json"), None),
+            "an address": (f"{server.url}/{file.replace('package', 'package-armv7m')}.json", None),
+            "the index": (name, f"{server.url}/armv7m"),
+        }[kind]
+        wanted = SimpleNamespace(command=["install"], packages=[package], index=where, target=None, mpy=None)
+        do_mip(Board(tmp_path), wanted)
+    is_source = kind == "a folder"
+    files, _ = packager().read_manifest(**packager().PACKAGES[name], thumb=not is_source)
+    ending = ".py" if is_source else ".mpy"
+    there = {str(path.relative_to(tmp_path / "lib")) for path in tmp_path.rglob("*") if path.is_file()}
+    assert there == {path.removesuffix(".py") + ending for path in files}
 
 
 def test_what_a_board_has_already_is_not_fetched_again(index: Path, tmp_path: Path) -> None:
