@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from pixeltrail_bridge.wire import messages as m
 
 from tests.bridge.fake_device import fake_device, wait_for
 from tests.bridge.test_reload import DEVICE, KEY, folder, load, up
+from tests.support.bridge_process import COMMAND
 from tests.support.services import free_port
 
 __all__ = ["folder"]
@@ -83,6 +86,10 @@ def test_wrong_rules_keep_the_old_ones_and_log_and_page_say_so(folder: Path) -> 
             wait_for(
                 lambda: [one for one in problems(page) if "new settings were refused" in one], "the problem"
             )
+        command = [sys.executable, *COMMAND, "doctor", "--offline", "--set", f"mqtt.port={bridge.mqtt_port}"]
+        told = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+        assert told.returncode == 1 and "FAULT  bridge: new settings were refused" in told.stdout, told
+        assert f"FAULT  rules: {file.name}:6: rule '1': rename: 'b' must begin with" in told.stdout
         assert sent("Two") == {"cups": 2}, "the old rules are in force"
         file.write_text(base + "[[rules]]\nrename = { 'properties.cups' = 'properties.size' }\n")
         assert bridge.hang_up("settings read again")["changed"] == ["[[rules]]"]
