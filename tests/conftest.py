@@ -1,7 +1,8 @@
 """Options shared by all tests.
 
 `--all` also runs what is marked slow. `--corpus FOLDER` replaces the recorded sequences of tests/data/corpus;
-a test that takes `sequence` runs once for each. With `CI=true` a skipped test counts as failed.
+a test that takes `sequence` runs once for each. `--device=PORT --board=NAME` runs the scenarios of tests/hil on a
+board. With `CI=true` a skipped test counts as failed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("pixeltrail")
     group.addoption("--all", action="store_true", help="run slow tests too")
     group.addoption("--corpus", type=Path, default=corpus.DEFAULT_FOLDER, help="folder of recorded sequences")
+    group.addoption("--device", default="sim", help="serial port of a board for tests/hil, or sim")
+    group.addoption("--board", default="pico-w-ssd1306", help="the board at --device")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
