@@ -30,6 +30,7 @@ from pixeltrail_bridge.store.sqlite import SqliteStore
 
 from tests.support import every_kind, micropython, warehouse
 from tests.support.film import DEVICE
+from tests.support.histories import House
 from tests.support.requirements import ROOT
 from tests.support.services import free_port, wait_for_port
 from tests.support.sessions import record_session
@@ -188,6 +189,60 @@ def on_recordings(command: str, word: str, code: int = 0, sink: str = "segment")
     return run_it
 
 
+def on_a_house(command: str, word: str) -> Callable[[Path], None]:
+    """Runs a command over what people did with two devices."""
+
+    def run_it(folder: Path) -> None:
+        data = folder / "pixeltrail-data"
+        data.mkdir()
+        store = SqliteStore(data / "pixeltrail.db")
+        house = House(store, data)
+        for device in ("kitchen-01", "hall-02"):
+            house.tell(device, "user-7")
+        store.close()
+        assert word in run(*shlex.split(command), cwd=folder)
+
+    return run_it
+
+
+def with_keys(command: str, word: str, *before: str) -> Callable[[Path], None]:
+    """Runs a command after others of the page; `word` must be in what it prints."""
+
+    def run_it(folder: Path) -> None:
+        for line in (*before, command):
+            printed = run(*shlex.split(line), cwd=folder)
+        assert word in printed
+
+    return run_it
+
+
+def with_users(command: str, word: str) -> Callable[[Path], None]:
+    """The same with a password on standard input, and a user where another one than the command's is needed."""
+
+    def run_it(folder: Path) -> None:
+        environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+        done = subprocess.run(
+            shlex.split(command),
+            cwd=folder,
+            env=environment,
+            input="a long password\n",
+            text=True,
+            capture_output=True,
+            check=True,
+        )
+        assert word in done.stdout
+
+    return run_it
+
+
+def with_store(command: str) -> Callable[[Path], None]:
+    def run_it(folder: Path) -> None:
+        record_app(folder)
+        run(*shlex.split(command), cwd=folder)
+
+    return run_it
+
+
 def exports(command: str, *files: str, before: str = "") -> Callable[[Path], None]:
     """Runs a command over a session of a thermostat; it must write `files`. `before` is run first."""
 
@@ -225,6 +280,8 @@ def expanded(folder: Path, word: str) -> list[str]:
     return [str(path.relative_to(folder)) for path in sorted(folder.glob(word))] if "*" in word else [word]
 
 
+MADE_AUTHORITY = "pixeltrail keys init broker.example.org 192.168.1.10"
+MADE_KEYS = "pixeltrail keys add hall-01"
 RUNS: dict[str, Callable[[Path], object]] = {
     "./dev demo": demo,
     "./dev demo --play tests/data/corpus/rgb_thermostat": demo_of_a_recording,
@@ -291,6 +348,48 @@ RUNS: dict[str, Callable[[Path], object]] = {
             "pixeltrail import --report wrong.jsonl replay.csv": "chunks added",
         }.items()
     },
+    **{
+        command: on_a_house(command, word)
+        for command, word in {
+            "pixeltrail forget --device kitchen-01 --yes --report report.json": "Nothing of it was found afterwards",
+            "pixeltrail forget --user user-7 --yes": "Nothing of it was found afterwards",
+            "pixeltrail forget --session hall-02/1767323045000 --yes": "Nothing of it was found afterwards",
+            "pixeltrail forget --status": "No vendor was asked",
+            "pixeltrail dsar kitchen.zip --device kitchen-01": "events: ",
+            "pixeltrail dsar user-7 --user user-7 --pictures": "recordings: 2",
+        }.items()
+    },
+    "pixeltrail keys init broker.example.org 192.168.1.10": with_keys(MADE_AUTHORITY, "broker.example.org"),
+    **{
+        command: with_keys(command, word, MADE_AUTHORITY, *before)
+        for command, word, *before in (
+            ("pixeltrail keys add kitchen-01 --host broker.example.org", 'user="kitchen-01"'),
+            ("pixeltrail keys add hall-01 --certificate --out hall-01", "Wrote hall-01"),
+            ("pixeltrail keys list", "hall-01", MADE_KEYS),
+            ("pixeltrail keys rotate kitchen-01", "kitchen-01.2", "pixeltrail keys add kitchen-01"),
+            (
+                "pixeltrail keys rotate kitchen-01 --finish",
+                "holds no longer",
+                "pixeltrail keys add kitchen-01",
+                "pixeltrail keys rotate kitchen-01",
+            ),
+            ("pixeltrail keys revoke hall-01", "no key any more", MADE_KEYS),
+            ("pixeltrail keys renew", "broker.example.org"),
+            ("pixeltrail keys write mosquitto broker-files", "broker-files/acl", MADE_KEYS),
+            ("pixeltrail keys write nats broker-files", "authorization.conf", MADE_KEYS),
+        )
+    },
+    "pixeltrail users add ada --role admin": with_users(
+        "pixeltrail users add ada --role admin", "ada is admin"
+    ),
+    "pixeltrail users add vera --role viewer": with_users(
+        "pixeltrail users add vera --role viewer", "vera is viewer"
+    ),
+    "pixeltrail users list": with_keys("pixeltrail users list", "User"),
+    "pixeltrail audit": with_store("pixeltrail audit"),
+    "pixeltrail audit --user vera --json": with_store("pixeltrail audit --user vera --json"),
+    # It asks services that are not there in tests.
+    "./dev audit": lambda folder: run("./dev", "help", cwd=ROOT),
     "pixeltrail check --show": check_samples,
     "pixeltrail check --sample events.jsonl": check_samples,
     "pixeltrail apps list": with_app("pixeltrail apps list", "phone-1"),

@@ -78,6 +78,8 @@ def run(
             return
         if not yes:
             typer.confirm("This deletes all of it for good. Go on?", abort=True)
+        if device and not go_on:
+            _revoke_keys(settings, device)
         _print_report(_forget(settings, store, subject, place, not go_on), report, as_json)
 
 
@@ -92,6 +94,16 @@ def _forget(settings: Config, store: SqlStore, subject: Subject, place: Place, r
         refuses=refuses,
         ask_vendors=_vendors(settings, store),
     )
+
+
+def _revoke_keys(settings: Config, device_id: str) -> None:
+    """Of a device that nothing is taken of any more: its ID stands beside its keys."""
+    from ..app.exposure import keys_folder
+    from ..keys.ring import KeyRing
+
+    ring = KeyRing(keys_folder(settings))
+    if device_id in ring.devices():
+        ring.revoke(device_id)
 
 
 def _subject(device: str | None, user: str | None, session: str | None) -> Subject:

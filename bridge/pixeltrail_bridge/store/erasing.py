@@ -71,6 +71,8 @@ class Eraser:
                 self._run(tx, table, f"DELETE FROM {table} WHERE stream = ?", stream)
         self._doom(tx, "device = ?", number)
         self._run(tx, "deliveries", "DELETE FROM deliveries WHERE device = ?", number)
+        remade = "DELETE FROM remade_events WHERE event IN (SELECT id FROM events WHERE device = ?)"
+        self._run(tx, "remade_events", remade, number)
         self._run(tx, "events", "DELETE FROM events WHERE device = ?", number)
         for table in _BY_DEVICE:
             self._run(tx, table, f"DELETE FROM {table} WHERE device = ?", number)
@@ -183,6 +185,7 @@ class Eraser:
 
             def work(tx: SqlTransaction, some: Sequence[int] = some) -> None:
                 self._run(tx, "deliveries", f"DELETE FROM deliveries WHERE event IN {marks(some)}", *some)
+                self._run(tx, "remade_events", f"DELETE FROM remade_events WHERE event IN {marks(some)}", *some)
                 self._run(tx, "events", f"DELETE FROM events WHERE id IN {marks(some)}", *some)
 
             self._store.commit_batch(work)
