@@ -28,6 +28,7 @@ from . import (
     flash,
     forget,
     health,
+    hil,
     import_,
     init,
     keys,
@@ -54,7 +55,7 @@ app = typer.Typer(
 )
 for command in (demo, init, up, check, doctor, devices, sessions, tail, play, export, audit, backup, restore, health):
     app.command(command.__name__.rpartition(".")[2])(command.run)
-for command in (boards, size, sim, flash, forget, dsar):
+for command in (boards, size, sim, flash, hil, forget, dsar):
     app.command(command.__name__.rpartition(".")[2])(command.run)
 app.command("import")(import_.run)
 app.add_typer(apps.app, name="apps")
