@@ -22,10 +22,10 @@ _FOLDERS = (
     ),
     (
         "codec/kernels/",
-        "__init__ anysize bits bytes32 cxcolour cxhead cxmono drive fnv halves16 halves32 moves refs",
+        "__init__ anysize bits bytes32 cxcolour cxgrey cxhead cxmono drive fnv halves16 halves32 moves refs",
     ),
     ("codec/kernels/", "words16 words2 words32 words4 words8 wordwise"),
-    ("codec/plain/", "__init__ anysize bits cxcolour cxhead cxmono drive fnv moves refs"),
+    ("codec/plain/", "__init__ anysize bits cxcolour cxgrey cxhead cxmono drive fnv moves refs"),
     ("taps/", "__init__ areas c direct epaper framebuf kernels kernels_plain lvgl palette pico"),
     ("transport/", "__init__ framing framing_plain stream"),
 )

@@ -1,19 +1,22 @@
 """What is known to be where: operands are taken from where they came from, and numbers from the instruction itself.
 
-Within a block. Everything that was computed or loaded is a value of its own; a copy has the value of its source.
+Everything that was computed or loaded is a value of its own; a copy has the value of its source. Where ways meet that
+all come from above, what they agree on is known; where a loop begins, nothing is.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from .flow import Needs
 from .instructions import LOADS, SHIFTS, STORES, Instruction
 
 Value = tuple[str, int]
+_Known = tuple[dict[int, Value], dict[int, Value]]
 _MASKS = {255: "uxtb", 65535: "uxth"}
 _WIDEST = 4095  # of a distance from an address, where an instruction may have four bytes
-_UNCHANGED = ("b", "bc", "leave", "enter", "spadj")
+_UNCHANGED = ("enter", "spadj")
 
 
 def propagate(code: list[Instruction], is_armv6m: bool) -> list[Instruction]:
@@ -25,13 +28,14 @@ class _Values:
         self._is_shared = is_shared
         self._is_armv6m = is_armv6m
         self._count = 0
-        self._forget()
-
-    def _forget(self) -> None:
         self._registers: dict[int, Value] = {}  # in the order they were set
         self._frame: dict[int, Value] = {}
+        self._is_reached = True  # from the instruction before
+        self._ways: dict[int, list[_Known]] = {}  # to a label, so far
+        self._all_ways: Counter[int] = Counter()
 
     def follow(self, code: list[Instruction]) -> list[Instruction]:
+        self._all_ways = Counter(i.n for i in code if i.op in ("b", "bc"))
         done = []
         for instruction in code:
             kept = self._step(replace(instruction))
@@ -41,7 +45,11 @@ class _Values:
 
     def _step(self, i: Instruction) -> Instruction | None:
         if i.op == "label":
-            self._forget()
+            self._meet(i.n)
+        elif i.op in ("b", "bc", "leave"):
+            if i.op != "leave":
+                self._ways.setdefault(i.n, []).append((dict(self._registers), dict(self._frame)))
+            self._is_reached = i.op == "bc"
         elif i.op == "blx":
             for r in range(4):
                 self._registers.pop(r, None)
@@ -50,6 +58,16 @@ class _Values:
         elif i.op not in _UNCHANGED:
             return self._result(self._simpler(i))
         return i
+
+    def _meet(self, label: int) -> None:
+        ways = self._ways.get(label, [])
+        if self._all_ways[label] > len(ways):
+            ways = [({}, {})]  # a jump back
+        elif self._is_reached:
+            ways = [*ways, (self._registers, self._frame)]
+        self._registers = _agreed([registers for registers, _ in ways])
+        self._frame = _agreed([frame for _, frame in ways])
+        self._is_reached = True
 
     def _result(self, i: Instruction) -> Instruction | None:
         if i.op == "sts":
@@ -166,3 +184,8 @@ class _Values:
     def _new(self) -> Value:
         self._count += 1
         return ("value", self._count)
+
+
+def _agreed(ways: list[dict[int, Value]]) -> dict[int, Value]:
+    first, *others = ways
+    return {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}

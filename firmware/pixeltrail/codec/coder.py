@@ -112,6 +112,7 @@ class Coder:
         numbers[_STRIP_BYTES] = strip_width * numbers[32] >> 3
         numbers[_COLS] = cols
         numbers[EFFORT] = NO_LIMIT
+        numbers[HAS_TORN] = 1  # the bridge has no picture yet: the first refresh need not look for moves
         self.reset()
 
     def reset(self):
@@ -179,10 +180,14 @@ def _kernel(bits):
     if not has_viper:
         if bits == 1:
             from .plain import cxmono as kernel
-        else:
+        elif bits > 8:
             from .plain import cxcolour as kernel
+        else:
+            from .plain import cxgrey as kernel
     elif bits == 1:
         from .kernels import cxmono as kernel
-    else:
+    elif bits > 8:
         from .kernels import cxcolour as kernel
+    else:
+        from .kernels import cxgrey as kernel
     return kernel.code

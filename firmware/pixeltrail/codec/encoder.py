@@ -130,6 +130,7 @@ class Encoder:
         job += (head.code, coder.pixels, refs.find, refs.put)
         job += (dirty.kernel, dirty.shape, self._moves.found, self._moves.numbers, head.open, head.close)
         job += (b"", b"", b"", head.raw, self._torn, fnv.add, self._state)
+        job += (drive.is_noise, drive.expect_noise)
         return job
 
     def refresh(self):
@@ -219,7 +220,7 @@ class Encoder:
         numbers[END] = end
         numbers[BUDGET] = budget_px
         self._job[OUT] = out
-        size = drive.run(self._job)
+        size = drive.run(numbers, self._job)
         self.exact = not numbers[IS_TORN]
         self._look()
         return size

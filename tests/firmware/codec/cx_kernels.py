@@ -15,7 +15,7 @@ A template is a module with macros, each on a line of its own:
     x = @STOPS at n   what int() of a place is, n pixels further
     x = @LEFT at e    pixels from a place to where it stops
     x = @BEFORE at    the pixel before a place
-    @IF viper, @ELSE, @END    what only viper, or only plain Python gets
+    @IF viper rgb, @ELSE, @END    what only viper gets, and of it what pixels of 16 bits need; or plain, or grey
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ import re
 from pathlib import Path
 
 TEMPLATES = Path(__file__).parent / "templates"
-NAMES = ("cxhead", "cxcolour", "cxmono")
+NAMES = ("cxhead", "cxcolour", "cxgrey", "cxmono")
+# Two kernels from one template: which one, and what else its lines are for.
+FLAVOURS = {"cxcolour": ("cxcolour", "rgb"), "cxgrey": ("cxcolour", "grey")}
 
 CARRY = """\
 if low >> 30:
@@ -116,7 +118,7 @@ TYPES = re.compile(r": (?:ptr8|ptr16|ptr32|int|uint)(?=[,)])")
 
 
 def kernel(name: str) -> str:
-    text = _expand((TEMPLATES / f"{name}.in").read_text(), "viper", "")
+    text = _expand(name, "viper", "")
     for macro, meaning in PLACES.items():
         text = re.sub(macro, meaning[0], text)
     note = "# ruff: noqa: E501 - generated\n\nimport micropython\n"
@@ -126,7 +128,7 @@ def kernel(name: str) -> str:
 
 
 def twin(name: str) -> str:
-    text = _expand((TEMPLATES / f"{name}.in").read_text(), "plain", " & 255")
+    text = _expand(name, "plain", " & 255")
     body = text.split("import micropython\n", 1)[1].replace("@micropython.viper\n", "")
     body = TYPES.sub("", body).replace(") -> int:", "):")
     for macro, meaning in PLACES.items():
@@ -135,8 +137,9 @@ def twin(name: str) -> str:
     return f'"""kernels/{name}.py without viper. Written by tests/firmware/codec/make_kernels.py."""\n{body}'
 
 
-def _expand(text: str, flavour: str, cut: str) -> str:
-    lines = _choose(text, flavour)
+def _expand(name: str, flavour: str, cut: str) -> str:
+    template, *flavours = FLAVOURS.get(name, (name,))
+    lines = _choose((TEMPLATES / f"{template}.in").read_text(), {flavour, *flavours})
     done: list[str] = []
     while lines:
         line = lines.pop(0)
@@ -149,12 +152,12 @@ def _expand(text: str, flavour: str, cut: str) -> str:
     return "\n".join(done) + "\n"
 
 
-def _choose(text: str, flavour: str) -> list[str]:
+def _choose(text: str, flavours: set[str]) -> list[str]:
     kept = []
     taken = True
     for line in text.splitlines():
         if line.startswith("@IF "):
-            taken = line == f"@IF {flavour}"
+            taken = set(line.split()[1:]) <= flavours
         elif line == "@ELSE":
             taken = not taken
         elif line == "@END":

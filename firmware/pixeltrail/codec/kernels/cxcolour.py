@@ -1,4 +1,4 @@
-"""Pixels of one rectangle in S-CX, all formats with more than one bit (schema/wire.md, "Pixels"); in viper.
+"""Pixels of one rectangle in S-CX, of 16 bits (schema/wire.md, "Pixels"); in viper.
 
 ws holds the two rows above the one that is coded, as they were coded, one number a pixel, with the last one repeated
 twice after its end. They are brought up to date pixel by pixel, so that a chunk like the row above costs nothing more,
@@ -25,7 +25,7 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
     k = st[2]
     at = st[11]
     w = st[17]
-    bits = st[19]
+    bits = 16
     above = st[18]
     left = st[14] + above
     done = 0
@@ -57,11 +57,11 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
     lc = 0
     hs = 0
     g = 0
+    sg = 0
+    hf = 0
     rb = 0
     mk = 0
-    sg = 0
     sn = 0
-    hf = 0
     cl = 0
     x = 208
     e = 208 + (w + 15 >> 4)
@@ -107,33 +107,10 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                 i += 2
         if st[21] < 2:
             P = ptr16(int(ws) + (cur << 1))
-        if not (x ^ e):
-            pass
-        elif bits > 8:
-            while x < e:
-                ws[x] = p[i] | p[i + 1] << 8
-                x += 1
-                i += 2
-        elif bits > 4:
-            while x < e:
-                ws[x] = p[i]
-                x += 1
-                i += 1
-        elif bits > 2:
-            while x < e:
-                ws[x] = p[i] >> 4
-                ws[x + 1] = p[i] & 15
-                x += 2
-                i += 1
-        else:
-            while x < e:
-                b = p[i]
-                ws[x] = b & 3
-                ws[x + 1] = b >> 2 & 3
-                ws[x + 2] = b >> 4 & 3
-                ws[x + 3] = b >> 6
-                x += 4
-                i += 1
+        while x < e:
+            ws[x] = p[i] | p[i + 1] << 8
+            x += 1
+            i += 2
         if above:
             above -= 1
             if not above:
@@ -449,11 +426,6 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                             n += 1
                             if a & 1:
                                 break
-                        if bits < 5:
-                            g = v
-                            hs = bits
-                            sg = 648 + (W << bits)
-                            break
                         hf = c >> 4 & 2 | 1
                         a = 144 + ((W ^ W >> 5 ^ W >> 9) & 63)
                         g = ws[a]
@@ -481,11 +453,6 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
                     es = 1
                     ws[80 + ((v ^ v >> 5 ^ v >> 9) & 63)] = v
                     ws[144 + ((W ^ W >> 5 ^ W >> 9) & 63)] = v
-                    if bits < 9:
-                        g = v
-                        hs = 8
-                        sg = 648
-                        break
                     # the difference from a prediction out of W, N, NW: green, then red, then blue
                     NW = N
                     if int(V) ^ int(R):

@@ -47,7 +47,7 @@ def expect_noise(st: ptr32, rows: int, is_news: int):
 
 
 @micropython.viper
-def run(job) -> int:
+def run(st: ptr32, job) -> int:
     """Code a part: moves, then rectangles until none is left or budget or room is spent. Returns its bytes.
 
     Moves that do not fit are forgotten: their strips are still dirty, and follow as pixels. A rectangle is named if it
@@ -69,7 +69,6 @@ def run(job) -> int:
     head = job[16]
     settle = job[20]
     shape = job[21]
-    st = ptr32(numbers)
     v = ptr16(job[22])
     o = ptr32(job[23])
     a = ptr32(area)
@@ -209,7 +208,7 @@ def run(job) -> int:
                     continue
         narrow = 0
         if st[42] and not st[62]:
-            if int(is_noise(numbers, column, row)):
+            if int(job[33](numbers, column, row)):
                 narrow = 2  # see if the noise is over, in one row
         if st[57] and not narrow:
             if not (st[39] and large | st[58]):
@@ -225,7 +224,7 @@ def run(job) -> int:
                     columns -= 1
             noisy = 0
             if st[42]:
-                noisy = int(is_noise(numbers, column, row))
+                noisy = int(job[33](numbers, column, row))
             if narrow:
                 # columns of which a row surely fits
                 i = st[41] - st[2] - 222
@@ -309,7 +308,7 @@ def run(job) -> int:
                     i = n * st[13]
                     # where time is short, pixels that take as much as their bytes are not worth fifty times the work
                     if st[3] == 2 or (st[46] and i >= 64 and y > i):
-                        expect_noise(numbers, n, 1)
+                        job[34](numbers, n, 1)
                         if not n:
                             j = 1
                     elif st[42]:
@@ -332,7 +331,7 @@ def run(job) -> int:
                         job[29](0, 0, buffer, out, numbers)
                         y = st[62] - n * st[13]
                         st[62] = y if y > 0 else 0
-                        expect_noise(numbers, n, 0)
+                        job[34](numbers, n, 0)
                 st[12] = st[60]
             if n or narrow or st[2] ^ begun:
                 break

@@ -23,7 +23,7 @@ def expect_noise(st, rows, is_news):
     st[66] = st[4] + st[5] if st[46] else 4096
 
 
-def run(job):
+def run(st, job):
     """Code a part: moves, then rectangles until none is left or budget or room is spent. Returns its bytes.
 
     Moves that do not fit are forgotten: their strips are still dirty, and follow as pixels. A rectangle is named if it
@@ -45,7 +45,6 @@ def run(job):
     head = job[16]
     settle = job[20]
     shape = job[21]
-    st = numbers
     v = job[22]
     o = job[23]
     a = area
@@ -185,7 +184,7 @@ def run(job):
                     continue
         narrow = 0
         if st[42] and not st[62]:
-            if int(is_noise(numbers, column, row)):
+            if int(job[33](numbers, column, row)):
                 narrow = 2  # see if the noise is over, in one row
         if st[57] and not narrow:
             if not (st[39] and large | st[58]):
@@ -201,7 +200,7 @@ def run(job):
                     columns -= 1
             noisy = 0
             if st[42]:
-                noisy = int(is_noise(numbers, column, row))
+                noisy = int(job[33](numbers, column, row))
             if narrow:
                 # columns of which a row surely fits
                 i = st[41] - st[2] - 222
@@ -285,7 +284,7 @@ def run(job):
                     i = n * st[13]
                     # where time is short, pixels that take as much as their bytes are not worth fifty times the work
                     if st[3] == 2 or (st[46] and i >= 64 and y > i):
-                        expect_noise(numbers, n, 1)
+                        job[34](numbers, n, 1)
                         if not n:
                             j = 1
                     elif st[42]:
@@ -308,7 +307,7 @@ def run(job):
                         job[29](0, 0, buffer, out, numbers)
                         y = st[62] - n * st[13]
                         st[62] = y if y > 0 else 0
-                        expect_noise(numbers, n, 0)
+                        job[34](numbers, n, 0)
                 st[12] = st[60]
             if n or narrow or st[2] ^ begun:
                 break
