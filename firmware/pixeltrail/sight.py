@@ -7,6 +7,18 @@ wanting, so records tell of what was taken and not of what the tap says just now
 from .codec.encoder import Encoder
 
 
+_DISPLAY_BYTES = 96  # of a chunk with a display record, but for the palette
+
+
+def check_palette(settings, palette):
+    """ValueError when a display record with these colours would not fit a chunk."""
+    if palette is not None and settings.max_chunk < _DISPLAY_BYTES + len(palette):
+        raise ValueError(
+            "max_chunk must be at least %d for this palette, got %d"
+            % (_DISPLAY_BYTES + len(palette), settings.max_chunk)
+        )
+
+
 class Unseen:
     """In the place of an encoder where there is none: what a display record has to say."""
 
@@ -35,7 +47,7 @@ class Sight:
         """True when the tap, which has looked at its display, found another. ValueError: none that can be told of."""
         if self._tap.version == self.version:
             return False
-        self._settings.check_palette(self._tap.palette)
+        check_palette(self._settings, self._tap.palette)
         return True
 
     def needs_encoder(self):

@@ -26,15 +26,6 @@ _UNSEEN = ("jpg", "png", "draw", "polygon", "fill_polygon", "circle", "fill_circ
 _WHITE = 0xFFFF
 
 
-_DRAWINGS = (
-    ("one", "fill rotation"),
-    ("three", "pixel"),
-    ("four", "hline vline bitmap"),
-    ("five", "fill_rect rect line blit_buffer"),
-    ("six", "text write"),
-)
-
-
 class _Display:
     """Has the methods of the driver as its attributes."""
 
@@ -120,11 +111,18 @@ class Tap:
         """Pictures are taken by `is_changed`; nothing calls `refreshed`."""
         if self.buffer is None:
             return
-        for arguments, names in _DRAWINGS:
-            for name in names.split():
-                if hasattr(self._driver, name):
-                    twice = _Twice(self, getattr(self._driver, name), getattr(self, "_" + name))
-                    setattr(self.display, name, getattr(twice, arguments))
+        self._put("fill", "one", self._fill)
+        self._put("rotation", "one", self._rotation)
+        self._put("pixel", "three", self._pixel)
+        self._put("hline", "four", self._hline)
+        self._put("vline", "four", self._vline)
+        self._put("bitmap", "four", self._bitmap)
+        self._put("fill_rect", "five", self._fill_rect)
+        self._put("rect", "five", self._rect)
+        self._put("line", "five", self._line)
+        self._put("blit_buffer", "five", self._blit_buffer)
+        self._put("text", "six", self._text)
+        self._put("write", "six", self._write)
         for name in _UNSEEN:
             if hasattr(self._driver, name):
                 setattr(self.display, name, self._blind(name, getattr(self._driver, name)))
@@ -141,6 +139,11 @@ class Tap:
             error = self._error
             self._error = None
             raise error
+
+    def _put(self, name, arguments, again):
+        if hasattr(self._driver, name):
+            twice = _Twice(self, getattr(self._driver, name), again)
+            setattr(self.display, name, getattr(twice, arguments))
 
     def failed(self, error):
         self._error = error

@@ -87,14 +87,16 @@ class Tap:
 
     def attach(self, refreshed):
         self._refreshed = refreshed
-        names = "update set_framebuffer"
+        self._put("update", self._update)
+        self._put("set_framebuffer", self._set_framebuffer)
         if self._source is not None:
-            names += " partial_update"
+            self._put("partial_update", self._partial_update)
         if self._colours:
-            names += " create_pen create_pen_hsv update_pen reset_pen set_palette"
-        for name in names.split():
-            if hasattr(self._graphics, name):
-                setattr(self.display, name, getattr(self, "_" + name))
+            self._put("create_pen", self._create_pen)
+            self._put("create_pen_hsv", self._create_pen_hsv)
+            self._put("update_pen", self._update_pen)
+            self._put("reset_pen", self._reset_pen)
+            self._put("set_palette", self._set_palette)
 
     def detach(self):
         for method in dir(self._graphics):
@@ -111,6 +113,10 @@ class Tap:
             self._is_recoloured = False
             self.palette = bytes(self._colours)
             self.version += 1
+
+    def _put(self, name, method):
+        if hasattr(self._graphics, name):
+            setattr(self.display, name, method)
 
     # --- what the application calls ---
 
