@@ -30,7 +30,7 @@ from ..store.database import SqlStore
 from ..store.migrate import migrations
 from ..store.objects import SUFFIX, FolderObjects
 from . import postgres
-from .manifest import DATABASE, DUMP, FORMAT, KEYS, NAME, OBJECTS, Manifest
+from .manifest import DATABASE, DUMP, FORMAT, KEYS, NAME, OBJECTS, USERS, Manifest
 
 _READ_BYTES = 1 << 20
 Progress = Callable[[int, int], None]  # bytes written, bytes in all
@@ -146,6 +146,9 @@ def _named(store: SqlStore, copy: Path) -> list[str]:
 
 
 def _keys(folder: Path) -> Iterator[tuple[str, Path]]:
+    """What lets people and devices in."""
+    if (folder / USERS).is_file():
+        yield USERS, folder / USERS
     keys = folder / KEYS.rstrip("/")
     for path in sorted(keys.rglob("*")) if keys.is_dir() else ():
         if path.is_file() and not path.is_symlink():

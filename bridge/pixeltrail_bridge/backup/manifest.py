@@ -16,6 +16,7 @@ DATABASE: Final = "pixeltrail.db"
 DUMP: Final = "postgres.dump"  # pg_dump's custom format
 OBJECTS: Final = "objects/"
 KEYS: Final = "keys/"
+USERS: Final = "users.json"
 _MOST_BYTES: Final = 64 << 20  # of the manifest: a line for each object
 
 

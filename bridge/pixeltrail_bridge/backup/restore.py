@@ -23,7 +23,7 @@ from ..store.migrate import migrations
 from ..store.objects import SUFFIX, FolderObjects
 from . import postgres
 from .make import Place
-from .manifest import DATABASE, DUMP, KEYS, NAME, OBJECTS, Manifest, read_manifest
+from .manifest import DATABASE, DUMP, KEYS, NAME, OBJECTS, USERS, Manifest, read_manifest
 
 _READ_BYTES = 1 << 20
 _HEX = frozenset("0123456789abcdef")
@@ -126,7 +126,7 @@ def _move_in(scratch: Path, manifest: Manifest, place: Place) -> None:
     for number, name in enumerate(manifest.files):
         if name.startswith(OBJECTS):
             objects.put(name.removeprefix(OBJECTS).removesuffix(SUFFIX), scratch / str(number))
-        elif name.startswith(KEYS):
+        elif name == USERS or name.startswith(KEYS):
             _put(scratch / str(number), place.folder / name)
     names = list(manifest.files)
     database = scratch / str(names.index(DUMP if place.url else DATABASE))
@@ -139,7 +139,7 @@ def _move_in(scratch: Path, manifest: Manifest, place: Place) -> None:
 
 
 def _is_ours(name: str) -> bool:
-    if name in (DATABASE, DUMP):
+    if name in (DATABASE, DUMP, USERS):
         return True
     if name.startswith(OBJECTS):
         stem = name.removeprefix(OBJECTS).removesuffix(SUFFIX)

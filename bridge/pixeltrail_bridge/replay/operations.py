@@ -6,6 +6,7 @@ its caller's. coded.py has the arithmetic.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ KEPT_PX: Final = 160
 # that ended early has pixels of one row twice.
 PICTURES_PER_PART: Final = 3
 
+_rooms = threading.local()
 _FAULTS: Final = {
     coded.BAD_NUMBER: "a number that no encoder writes",
     coded.BAD_RAW: "the payload ends inside a rectangle",
@@ -83,6 +85,7 @@ class Painter:
     def paint(self, payload: bytes, picture: bytearray, before: bytes | bytearray) -> list[Area]:
         """Paint one part and return what it covers. `before` is the picture before the frame. Raises FrameError."""
         self._prepare()
+        self._values = self._scratch()
         if not payload:
             return []
         areas: list[Area] = []
@@ -296,13 +299,22 @@ class Painter:
         self._is_compiled = self._module().IS_COMPILED
         g, display = self.geometry, self._display
         pixels = (display.width + 4) * (g.rows * g.row_px + 3)
-        self._values = self._numbers(max(pixels, g.row_bytes * g.rows))
+        self._scratch_size = max(pixels, g.row_bytes * g.rows)
         self._states = self._numbers(self._base + HEAD_CONTEXTS)
         self._colours = self._numbers(COLOURS)
         self._modes = self._numbers(display.width // 16 + 1)
         self._op = self._numbers(10)
         self._s = self._numbers(5)
         self._table = self._sequence(STATES)
+
+    def _scratch(self) -> Any:
+        """Room for the values of a rectangle, each thread's own: every coder would hold 8 bytes a pixel otherwise."""
+        name = "compiled" if self._is_compiled else "plain"
+        kept = getattr(_rooms, name, None)
+        if kept is None or len(kept) < self._scratch_size:
+            kept = self._numbers(self._scratch_size)
+            setattr(_rooms, name, kept)
+        return kept
 
     def _numbers(self, size: int) -> Any:
         if not self._is_compiled:

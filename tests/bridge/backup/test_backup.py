@@ -43,6 +43,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.close()
     (folder / "keys").mkdir()
     (folder / "keys" / "ca.pem").write_text("a certificate")
+    (folder / "users.json").write_text("{}")
     return folder
 
 
@@ -83,6 +84,7 @@ def test_what_was_there_comes_back_pixel_for_pixel(store: SqlStore, folder: Path
     restore_backup(backup, place(other))
     assert pictures(other) == pictures(folder) != []
     assert (other / "keys" / "ca.pem").read_text() == "a certificate"
+    assert (other / "users.json").read_text() == "{}"
     assert not list(other.glob("*.part"))
     again = SqliteStore(other / "pixeltrail.db")
     assert again.bridge_id == store.bridge_id
