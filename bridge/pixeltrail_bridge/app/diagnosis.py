@@ -34,6 +34,7 @@ from ..sources.tls import Tls
 from ..store import overview
 from ..store.base import DeviceRow
 from ..store.database import SqlStore
+from ..store.requests import requests
 from ..web.queries import SILENT_MS
 from ..wire.messages import ClockQuality
 from . import exposure, parts, replays, rules
@@ -66,6 +67,8 @@ def examine(config: Config, store: SqlStore, now_ms: int) -> Iterator[Finding]:
     yield from (Finding(*one) for one in rules.diagnose(config, store, parts.sink_names(config)))
     yield from check_dead_letters(store)
     yield check_gaps(store)
+    yield check_retention(config, store)
+    yield from check_deletions(store)
     yield from check_quotas(store)
     yield from check_apps(store)
     devices = store.devices()
@@ -212,6 +215,42 @@ def check_gaps(store: SqlStore) -> Finding:
         return Finding("ok", "gaps", "none")
     text = ", ".join(f"{count:,} because of {gap_reason(reason)}" for reason, count in gaps)
     return Finding("note", "gaps", f"parts of recordings are missing: {text}")
+
+
+def check_retention(config: Config, store: SqlStore) -> Finding:
+    """How long what is kept, and whether something is here for longer than it may be."""
+    at = config.retention
+    limits = {
+        kind: days
+        for kind in ("recordings", "sessions", "events", "dead_letters", "uploads", "devices")
+        if (days := getattr(at, f"{kind}_days"))
+    }
+    if not limits:
+        return Finding("ok", "retention", "everything is kept for ever; [retention] sets other times")
+    counts = store.counters("").get("", {})
+    told = ", ".join(
+        f"{kind.replace('_', ' ')} {days:g} days ({counts.get(f'retention_{kind}', 0):,} gone)"
+        for kind, days in limits.items()
+    )
+    return Finding("ok", "retention", told)
+
+
+def check_deletions(store: SqlStore) -> Iterator[Finding]:
+    """What vendors were asked to delete, and have not."""
+    rows = requests(store)
+    refused = [row for row in rows if row.state == "refused"]
+    waiting = [row for row in rows if row.state == "waiting" and row.attempts]
+    for row in refused[:_LISTED]:
+        remedy = "see `pixeltrail forget --status`, and ask the vendor"
+        yield Finding(
+            "FAULT", "deletions", f"{row.vendor} refused {row.digest.hex()}: {row.answer}; {remedy}"
+        )
+    for row in waiting[:_LISTED]:
+        yield Finding(
+            "note",
+            "deletions",
+            f"{row.vendor} has not taken {row.digest.hex()} yet: {row.status} {row.answer}",
+        )
 
 
 # ---- companion apps -----------------------------------------------------------------

@@ -125,7 +125,7 @@ def _events(
     for device, session_id in found.sessions:
         for number, payload in session_events(store, device, session_id):
             users = users_of(event_of(payload))
-            if subject.kind != "user" or subject.name in users or not users:
+            if subject.kind != "user" or subject.names & users or not users:
                 ids.add(number)
     for number in sorted(ids):
         for row in store.events(after_id=number - 1, limit=1):

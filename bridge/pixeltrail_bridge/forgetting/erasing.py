@@ -30,6 +30,7 @@ def bury(store: SqlStore, subject: Subject, found: Found, at_ms: int, refuses: b
     def work(tx: SqlTransaction) -> list[Tombstone]:
         salt = tombstones.salt_of(tx.db)
         named: list[tuple[str, str, bool]] = [(subject.kind, subject.text, refuses)]
+        named += [(subject.kind, alias, refuses) for alias in sorted(subject.aliases)]
         named += [("device", device, refuses) for device in sorted(found.devices - {subject.name})]
         kind = "shared" if subject.kind == "user" else "session"
         named += [(kind, session_name(device, session), True) for device, session in sorted(found.sessions)]
@@ -79,7 +80,7 @@ def _events_of_nobody_else(store: SqlStore, subject: Subject, device_id: str, se
     found = []
     for number, payload in session_events(store, device_id, session_id):
         event = event_of(payload)
-        names_them = subject.kind == "user" and subject.name in users_of(event)
+        names_them = subject.kind == "user" and bool(subject.names & users_of(event))
         if names_them or not is_of_others(event):
             found.append(number)
     return found

@@ -41,7 +41,8 @@ def clean_folder(folder: Path, needles: Iterable[Needle], *, is_running: bool, c
             if path.is_dir() and any(find_in_file(one, needle) for one in _files(path) for needle in some):
                 shutil.rmtree(path)
                 counts[name] += 1
-        for path in (folder / "broker").glob("nats.*"):  # its settings, written anew at each start, and its log
+        # Its settings, which are written anew at each start, and its log.
+        for path in (folder / "broker").glob("nats.*"):
             if any(find_in_file(path, needle) for needle in some):
                 path.unlink()
                 counts["files of the broker"] += 1

@@ -27,11 +27,19 @@ Kind = Literal["device", "user", "session"]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`name`: the ID of the device or user. `session_id` is for a session of the device."""
+    """`name`: the ID of the device or user. `session_id` is for a session of the device.
+
+    `aliases`: what rules put in the place of a user's ID, and events and vendors know the user by.
+    """
 
     kind: Kind
     name: str
     session_id: int = 0
+    aliases: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.aliases | {self.name}
 
     @property
     def text(self) -> str:
@@ -77,7 +85,7 @@ def find(store: SqlStore, subject: Subject) -> Found:
     elif subject.kind == "device":
         _find_device(store, subject.name, found)
     else:
-        _find_user(store, subject.name, found)
+        _find_user(store, subject, found)
     if subject.kind != "session":
         _find_letters(store, subject.name, found)
     found.touched |= {
@@ -97,14 +105,16 @@ def _find_device(store: SqlStore, device_id: str, found: Found) -> None:
             found.events.add(number)
 
 
-def _find_user(store: SqlStore, user_id: str, found: Found) -> None:
+def _find_user(store: SqlStore, subject: Subject, found: Found) -> None:
+    user_id = subject.name
     query = "SELECT d.device_id, s.session_id FROM sessions s JOIN devices d ON d.no = s.device WHERE s.user_id = ?"
     found.sessions |= {(device, session_id) for device, session_id in store._all(query, user_id)}
     names = dict(store._all("SELECT no, device_id FROM devices"))
     used: set[str] = set()  # devices and apps that sent events of theirs
-    for number, device, session_id, payload in scanning.events_with(store, user_id):
+    events = (one for name in sorted(subject.names) for one in scanning.events_with(store, name))
+    for number, device, session_id, payload in events:
         event = event_of(payload)
-        if user_id in users_of(event) or user_id in devices_of(event):
+        if subject.names & users_of(event) or user_id in devices_of(event):
             found.events.add(number)
             found.touched.add(device)
             used.add(names[device])
@@ -119,7 +129,7 @@ def _find_user(store: SqlStore, user_id: str, found: Found) -> None:
             found.sessions.add((device_id, session_id))
     for key, own_id, state in apps_of(store):
         if user_id in (key, state.user_id) or own_id in used:
-            _find_app(store, key, own_id, user_id, found)
+            _find_app(store, key, own_id, subject.names, found)
     _find_inline(store, needle, user_id, found)
 
 
@@ -130,12 +140,12 @@ def _place(found: Found, device_id: str, session_id: int | None, key: int) -> No
         found.chunks.add(key)
 
 
-def _find_app(store: SqlStore, key: str, own_id: str, user_id: str, found: Found) -> None:
+def _find_app(store: SqlStore, key: str, own_id: str, names: frozenset[str], found: Found) -> None:
     """An app that nobody else used goes whole; of another, what names nobody else."""
     others, own = False, set[int]()
     for number, payload in _events_of(store, own_id):
         users = users_of(event_of(payload))
-        if users - {user_id}:
+        if users - names:
             others = True
         else:
             own.add(number)
@@ -238,7 +248,7 @@ def line_is_theirs(subject: Subject, found: Found) -> Callable[[bytes], bool]:
         users, devices = users_of(event), devices_of(event)
         if subject.kind == "device":
             return bool(devices & found.devices) or subject.name in devices
-        if subject.kind == "user" and (subject.name in users | devices or devices & found.devices):
+        if subject.kind == "user" and (subject.names & (users | devices) or devices & found.devices):
             return True
         of_session = any((device, session_id) in found.sessions for device in devices)
         if subject.kind == "session":

@@ -125,16 +125,23 @@ def search(store: SqlStore, subject: Subject, place: Place) -> dict[str, int]:
     """Everywhere but in the requests that wait to be sent to a vendor: by place, how often the ID is there."""
     if subject.kind == "session":
         return _session_rows(store, subject)
-    needle = Needle(subject.name)
+    left: Counter[str] = Counter()
+    for name in sorted(subject.names):
+        left.update(_search_one(store, name, place))
+    return dict(left)
+
+
+def _search_one(store: SqlStore, name: str, place: Place) -> dict[str, int]:
+    needle = Needle(name)
     left = scanning.find_in_tables(store, needle)
     left.pop("deletion_requests.subject", None)
     for _ in scanning.find_in_objects(store, needle, set()):
         left["objects"] = left.get("objects", 0) + 1
-    waiting = store._all("SELECT 1 FROM deletion_requests WHERE subject = ?", subject.name)
-    for name, count in files.search(place.folder, place.lines, needle).items():
-        is_database = name.startswith("pixeltrail.db")
-        if not (is_database and waiting) and not (name.startswith("objects") and "objects" in left):
-            left[name] = count
+    waiting = store._all("SELECT 1 FROM deletion_requests WHERE subject = ?", name)
+    for file, count in files.search(place.folder, place.lines, needle).items():
+        is_database = file.startswith("pixeltrail.db")
+        if not (is_database and waiting) and not (file.startswith("objects") and "objects" in left):
+            left[file] = count
     return left
 
 
@@ -156,7 +163,7 @@ def _session_rows(store: SqlStore, subject: Subject) -> dict[str, int]:
 
 def _clean(store: SqlStore, subject: Subject, found: Found, place: Place, eraser: Eraser) -> None:
     eraser.objects()
-    needles = [] if subject.kind == "session" else [Needle(subject.name)]
+    needles = [] if subject.kind == "session" else [Needle(name) for name in sorted(subject.names)]
 
     def is_theirs(head: Head) -> bool:
         return head.device_id in found.devices or (head.device_id, head.session_id) in found.sessions

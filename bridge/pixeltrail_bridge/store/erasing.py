@@ -185,7 +185,9 @@ class Eraser:
 
             def work(tx: SqlTransaction, some: Sequence[int] = some) -> None:
                 self._run(tx, "deliveries", f"DELETE FROM deliveries WHERE event IN {marks(some)}", *some)
-                self._run(tx, "remade_events", f"DELETE FROM remade_events WHERE event IN {marks(some)}", *some)
+                self._run(
+                    tx, "remade_events", f"DELETE FROM remade_events WHERE event IN {marks(some)}", *some
+                )
                 self._run(tx, "events", f"DELETE FROM events WHERE id IN {marks(some)}", *some)
 
             self._store.commit_batch(work)

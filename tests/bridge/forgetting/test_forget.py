@@ -13,6 +13,7 @@ from pixeltrail_bridge.forgetting.forget import Report, again, forget
 from pixeltrail_bridge.replay.recording import Recording
 from pixeltrail_bridge.store.database import SqlStore
 from pixeltrail_bridge.wire import messages as m
+from pixeltrail_bridge.wire.decode import decode_uplink
 
 from tests.support.film import BOOT_MS, Camera, Device
 from tests.support.histories import HOUR_MS, SECRET, House, dump, files_with
@@ -75,6 +76,11 @@ def test_a_device_leaves_nothing_behind(place: Place, folder: Path, packed: bool
     house = furnish(store, folder, packed)
     lines = write_lines(store, folder)
     before = dump(place, store)
+    pictures, others = (
+        pictures_of(store, *((device, row.session_id) for row in store.sessions(device)))
+        for device in (KITCHEN, OTHER)
+    )
+    assert pictures
     report = run(store, folder, Subject("device", KITCHEN))
     assert report.is_clean, report.as_json()
     assert KITCHEN not in json.dumps(report.as_json())
@@ -89,6 +95,7 @@ def test_a_device_leaves_nothing_behind(place: Place, folder: Path, packed: bool
     assert [row.device_id for row in store.devices()] == [OTHER], "what it sends again is not taken"
     store.close()
     _assert_absent(folder, KITCHEN, OTHER)
+    _assert_no_pictures(folder, pictures, others)
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -99,6 +106,9 @@ def test_a_user_leaves_nothing_behind(place: Place, folder: Path, packed: bool) 
     before = dump(place, store)
     sessions = {(row.device_id, row.session_id): row.user_id for row in store.sessions()}
     alone = [key for key, user in sessions.items() if user == BEN][:2]
+    hers = [(KITCHEN, store.sessions(KITCHEN)[0].session_id), (OTHER, store.sessions(OTHER)[1].session_id)]
+    pictures, others = pictures_of(store, *hers), pictures_of(store, *(set(sessions) - set(hers)))
+    assert pictures
     report = run(store, folder, Subject("user", ANNA))
     assert report.is_clean and report.sessions == 3, "two of devices, and one of her phone's own"
     left = {(row.device_id, row.session_id) for row in store.sessions()}
@@ -116,6 +126,7 @@ def test_a_user_leaves_nothing_behind(place: Place, folder: Path, packed: bool) 
     store.close()
     for text in (ANNA, "name of " + ANNA, "phone-anna"):
         _assert_absent(folder, text)
+    _assert_no_pictures(folder, pictures, others)
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -209,6 +220,24 @@ def test_forgetting_again_changes_nothing(place: Place, folder: Path) -> None:
         name: rows for name, rows in before.items() if name not in ("erasures", "devices", "meta")
     }
     store.close()
+
+
+def pictures_of(store: SqlStore, *sessions: tuple[str, int]) -> list[bytes]:
+    """What the pictures of sessions are made of, as it lies in chunks."""
+    found = []
+    for device_id, session_id in sessions:
+        for stored in store.session_chunks(device_id, session_id):
+            chunk = decode_uplink(stored.data)
+            assert isinstance(chunk, m.Chunk)
+            found += [one.body.payload for one in chunk.records if isinstance(one.body, m.Frame)]
+    return [one for one in found if len(one) >= 12]
+
+
+def _assert_no_pictures(folder: Path, pictures: list[bytes], others: list[bytes]) -> None:
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        for one in pictures:
+            assert one in others or one not in data, path
 
 
 def _is_of(line: bytes, device_id: str) -> bool:
