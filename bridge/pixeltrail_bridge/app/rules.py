@@ -32,6 +32,19 @@ def make_rules(config: Config, sinks: Sequence[str]) -> Rules | None:
     return Rules(rules, sinks) if rules else None
 
 
+def user_aliases(config: Config, user_id: str) -> frozenset[str]:
+    """What the rules of today put in the place of a user's ID. Raises ConfigError."""
+    found = set()
+    for number, one in enumerate(config.lists.rules):
+        try:
+            rule = read({**one.fields, "redact_key": one.key.reveal().encode()})
+        except RuleFault as fault:
+            raise one.fault(number, fault.key, str(fault), fault.value) from None
+        if rule.redact_key and any(path.names in (("userId",), ("previousId",)) for path in rule.redact):
+            found.add(str(rule.redacted(user_id)))
+    return frozenset(found)
+
+
 def diagnose(
     config: Config, store: SqlStore, sinks: Sequence[str]
 ) -> Iterator[tuple[Literal["ok", "note", "FAULT"], str, str]]:

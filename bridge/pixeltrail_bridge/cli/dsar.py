@@ -25,13 +25,16 @@ def run(
     set_: SetOption = None,
 ) -> None:
     """Write down all that is known of a device or a user."""
+    from ..app.rules import user_aliases
     from ..forgetting import access
     from ..forgetting.finding import Subject
 
     if bool(device) == bool(user):
         raise LocalError("name one of --device ID and --user ID")
-    subject = Subject("device", device) if device else Subject("user", str(user))
-    with open_store(load_config(config, set_)) as store:
+    settings = load_config(config, set_)
+    aliases = user_aliases(settings, user) if user else frozenset[str]()
+    subject = Subject("device", device) if device else Subject("user", str(user), aliases=aliases)
+    with open_store(settings) as store:
         written = access.write(store, subject, output, time.time_ns() // 1_000_000, pictures=pictures)
     for name, count in written.counts.items():
         print(f"{name}: {count:,}")

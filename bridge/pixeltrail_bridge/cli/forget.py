@@ -71,7 +71,7 @@ def run(
                 json.dumps(dict(counts)) if as_json else f"{sum(counts.values()):,} rows and files deleted."
             )
             return
-        subject = _subject(device, user, session)
+        subject = _subject(settings, device, user, session)
         if readmit:
             _readmit(store, subject, place.folder)
             print("What comes from now on is taken; what was before stays forgotten.")
@@ -106,7 +106,8 @@ def _revoke_keys(settings: Config, device_id: str) -> None:
         ring.revoke(device_id)
 
 
-def _subject(device: str | None, user: str | None, session: str | None) -> Subject:
+def _subject(settings: Config, device: str | None, user: str | None, session: str | None) -> Subject:
+    from ..app.rules import user_aliases
     from ..forgetting.finding import Subject
 
     given = [one for one in (device, user, session) if one]
@@ -115,7 +116,7 @@ def _subject(device: str | None, user: str | None, session: str | None) -> Subje
     if device:
         return Subject("device", device)
     if user:
-        return Subject("user", user)
+        return Subject("user", user, aliases=user_aliases(settings, user))
     name, _, number = str(session).rpartition("/")
     if not name or not number.isdecimal():
         raise LocalError("--session: expected DEVICE/SESSION, as `pixeltrail sessions` lists both")
@@ -136,6 +137,7 @@ def _vendors(settings: Config, store: SqlStore) -> Callable[[Subject, bytes], li
     from ..app import parts
     from ..sinks.privacy_rules import AMPLITUDE, SEGMENT
     from ..store import requests
+    from ..store.tombstones import digest_of, salt_of
 
     asked = [
         name
@@ -150,6 +152,10 @@ def _vendors(settings: Config, store: SqlStore) -> Callable[[Subject, bytes], li
         why = "" if subject.kind == "user" else "this vendor deletes users, by their ID, and nothing else"
         for vendor in asked:
             requests.ask(store, vendor, subject.kind, subject.text, digest, _now_ms(), why)
+            for alias in sorted(subject.aliases):
+                # A vendor whose events a rule changed knows the user by this, and by nothing else.
+                own = digest_of(store.commit_batch(lambda tx: salt_of(tx.db)), subject.kind, alias)
+                requests.ask(store, vendor, subject.kind, alias, own, _now_ms(), why)
         return [{"vendor": vendor, "state": "unsupported" if why else "waiting"} for vendor in asked]
 
     return ask
@@ -157,11 +163,13 @@ def _vendors(settings: Config, store: SqlStore) -> Callable[[Subject, bytes], li
 
 def _readmit(store: SqlStore, subject: Subject, folder: Path) -> None:
     from ..forgetting import erasing, stones
+    from ..forgetting.finding import Subject
 
     row = erasing.readmit(store, subject, _now_ms())
     if row is None:
         raise LocalError("nothing of this name was forgotten here")
-    stones.append(folder, [row])
+    others = [erasing.readmit(store, Subject("user", one), _now_ms()) for one in sorted(subject.aliases)]
+    stones.append(folder, [row, *(one for one in others if one is not None)])
 
 
 def _print_report(report: Report, file: Path | None, as_json: bool) -> None:
