@@ -115,5 +115,5 @@ def test_the_readme_leads_here() -> None:
 def test_the_limitations_lead_to_pages_that_are_there() -> None:
     text = (ROOT / "docs" / "limitations.md").read_text()
     assert {"Not known", "What misses its target", "The device"} <= set(re.findall(r"^## (.+)$", text, re.M))
-    pages = {link for link in re.findall(r"\]\(([\w/-]+\.md)", text)}
+    pages = set(re.findall(r"\]\(([\w/-]+\.md)", text))
     assert pages and not [link for link in pages if not (ROOT / "docs" / link).is_file()]
