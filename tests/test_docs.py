@@ -5,6 +5,7 @@ A command in a ```sh block that this module does not know fails the test, so tha
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import os
@@ -282,6 +283,36 @@ def expanded(folder: Path, word: str) -> list[str]:
 
 MADE_AUTHORITY = "pixeltrail keys init broker.example.org 192.168.1.10"
 MADE_KEYS = "pixeltrail keys add hall-01"
+
+
+def has(said: str, *words: str | Path) -> None:
+    """A command's words and the folder to run it in."""
+    *command, folder = words
+    assert said in run(*map(str, command), cwd=Path(folder))
+
+
+def flash_first(folder: Path) -> None:
+    """As far as without a board: every step, with an image of the right kind."""
+    from tests.boards.test_flash import image_for
+
+    image_for(0xE48BFF56, folder / "RPI_PICO.uf2")
+    command = ("pixeltrail", "flash", "pico-w-ssd1306", "--firmware", "RPI_PICO.uf2")
+    assert "copy the library" in run(*command, "--dry-run", cwd=folder)
+    drive = folder / "RPI-RP2"
+    drive.mkdir()
+    (drive / "INFO_UF2.TXT").write_text("Board-ID: RP2350\n")
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [*command, "--drive", str(drive)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 2 and "another one than pico-w-ssd1306" in done.stderr
+
+
 RUNS: dict[str, Callable[[Path], object]] = {
     "./dev demo": demo,
     "./dev demo --play tests/data/corpus/rgb_thermostat": demo_of_a_recording,
@@ -290,6 +321,30 @@ RUNS: dict[str, Callable[[Path], object]] = {
         "./dev", "test", "--collect-only", "-q", "tests/test_support.py", cwd=ROOT
     ),
     "pip install .": install,
+    "pip install '.[flash]'": install,
+    "pixeltrail boards": functools.partial(has, "pico-w-ssd1306", "pixeltrail", "boards"),
+    "pixeltrail boards pico-w-ssd1306": functools.partial(
+        has, "display SDA", "pixeltrail", "boards", "pico-w-ssd1306"
+    ),
+    **{
+        command: functools.partial(has, said, *command.split())
+        for command, said in {
+            "pixeltrail size pico-w-ssd1306": "It fits.",
+            "pixeltrail size pico-w-ssd1306 --link mqtt": "library, compiled files",
+            "pixeltrail size pico-w-ssd1306 --link mqtt --frozen": "It fits.",
+            "pixeltrail flash pico-2-w-st7789 --dry-run": "mpremote connect PORT reset",
+            "pixeltrail flash t-display-s3 --dry-run": "mpremote connect PORT reset",
+            "pixeltrail hil --scenario capture": "capture: passed",
+            "pixeltrail hil pico-2-w-st7789 --broker 127.0.0.1 --scenario reboot --out report": "report.html",
+        }.items()
+    },
+    **{
+        f"pixeltrail sim {board}": functools.partial(
+            has, "live: http://", "pixeltrail", "sim", board, "--for", "3"
+        )
+        for board in ("pico-w-ssd1306", "pico-2-w-st7789")
+    },
+    "pixeltrail flash pico-w-ssd1306 --firmware RPI_PICO.uf2": flash_first,
     "pixeltrail init": initialise,
     "pixeltrail check": check,
     "pixeltrail up": up,

