@@ -26,7 +26,7 @@ _FOLDERS = (
     ),
     ("codec/kernels/", "words16 words2 words32 words4 words8 wordwise"),
     ("codec/plain/", "__init__ anysize bits cxcolour cxgrey cxhead cxmono drive fnv moves refs"),
-    ("taps/", "__init__ areas c direct epaper framebuf kernels kernels_plain lvgl palette pico"),
+    ("taps/", "__init__ areas c direct epaper framebuf kernels kernels_plain lvgl net palette pico"),
     ("transport/", "__init__ framing framing_plain stream"),
 )
 _CHOSEN = (

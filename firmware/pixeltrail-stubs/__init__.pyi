@@ -245,7 +245,6 @@ class c_tap(_Attributes):
         width: int | None = None,
         height: int | None = None,
     ) -> None: ...
-    def failed(self, error: Exception) -> None: ...
 
 class lvgl_tap(_Attributes):
     """LVGL, through either binding."""

@@ -6,7 +6,6 @@ wanting, so records tell of what was taken and not of what the tap says just now
 
 from .codec.encoder import Encoder
 
-
 _DISPLAY_BYTES = 96  # of a chunk with a display record, but for the palette
 
 

@@ -15,6 +15,7 @@ There is no refresh: the recorder looks at its own pace, and only where somethin
 from array import array
 
 from .areas import EVERYWHERE, add, areas
+from .net import Net
 
 try:
     from .kernels import blit, byte_at, fill, glyph
@@ -35,49 +36,39 @@ class _Twice:
     `*args` makes a tuple at each call, and a closure of some arguments borrows heap.
     """
 
-    def __init__(self, tap, original, again):
-        self._tap = tap
+    def __init__(self, net, original, again):
+        self._net = net
         self._original = original
         self._again = again
 
     def one(self, a):
         answer = self._original(a)
-        try:
+        with self._net:
             self._again(a)
-        except Exception as error:
-            self._tap.failed(error)
         return answer
 
     def three(self, a, b, c):
         answer = self._original(a, b, c)
-        try:
+        with self._net:
             self._again(a, b, c)
-        except Exception as error:
-            self._tap.failed(error)
         return answer
 
     def four(self, a, b, c, d=0):
         answer = self._original(a, b, c, d)
-        try:
+        with self._net:
             self._again(a, b, c, d)
-        except Exception as error:
-            self._tap.failed(error)
         return answer
 
     def five(self, a, b, c, d, e):
         answer = self._original(a, b, c, d, e)
-        try:
+        with self._net:
             self._again(a, b, c, d, e)
-        except Exception as error:
-            self._tap.failed(error)
         return answer
 
     def six(self, font, text, x, y, fg=_WHITE, bg=0):
         answer = self._original(font, text, x, y, fg, bg)
-        try:
+        with self._net:
             self._again(font, text, x, y, fg, bg)
-        except Exception as error:
-            self._tap.failed(error)
         return answer
 
 
@@ -100,7 +91,7 @@ class Tap:
         self.areas = areas()
         self.is_changed = False
         self.unseen = 0
-        self._error = None
+        self._net = Net()
         self._area = array("i", (0, 0, 0, 0))
         self._q = array("i", bytes(32))  # see blit, fill and glyph
         self._colours = bytearray(512)
@@ -135,19 +126,12 @@ class Tap:
 
     def look(self):
         """Raises what went wrong in a drawing, which is the recorder's to count."""
-        if self._error is not None:
-            error = self._error
-            self._error = None
-            raise error
+        self._net.check()
 
     def _put(self, name, arguments, again):
         if hasattr(self._driver, name):
-            twice = _Twice(self, getattr(self._driver, name), again)
+            twice = _Twice(self._net, getattr(self._driver, name), again)
             setattr(self.display, name, getattr(twice, arguments))
-
-    def failed(self, error):
-        self._error = error
-        self.is_changed = True
 
     def _blind(self, name, original):
         def call(*args):

@@ -16,6 +16,8 @@ the shadow at its own pace, `is_changed` tells it when. What a controller does b
 modules written in C draw past these methods is not seen.
 """
 
+from .net import Net
+
 try:
     from ..kernels import copy
 except (ImportError, SyntaxError):  # CPython, or a port that cannot emit native code
@@ -48,7 +50,7 @@ class Tap:
         self._originals = []
         self._window = self._write = self._block = None
         self._seen_width = display.width
-        self._error = None
+        self._net = Net()
         self._fits = False  # the window lies inside the display
         self._x0 = self._y1 = 0
         self._row_bytes = 0  # of the window
@@ -82,10 +84,7 @@ class Tap:
         """A driver that turned its display exchanges width and height; it draws everything anew then. Raises what went
         wrong in a drawing, which is the recorder's to count.
         """
-        if self._error is not None:
-            error = self._error
-            self._error = None
-            raise error
+        self._net.check()
         if self._display.width != self._seen_width:
             self._turn()
 
@@ -126,11 +125,9 @@ class Tap:
         self._at = 0
 
     def _take(self, data):
-        try:
+        with self._net:
             self._paint(data)
-        except Exception as error:
-            self._error = error
-            self.is_changed = True
+        self.is_changed = True
 
     def _paint(self, data):
         """Copy pixels to where the window has got to; a write may end inside a row."""

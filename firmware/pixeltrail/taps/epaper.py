@@ -19,6 +19,7 @@ another picture for it. Panels with a second plane of colour are an unknown area
 from array import array
 
 from .framebuf import bits_of, number_of
+from .net import Net
 
 try:
     from .kernels import blit, exchange, fill
@@ -57,7 +58,7 @@ class Tap:
         self._set_memory = None
         self._copy = array("i", (0, 0, 0, 0, 0, 0))  # see blit and fill
         self._originals = []
-        self._error = None
+        self._net = Net()
 
     def attach(self, refreshed):
         if self.buffer is None:
@@ -84,10 +85,7 @@ class Tap:
 
     def look(self):
         """Raises what went wrong in a refresh, which is the recorder's to count."""
-        if self._error is not None:
-            error = self._error
-            self._error = None
-            raise error
+        self._net.check()
 
     def _put(self, name, method):
         self._originals.append((name, getattr(self._display, name)))
@@ -123,8 +121,9 @@ class Tap:
 
     def _write(self, image, x, y, w, h):
         self._set_memory(image, x, y, w, h)
-        self._aim_at(x, y, w, h)
-        self._copy_in(image)
+        with self._net:
+            self._aim_at(x, y, w, h)
+            self._copy_in(self._memory, image)
 
     def _fill(self, original):
         def clear_frame_memory(color):
@@ -136,27 +135,16 @@ class Tap:
     # --- what is copied: an error is kept for look() ---
 
     def _take(self, image, is_grey):
-        try:
+        with self._net:
             if is_grey != (self.format == _GS2_HMSB):
                 self._change(is_grey)
-            if image is _NOTHING:
-                image = self._display.buffer
-            if len(image) < self._size():
-                raise ValueError("tap: a picture of %d bytes, not %d" % (len(image), self._size()))
             self._aim(0, 0, self._size(), 1)
-            blit(self.buffer, image, self._copy)
-        except Exception as error:
-            self._error = error
+            self._copy_in(self.buffer, self._display.buffer if image is _NOTHING else image)
 
     def _paint(self, target, colour):
-        try:
-            q = self._copy
+        with self._net:
             self._aim(0, 0, len(target), 1)
-            q[1] = 0
-            q[2] = q[3] = colour
-            fill(target, q)
-        except Exception as error:
-            self._error = error
+            self._fill_in(target, colour)
 
     def _aim_at(self, x, y, w, h):
         """The window as the driver has it: x and the width are cut to whole bytes, and all of it to the panel."""
@@ -166,13 +154,17 @@ class Tap:
         rows = self.height - row if y + h >= self.height else h
         self._aim(row * pitch + column, pitch, columns, rows)
 
-    def _copy_in(self, image):
-        try:
-            if len(image) < self._copy[4] * self._copy[5]:
-                raise ValueError("tap: a picture of %d bytes is too small" % len(image))
-            blit(self._memory, image, self._copy)
-        except Exception as error:
-            self._error = error
+    def _copy_in(self, target, image):
+        if len(image) < self._copy[4] * self._copy[5]:
+            raise ValueError("tap: a picture of %d bytes is too small" % len(image))
+        blit(target, image, self._copy)
+
+    def _fill_in(self, target, colour):
+        q = self._copy
+        q[1] = 0
+        q[2] = colour
+        q[3] = colour
+        fill(target, q)
 
     def _aim(self, to, pitch, size, rows):
         q = self._copy

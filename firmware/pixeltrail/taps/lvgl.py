@@ -24,6 +24,7 @@ from array import array
 
 from .areas import EVERYWHERE, add, areas
 from .framebuf import bits_of, number_of
+from .net import Net
 
 try:
     from .kernels import blit
@@ -64,9 +65,11 @@ class Tap:
         self._original = _flush_of(display, self._driver) if flush is None else flush
         if self._original is None and shadow is not None:
             raise ValueError("tap: %s does not tell its flush function; give flush=" % _kind(display))
-        self._is_last = None
+        self._is_last = None  # whether LVGL tells which flush is the last
+        self._ends = True  # the flush under way is the last of a refresh
+        self._flushed = self._pixels = None  # what the flush under way was given
         self._refreshed = None
-        self._error = None
+        self._net = Net()
         self._area = array("i", (0, 0, 0, 0))
         self._copy = array("i", (0, 0, 0, 0, 0, 0))  # see blit
 
@@ -85,21 +88,28 @@ class Tap:
 
     def look(self):
         """Raises what went wrong in a flush, which is the recorder's to count."""
-        if self._error is not None:
-            error = self._error
-            self._error = None
-            raise error
+        self._net.check()
 
     def _flush(self, driver, area, pixels):
-        is_last = True
-        try:
-            self._aim(area)
-            is_last = self._take(pixels, driver)
-        except Exception as error:
-            self._error = error
+        self._ends = True
+        self._flushed = area
+        self._pixels = pixels
+        self._note(driver)
         self._original(driver, area, pixels)
-        if is_last:
+        if self._ends:
             self._refreshed()
+
+    def _note(self, driver):
+        with self._net:
+            self._aim(self._flushed)
+            self._take(self._pixels)
+            if self._tells_last(driver):
+                self._ends = driver.flush_is_last()
+
+    def _tells_last(self, driver):
+        if self._is_last is None:
+            self._is_last = hasattr(driver, "flush_is_last")
+        return self._is_last
 
     def _aim(self, area):
         if self._size is not None and self._size() != self.width:
@@ -112,8 +122,8 @@ class Tap:
         if not (0 <= a[_X0] <= a[_X1] < self.width and 0 <= a[_Y0] <= a[_Y1] < self.height):
             raise ValueError("tap: a flush of %s lies outside the display" % list(a))
 
-    def _take(self, pixels, driver):
-        """Copy the pixels of an area; returns whether it is the last of a refresh."""
+    def _take(self, pixels):
+        """Copy the pixels of an area."""
         a, q = self._area, self._copy
         if not self._is_direct:
             size = self._pixel_bytes
@@ -121,11 +131,11 @@ class Tap:
             q[0] = a[_Y0] * q[1] + a[_X0] * size
             q[3] = q[4] = size * (a[_X1] - a[_X0] + 1)
             q[5] = a[_Y1] - a[_Y0] + 1
-            blit(self.buffer, pixels.__dereference__(q[4] * q[5]), q)
+            self._blit(pixels, q)
         add(self.areas, a)
-        if self._is_last is None:
-            self._is_last = hasattr(driver, "flush_is_last")
-        return driver.flush_is_last() if self._is_last else True
+
+    def _blit(self, pixels, q):
+        blit(self.buffer, pixels.__dereference__(q[4] * q[5]), q)
 
     def _turn(self):
         """LVGL turned its display, and draws everything anew."""

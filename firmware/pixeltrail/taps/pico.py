@@ -23,6 +23,7 @@ is for e-paper (UC8151); LCDs ignore it, and so does the tap. One layer is seen.
 from array import array
 
 from .areas import EVERYWHERE, add, areas
+from .net import Net
 
 try:
     from .kernels import columns
@@ -65,7 +66,7 @@ class Tap:
         self._colours = bytearray()  # of the indices, where there are any
         self._is_recoloured = False
         self._source = None
-        self._error = None
+        self._net = Net()
         self._refreshed = None
         self._area = array("i", (0, 0, 0, 0))
         if name in ("P4", "P8"):
@@ -105,10 +106,7 @@ class Tap:
 
     def look(self):
         """Follow the palette, which the panel gets with the picture. Raises what went wrong in a refresh."""
-        if self._error is not None:
-            error = self._error
-            self._error = None
-            raise error
+        self._net.check()
         if self._is_recoloured:
             self._is_recoloured = False
             self.palette = bytes(self._colours)
@@ -141,14 +139,12 @@ class Tap:
 
     def _take(self):
         """Copy the columns that are sent: y and height in whole groups of eight pixels, as UC8151::partial_update."""
-        try:
-            area = self._area
-            area[1] >>= 3
-            area[3] >>= 3
-            if area[2] > 0 and area[3] > 0:
+        area = self._area
+        area[1] >>= 3
+        area[3] >>= 3
+        if area[2] > 0 and area[3] > 0:
+            with self._net:
                 self._copy(area)
-        except Exception as error:
-            self._error = error
 
     def _copy(self, area):
         if (
