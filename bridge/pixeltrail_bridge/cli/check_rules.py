@@ -29,6 +29,9 @@ def find(settings: Config) -> Iterator[Finding]:
     if rules is not None:
         names = ", ".join(repr(rule.name) for rule in rules.rules)
         yield True, "rules", f"{len(rules.rules)}, in this order: {names}"
+    for path in {one.key_file for one in settings.lists.rules if one.key_file is not None}:
+        if path.stat().st_mode & 0o077:
+            yield False, "rules", f"{path} can be read by others; run: chmod 600 {path}"
 
 
 def for_sink(settings: Config, sink: str, events: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -77,6 +77,7 @@ class EventRule:
 
     fields: dict[str, Any]
     key: Secret = Secret()
+    key_file: Path | None = None
     file: Path = field(default=Path(), compare=False)
     lines: Lines = field(default_factory=lambda: Lines(""), compare=False, repr=False)
 
@@ -131,10 +132,10 @@ class _Reader:
         self._rule = EventRule(self._fields, file=file, lines=lines)
 
     def read(self) -> EventRule:
-        key = Secret()
+        key, key_file = Secret(), None
         for name, value in self._row.items():
             if name == "redact_key_file":
-                key = self._key(value)
+                key, key_file = self._key(value)
             elif name == "groups":
                 self._fields["devices"] = (*self._fields.get("devices", ()), *self._devices(value))
             elif name == "devices":
@@ -152,7 +153,7 @@ class _Reader:
                 "redact_with", "there is no redact for it; say what is replaced, or take it out"
             )
         rule = self._rule
-        return EventRule(rule.fields, key, rule.file, rule.lines)
+        return EventRule(rule.fields, key, key_file, rule.file, rule.lines)
 
     def _fault(self, key: str, text: str, value: str = "") -> ConfigError:
         return self._rule.fault(self._number, key, text, value)
@@ -190,19 +191,19 @@ class _Reader:
             raise self._wrong(name, value, expected)
         return value
 
-    def _key(self, value: Any) -> Secret:
+    def _key(self, value: Any) -> tuple[Secret, Path]:
         if not isinstance(value, str) or not value or "\0" in value:
             raise self._wrong("redact_key_file", value, "the path of a file with a secret")
-        base = self._rule.file.resolve().parent
+        path = self._rule.file.resolve().parent / Path(value).expanduser()
         try:
-            key = self._read_key("rules.redact_key_file", base / Path(value).expanduser())
+            key = self._read_key("rules.redact_key_file", path)
         except ConfigError as error:
             raise self._fault("redact_key_file", str(error).rstrip(".")) from None
         if len(key.reveal()) < _LEAST_KEY:
             raise self._fault(
                 "redact_key_file", f"the secret has less than {_LEAST_KEY} letters; take a longer one"
             )
-        return key
+        return key, path
 
 
 def _is_text(value: Any) -> bool:

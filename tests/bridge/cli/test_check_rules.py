@@ -113,6 +113,17 @@ def test_the_documentation_shows_what_is_printed(capsys: pytest.CaptureFixture[s
     assert shown.group(1).strip() in printed, printed
 
 
+def test_a_key_that_others_can_read_is_a_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    rules = "[[rules]]\nredact = ['userId']\nredact_key_file = 'pepper'\n"
+    Path("pepper").write_text("sixteen letters and more")
+    Path("pepper").chmod(0o644)
+    assert check(rules) == 1
+    assert "chmod 600" in capsys.readouterr().out
+    Path("pepper").chmod(0o600)
+    assert check(rules) == 0
+    assert "sixteen letters" not in capsys.readouterr().out
+
+
 def test_a_wrong_rule_is_a_fault_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert check("[[rules]]\ndrop = ['email']\n") == 1
     assert "pixeltrail.toml:6: rule '1': drop: 'email' must begin with" in capsys.readouterr().out
