@@ -11,22 +11,22 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from ..errors import UnknownMessageError, WireError
 from ..sessions.ids import NO_SESSION
-from ..sessions.state import GapRow, SessionRow
+from ..sessions.state import GapRow
 from ..sources.base import Arrival, Presence
 from ..store.base import SEQ_SPAN, IngestTransaction, NewChunk
 from ..store.packs import chunk_digest
 from ..wire import messages as m
 from ..wire.decode import decode_uplink
-from ..wire.scrub import scrub
+from .gate import Gate
 from .known import Device, Known, Stream
-from .refusals import REFUSED_CHUNKS, REFUSED_MESSAGES, Refusals
+from .refusals import Refusals
 from .rows import Rows
 from .settings import IngestSettings, Mapped, Mapper
 from .standstill import unreadable_places
@@ -76,14 +76,13 @@ class Batch:
         self._map, self._identities = mapper, identities
         self.outcome = Outcome()
         self._rows = Rows()
-        self._refusals = Refusals(settings.blocked, tx.tombstones)
         self._mapping = settings.mapping
-        if self._refusals and settings.mapping is not None:
-            self._mapping = replace(settings.mapping, refuses_user=self._refusals.refuses_user)
+        self._gate: Gate | None = None  # while there is nobody of whom nothing is taken
 
     def run(self, items: Sequence[Decoded | Presence]) -> Outcome:
         self._lock(items)
-        for item in items if not self._refusals else self._without_refused(items):
+        self._set_gate()
+        for item in items if self._gate is None else self._gate.let_in(items, self._device_of, self._reply):
             if isinstance(item, Presence):
                 self._take_presence(item)
                 continue
@@ -104,69 +103,13 @@ class Batch:
         streams = {message.stream for _, message in messages if message.stream is not None}
         self._known.begin(self._tx, devices, streams)
 
-    # ---- of whom nothing is taken ------------------------------------------------
-
-    def _without_refused(self, items: Sequence[Decoded | Presence]) -> Iterator[Decoded | Presence]:
-        """What may be taken. The rest is acknowledged, so that no device waits with it, and counted without a name."""
-        for item in items:
-            if isinstance(item, Presence):
-                if not self._refusals.refuses_device(item.device_id):
-                    yield item
-                continue
-            arrival, message = item
-            device_id = self._device_of(arrival) or getattr(message, "device_id", None)
-            if device_id is not None and self._refusals.refuses_device(device_id):
-                self._wave_through(arrival, device_id, message, REFUSED_MESSAGES)
-            elif (
-                message.stream is not None
-                and device_id is not None
-                and self._refusals.refuses_stream(message.stream)
-            ):
-                self._wave_through(arrival, device_id, message, REFUSED_MESSAGES)
-                self._reply(arrival, device_id, m.NewStream(message.stream))
-            else:
-                yield item
-
-    def _wave_through(
-        self, arrival: Arrival, device_id: str, message: m.Chunk | m.Sync | WireError, counter: str
-    ) -> None:
-        """Every seq up to this one is dealt with: none of them is wanted."""
-        self._count("", counter)
-        if isinstance(message, m.Sync):
-            if arrival.device_id is None:
-                self._identities[id(arrival.channel)] = message.device_id
-            end: int | None = message.next
-        else:
-            end = None if message.seq is None else message.seq + 1
-        if message.stream is None or end is None:
-            return
-        self.outcome.routes[device_id] = arrival
-        place = (device_id, message.stream)
-        self.outcome.waved[place] = max(end, self.outcome.waved.get(place, 0))
-
-    def _keep_part(self, stream: Stream, new: NewChunk, chunk: m.Chunk, mapped: Mapped) -> None:
-        """Of a chunk that somebody is in who was forgotten, only what the decoder needs."""
-        forgotten = self._refusals.refuses_stretch(
-            stream.device.device_id, mapped.session_id, mapped.end_ms or mapped.host_ms
-        )
-        if not (forgotten or mapped.names_refused):
-            return
-        self._count("", REFUSED_CHUNKS)
-        if forgotten:
-            mapped.withhold(self._is_forgotten)
-            new.session_id = mapped.session_id
-        data = scrub(chunk, displays_only=forgotten)
-        if data is None:
-            mapped.drop()
-            return
-        self._rows.scrubbed.append(new.key)
-        if new.key in self._rows.chunks:
-            new.data = data
-        else:
-            self._rows.replaced.append((new.key, data))
-
-    def _is_forgotten(self, row: SessionRow) -> bool:
-        return self._refusals.refuses_stretch(row.device_id, row.session_id, row.last_ms)
+    def _set_gate(self) -> None:
+        """Behind the locks: whoever forgets a device holds its lock while it does."""
+        refusals = Refusals(self._settings.blocked, self._tx.tombstones)
+        if refusals:
+            self._gate = Gate(refusals, self.outcome, self._rows, self._identities)
+            if self._mapping is not None:
+                self._mapping = replace(self._mapping, refuses_user=refusals.refuses_user)
 
     # ---- who ------------------------------------------------------------------
 
@@ -344,8 +287,8 @@ class Batch:
             self._dead_letter(device.device_id, "mapping", reason, new.data, new.received_ms, stream.id, seq)
             return
         new.session_id, new.host_ms = mapped.session_id, mapped.host_ms
-        if self._refusals:
-            self._keep_part(stream, new, chunk, mapped)
+        if self._gate is not None:
+            self._gate.keep_part(stream, new, chunk, mapped)
         if device.opt_out_order is not None and not chunk.is_replay:
             _heed_opt_out(device, chunk, refused_since_ms)
         self._collect(stream, seq, kinds, mapped, new.received_ms)
