@@ -1,6 +1,8 @@
 """What is counted on 32 bits, by name: for the budgets and for `./dev bench insn`.
 
-The library is always compiled, for armv7m where nothing else is said: code for armv6m takes 1 to 4 % more instructions.
+The library is always compiled, for armv7m where nothing else is said: code for armv6m takes up to 1 % more
+instructions.
+Its machine code is shortened (firmware/arm_code), except `as_compiled`: as it runs frozen, or compiled on the board.
 """
 
 from __future__ import annotations
@@ -33,8 +35,8 @@ RGB565, MONO_VLSB = 6, 0
 PANELS = {"rgb565_320x240": (320, 240, RGB565), "mono_128x64": (128, 64, MONO_VLSB)}
 
 
-def _search(architecture: str) -> tuple[Path, ...]:
-    return (mpy.tree(architecture), SCRIPTS, PARTS)
+def _search(architecture: str, as_compiled: bool = False) -> tuple[Path, ...]:
+    return (mpy.tree(architecture, as_compiled=as_compiled), SCRIPTS, PARTS)
 
 
 def hash_pass(frame: str, architecture: str = "armv7m") -> int:
@@ -42,10 +44,11 @@ def hash_pass(frame: str, architecture: str = "armv7m") -> int:
     return armhf.count_each(SCRIPTS / "hash_pass.py", *FRAMES[frame], search=_search(architecture))
 
 
-def unchanged(panel: str, what: str = "show", architecture: str = "armv7m") -> int:
+def unchanged(panel: str, what: str = "show", architecture: str = "armv7m", as_compiled: bool = False) -> int:
     """A whole capture step over a frame that did not change: the display's refresh, with all of the recorder in it."""
     arguments = (*PANELS[panel], 0, what)
-    return armhf.count_each(SCRIPTS / "unchanged.py", *arguments, heap="2m", search=_search(architecture))
+    search = _search(architecture, as_compiled)
+    return armhf.count_each(SCRIPTS / "unchanged.py", *arguments, heap="2m", search=search)
 
 
 @functools.cache
@@ -112,12 +115,13 @@ def steady_heap(turns: int = 200) -> int:
     return int(armhf.run(SCRIPTS / "heap.py", str(turns), heap="32m", search=_search("armv7m")))
 
 
-def kernel_sizes(panel: str) -> dict[str, int]:
+def kernel_sizes(panel: str, as_compiled: bool = False) -> dict[str, int]:
     """Bytes of each kernel module, compiled for armv6m, that a board with this display and a serial line loads."""
-    search = _search("armv6m")
+    search = _search("armv6m", as_compiled)
+    folder = search[0]
     script = SCRIPTS / "kernels_loaded.py"
     modules = armhf.run(script, *map(str, PANELS[panel]), heap="2m", search=search).split()
-    paths = {name: mpy.tree("armv6m").joinpath(*name.split(".")).with_suffix(".mpy") for name in modules}
+    paths = {name: folder.joinpath(*name.split(".")).with_suffix(".mpy") for name in modules}
     return {name: path.stat().st_size for name, path in paths.items() if _is_kernel(name, path)}
 
 

@@ -35,6 +35,10 @@ def test_a_refresh_with_nothing_changed(panel: str) -> None:
     check("unchanged", panel, measures.unchanged(panel))
 
 
+def test_a_refresh_with_nothing_changed_frozen_from_source() -> None:
+    check("unchanged_as_compiled", "rgb565_320x240", measures.unchanged("rgb565_320x240", as_compiled=True))
+
+
 @pytest.mark.parametrize("panel", BUDGETS["idle_poll"])
 def test_a_step_with_nothing_to_do(panel: str) -> None:
     check("idle_poll", panel, measures.unchanged(panel, "poll"))
