@@ -335,7 +335,6 @@ RUNS: dict[str, Callable[[Path], object]] = {
             "pixeltrail flash pico-2-w-st7789 --dry-run": "mpremote connect PORT reset",
             "pixeltrail flash t-display-s3 --dry-run": "mpremote connect PORT reset",
             "pixeltrail hil --scenario capture": "capture: passed",
-            "pixeltrail hil pico-2-w-st7789 --broker 127.0.0.1 --scenario reboot --out report": "report.html",
         }.items()
     },
     **{

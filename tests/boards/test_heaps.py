@@ -33,7 +33,7 @@ def heap_bytes(board: Board, folder: Path) -> int:
     return board.heap_kb * 1024 - kernels + stand_ins_bytes(folder)
 
 
-@pytest.mark.parametrize("name", ["pico-w-ssd1306", "pico-2-w-st7789"])
+@pytest.mark.parametrize("name", ["pico-w-ssd1306", pytest.param("pico-2-w-st7789", marks=pytest.mark.slow)])
 def test_main_runs_in_the_heap_of_its_board(name: str, tmp_path: Path) -> None:
     board = find_board(name)
     flash = tmp_path / "flash"

@@ -14,7 +14,7 @@ from pixeltrail_bridge.cli import run as cli
 from tests.firmware.armhf import costs, measures
 
 _BUDGETED = [board.id for board in all_boards() if board.heap_kb]
-_CLOSE = 0.03  # of the sum: the library changes by a few hundred bytes from day to day
+_CLOSE = 0.05  # the library changes by a few hundred bytes from day to day
 _FORMATS = {name: number for number, name in enumerate(costs.FORMATS)}
 
 

@@ -54,7 +54,7 @@ def test_every_format_over_mqtt(name: str, tmp_path: Path) -> None:
     assert found.passed, [result.problems for result in found.results]
 
 
-def test_scenarios_are_those_of_the_issue() -> None:
+def test_every_scenario_has_its_name() -> None:
     assert (
         *("capture", "scroll", "burst", "link loss", "broker restart", "reboot", "low memory", "long run"),
     ) == NAMES
