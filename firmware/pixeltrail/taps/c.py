@@ -148,8 +148,10 @@ class Tap:
         """Let the kernels write there; False when it is not wholly inside."""
         if x < 0 or y < 0 or width < 1 or height < 1 or x + width > self.width or y + height > self.height:
             return False
-        area, q = self._area, self._q
-        area[0], area[1] = x, y
+        area = self._area
+        q = self._q
+        area[0] = x
+        area[1] = y
         area[2] = x + width - 1
         area[3] = y + height - 1
         add(self.areas, area)
@@ -187,12 +189,20 @@ class Tap:
     def _line(self, x0, y0, x1, y1, color):
         """Runs of equal rows or columns, as the driver sends them."""
         steep = abs(y1 - y0) > abs(x1 - x0)
-        if steep:  # two at a time, which takes no tuple
-            x0, y0 = y0, x0
-            x1, y1 = y1, x1
+        if steep:
+            first = x0
+            x0 = y0
+            y0 = first
+            first = x1
+            x1 = y1
+            y1 = first
         if x0 > x1:
-            x0, x1 = x1, x0
-            y0, y1 = y1, y0
+            first = x0
+            x0 = x1
+            x1 = first
+            first = y0
+            y0 = y1
+            y1 = first
         error = x1 - x0 >> 1
         fall = abs(y1 - y0)
         first = x0
@@ -220,7 +230,8 @@ class Tap:
             blit(self.buffer, buffer, self._q)
 
     def _text(self, font, text, x, y, fg, bg):
-        width, size = font.WIDTH, font.WIDTH * font.HEIGHT
+        width = font.WIDTH
+        size = width * font.HEIGHT
         self._pair(0, bg)
         self._pair(1, fg)
         at = 0
@@ -240,7 +251,8 @@ class Tap:
             index = font.MAP.find(char)
             if index < 0:
                 continue
-            width, start = font.WIDTHS[index], 0
+            width = font.WIDTHS[index]
+            start = 0
             for i in range(font.OFFSET_WIDTH):
                 start = start << 8 | font.OFFSETS[index * font.OFFSET_WIDTH + i]
             if x + width > self.width:

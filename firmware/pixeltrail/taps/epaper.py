@@ -149,10 +149,10 @@ class Tap:
     def _aim_at(self, x, y, w, h):
         """The window as the driver has it: x and the width are cut to whole bytes, and all of it to the panel."""
         pitch = (self.width + 7) >> 3
-        column, row = x >> 3, y
+        column = x >> 3
         columns = pitch - column if (x & 0xF8) + (w & 0xF8) >= self.width else w >> 3
-        rows = self.height - row if y + h >= self.height else h
-        self._aim(row * pitch + column, pitch, columns, rows)
+        rows = self.height - y if y + h >= self.height else h
+        self._aim(y * pitch + column, pitch, columns, rows)
 
     def _copy_in(self, target, image):
         if len(image) < self._copy[4] * self._copy[5]:

@@ -124,7 +124,8 @@ class Tap:
 
     def _take(self, pixels):
         """Copy the pixels of an area."""
-        a, q = self._area, self._copy
+        a = self._area
+        q = self._copy
         if not self._is_direct:
             size = self._pixel_bytes
             q[1] = size * self.width

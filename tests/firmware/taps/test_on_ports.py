@@ -85,7 +85,7 @@ def test_hashing_inside_areas_finds_what_hashing_everything_finds(port: ports.Po
     assert port.run(SCRIPTS / "check_areas.py", heap="2m").split() == ["same", "16"]
 
 
-@pytest.mark.parametrize("port", (ports.X64, ports.ARMHF), ids=str)
+@pytest.mark.parametrize("port", (ports.X64, ports.X64_MPY, ports.ARMHF, ports.ARMHF_V6M), ids=str)
 def test_nothing_is_allocated_by_any_tap(port: ports.Port) -> None:
     search = [SCRIPTS, SCRIPTS.parent]
     lines = [line.split() for line in port.run(SCRIPTS / "taps_steady.py", search=search).splitlines()]
