@@ -70,6 +70,16 @@ BEYOND = [
     ("", ["mobile.enabled=true", "mobile.host=0.0.0.0"], "mobile.cert_file"),
     ("", ["mobile.enabled=true", "mobile.host=0.0.0.0", "mobile.insecure=true"], ""),
     ("", ["mobile.enabled=true", "mobile.host=0.0.0.0", "mobile.cert_file=server.pem"], ""),
+    ("", ["segment.host=http://proxy.example.org"], "https://"),
+    ("", ["amplitude.host=http://192.168.1.10:8080"], "bridge.insecure_hosts"),
+    ("", ["segment.host=http://proxy", "bridge.insecure_hosts=proxy"], ""),
+    ("", ["segment.host=http://127.0.0.1:8080"], ""),
+    ("", ["packing.endpoint=http://minio.example.org"], "https://"),
+    ("", ["store.url=postgresql://one@db.example.org/px"], "sslmode"),
+    ("", ["store.url=postgresql://one@db.example.org/px?sslmode=prefer"], "sslmode"),
+    ("", ["store.url=postgresql://one@db.example.org/px?sslmode=verify-full"], ""),
+    ("", ["store.url=postgresql://one@db/px", "bridge.insecure_hosts=db"], ""),
+    ("", ["store.url=postgresql://one@127.0.0.1/px"], ""),
     ("", [], ""),
 ]
 

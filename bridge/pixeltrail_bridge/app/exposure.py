@@ -11,7 +11,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from ..config import Config
 from ..errors import ConfigError
@@ -24,6 +24,7 @@ from ..sources.tls import server_context
 from ..web.users import Users
 
 USERS_NAME: Final = "users.json"
+_ENCRYPTED: Final = ("require", "verify-ca", "verify-full")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,41 @@ def is_local(host: str) -> bool:
 
 def check(config: Config) -> None:
     """ConfigError for the first thing that may not be as it is set."""
+    check_outward(config)
     if config.mqtt.enabled:
         check_broker(config)
     if config.web.enabled:
         check_page(config)
     if config.mobile.enabled:
         check_apps(config)
+
+
+def check_outward(config: Config) -> None:
+    """What we speak to: sinks, objects and the database."""
+    addresses = {
+        "segment.host": config.segment.host,
+        "amplitude.host": config.amplitude.host,
+        "amplitude_replay.host": config.amplitude_replay.host,
+        "packing.endpoint": config.packing.endpoint,
+    }
+    for key, address in addresses.items():
+        parts = urlsplit(address)
+        if parts.scheme == "http" and not _may_be_clear(config, parts.hostname or ""):
+            raise ConfigError(
+                f"{key} = {address}: keys and events would cross the network unencrypted. Write https://, or name the "
+                f"host in bridge.insecure_hosts where the network is yours alone"
+            )
+    store = urlsplit(config.store.url)
+    host, mode = store.hostname or "", parse_qs(store.query).get("sslmode", [""])[0]
+    if host and mode not in _ENCRYPTED and not _may_be_clear(config, host):
+        raise ConfigError(
+            f"store.url: recordings would cross the network unencrypted. Add ?sslmode=verify-full, or name "
+            f"{host} in bridge.insecure_hosts where the network is yours alone"
+        )
+
+
+def _may_be_clear(config: Config, host: str) -> bool:
+    return is_local(host) or host in config.bridge.insecure_hosts
 
 
 def check_broker(config: Config) -> None:

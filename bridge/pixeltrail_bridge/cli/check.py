@@ -62,6 +62,7 @@ def _findings(settings: Config, offline: bool, samples: list[dict[str, Any]] | N
     yield True, "settings", where
     yield _data_folder(settings.bridge.data_dir)
     yield _store(settings, offline)
+    yield from _exposure("outward", settings, "check_outward")
     if settings.packing.enabled:
         yield _packing(settings, offline)
     yield from _mqtt(settings, offline)

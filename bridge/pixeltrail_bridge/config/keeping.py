@@ -33,6 +33,10 @@ class BridgeSettings:
         live=True,
     )
 
+    insecure_hosts: tuple[str, ...] = setting(
+        (), "Hosts of sinks, objects and the database that may be spoken to without encryption."
+    )
+
     @property
     def database(self) -> Path:
         return self.data_dir / DATABASE_NAME
