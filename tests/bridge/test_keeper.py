@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pixeltrail_bridge.forgetting.finding import Subject
+from pixeltrail_bridge.forgetting.forget import Place as Beside
+from pixeltrail_bridge.forgetting.forget import forget
 from pixeltrail_bridge.keeper import Keeper, KeepFor
 from pixeltrail_bridge.mapping.calls import Settled
 from pixeltrail_bridge.replay.recording import Recording
@@ -185,4 +188,44 @@ def test_the_oldest_of_each_kind_is_known(place: Place, tmp_path: Path) -> None:
     House(store, tmp_path).tell(DEVICE, ANNA)
     since = retention.kept_since(store)
     assert since["recordings"] == since["sessions"] == store.sessions(DEVICE)[0].start_ms and since["events"]
+    store.close()
+
+
+def test_an_older_copy_is_cleaned_before_anything_is_taken(place: Place, tmp_path: Path) -> None:
+    store = place.open()
+    house = House(store, tmp_path)
+    house.tell(DEVICE, ANNA)
+    house.tell("hall-02", None)
+    store.close()
+    copy = place.copy()
+    store = place.open()
+    subject = Subject("device", DEVICE)
+    forget(store, subject, Beside(tmp_path), now_ms=lambda: BOOT_MS + DAY_MS)
+    assert Keeper(store, tmp_path, KeepFor()).recover() == 0, "nothing came back"
+    store.close()
+    restored = copy.open()
+    assert Keeper(restored, tmp_path, KeepFor()).recover() == 1
+    assert [row.device_id for row in restored.devices()] == ["hall-02"]
+    restored.close()
+
+
+def test_caches_hear_of_what_another_process_forgot(place: Place, tmp_path: Path) -> None:
+    store, other = place.open(), place.open()
+    house = House(store, tmp_path)
+    first = house.tell(DEVICE, ANNA)
+    house.tell("hall-02", ANNA)
+    heard: list[tuple[list[int], bool]] = []
+    keeper = Keeper(store, tmp_path, KeepFor(), lambda devices, whole: heard.append((list(devices), whole)))
+    keeper.notice()
+    assert heard == []
+    number = int(place.query("SELECT no FROM devices WHERE device_id = 'kitchen-01'")[0][0])
+    forget(other, Subject("session", DEVICE, first), Beside(tmp_path), now_ms=lambda: BOOT_MS + DAY_MS)
+    keeper.notice()
+    assert heard == [([number], False)]
+    forget(other, Subject("device", DEVICE), Beside(tmp_path), now_ms=lambda: BOOT_MS + DAY_MS)
+    keeper.notice()
+    keeper.notice()
+    assert len(heard) == 2 and heard[1][1], "once for each"
+    assert store.fill()["sink"].events == place.query("SELECT count(*) FROM deliveries")[0][0], "counted anew"
+    other.close()
     store.close()

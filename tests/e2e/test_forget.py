@@ -14,6 +14,7 @@ from tests.support.bridge_process import COMMAND
 from tests.support.histories import files_with
 
 from .rig import World, rig
+from .test_mobile import KEY, app_world
 
 GONE, STAYS = "kitchen-that-goes-01", "lamp-that-stays-02"
 
@@ -75,3 +76,36 @@ def test_nothing_of_a_device_is_left(tmp_path: Path, is_running: bool) -> None:
             world.bridge.stop()
         left = files_with(world.bridge.folder, GONE.encode())
         assert [name for name in left if "jetstream" not in name] == []
+
+
+def test_logs_name_nobody(tmp_path: Path) -> None:
+    """Events that are taken, refused and broken, and a device that records."""
+    with app_world(tmp_path, keep_ip=True) as app:
+        told = ("user-log-4711", "Anna Logge", "log-secret-value", "phone-log-1", "198.51.100.77")
+        event = {
+            "type": "identify",
+            "userId": told[0],
+            "anonymousId": told[3],
+            "traits": {"name": told[1]},
+            "context": {"ip": told[4]},
+            "messageId": "log-1",
+        }
+        track = {
+            **event,
+            "type": "track",
+            "event": "Ordered",
+            "properties": {"code": told[2]},
+            "messageId": "log-2",
+        }
+        assert (
+            app.post("/v1/batch", {"batch": [event, track, {**track, "event": "", "messageId": "log-3"}]})
+            == 200
+        )
+        assert app.post("/v1/batch", {"batch": [track]}, key="a-wrong-key") == 401
+        assert app.post("/v1/batch", b'{"batch": [{"userId": "user-log-4711", ') == 400
+        app.events(["log-1", "log-2"])
+        board = app.world.play(GONE, shortest())
+        app.world.finish(board)
+        app.world.bridge.stop()
+        for text in (*told, GONE, KEY, "a-wrong-key"):
+            assert text not in app.world.bridge.log, text

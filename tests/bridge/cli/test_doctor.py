@@ -96,7 +96,7 @@ def test_a_bridge_that_ended_well(data: Path, doctor: Doctor, capsys: pytest.Cap
     levels = {what: some[0]["level"] for what, some in found.items()}
     assert levels == {
         "data": "ok", "bridge": "note", "disk": "ok", "store": "ok", "sink jsonl": "ok", "dead letters": "ok",
-        "gaps": "ok", "devices": "ok", "clock": "ok",
+        "gaps": "ok", "retention": "ok", "devices": "ok", "clock": "ok",
     }  # fmt: skip
     assert run(["doctor", "--set", f"bridge.data_dir={data}"]) == 0
     assert "ok     dead letters: none" in capsys.readouterr().out

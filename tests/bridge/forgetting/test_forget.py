@@ -22,6 +22,8 @@ from tests.support.stores import Place, SqlitePlace
 KITCHEN, OTHER, ANNA, BEN = "kitchen-01", "kitchen-011", "anna.schmidt@example.com", "user-ben-0042"
 NOW_MS = BOOT_MS + 50 * HOUR_MS
 
+PACKED = [pytest.param(False, marks=pytest.mark.slow), True]  # packed, there are rows as well
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -70,7 +72,7 @@ def furnish(store: SqlStore, folder: Path, packed: bool) -> House:
     return house
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", PACKED)
 def test_a_device_leaves_nothing_behind(place: Place, folder: Path, packed: bool) -> None:
     store = place.open()
     house = furnish(store, folder, packed)
@@ -98,7 +100,7 @@ def test_a_device_leaves_nothing_behind(place: Place, folder: Path, packed: bool
     _assert_no_pictures(folder, pictures, others)
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", PACKED)
 def test_a_user_leaves_nothing_behind(place: Place, folder: Path, packed: bool) -> None:
     store = place.open()
     house = furnish(store, folder, packed)
@@ -129,7 +131,7 @@ def test_a_user_leaves_nothing_behind(place: Place, folder: Path, packed: bool) 
     _assert_no_pictures(folder, pictures, others)
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", PACKED)
 def test_what_others_recorded_plays_as_before(place: Place, folder: Path, packed: bool) -> None:
     store = place.open()
     furnish(store, folder, packed)
@@ -149,7 +151,7 @@ def test_what_others_recorded_plays_as_before(place: Place, folder: Path, packed
     store.close()
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", PACKED)
 def test_a_session_goes_alone(place: Place, folder: Path, packed: bool) -> None:
     store = place.open()
     house = furnish(store, folder, packed)

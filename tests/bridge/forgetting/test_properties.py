@@ -88,7 +88,7 @@ def check(history: list[Told], subject: Subject, packed: bool, resent: bool) -> 
         assert files_with(folder, subject.name.encode()) == []
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(SESSIONS, min_size=1, max_size=5), SUBJECTS, st.booleans(), st.booleans())
 def test_any_history(history: list[Told], subject: Subject, packed: bool, resent: bool) -> None:
     check(history, subject, packed, resent)
