@@ -110,6 +110,7 @@ RULE = "[[rules]]\n"
         (RULE + "rename = { 'properties.a' = 'context.device.id' }", 1, ["the device ID"]),
         (RULE + "add = { 'properties.[Amplitude] x' = 5 }", 1, ["Amplitude's own"]),
         (RULE + "rename_event = '[Amplitude] x'", 1, ["Amplitude's own"]),
+        (RULE + "rename_event = 'Replay Chunks'", 1, ["carry recordings"]),
         # against itself
         (RULE + "keep = ['properties.a']\ndrop = ['properties.a']", 1, ["stands in drop as well"]),
         (RULE + "drop = ['properties.a']\nredact = ['properties.a']", 2, ["is dropped before"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from .calls import RESERVED_PREFIX
+from .calls import REPLAY_CHUNKS, RESERVED_PREFIX
 from .paths import Path, PathError, fits, parse
 from .rules import LINKS, NAME_OF, Rule
 
@@ -152,6 +152,9 @@ def _check_reserved(rule: Rule) -> None:
         if path.names[-1].startswith(RESERVED_PREFIX) and not rule.breaks_link:
             text = f"names beginning {RESERVED_PREFIX!r} are Amplitude's own; use another"
             raise RuleFault(key, f"{path.text!r}: {text}", path.text)
+    if rule.rename_event == REPLAY_CHUNKS:
+        text = "events of this name carry recordings, and would be read as such; use another"
+        raise RuleFault("rename_event", f"{rule.rename_event!r}: {text}", rule.rename_event)
     if rule.rename_event.startswith(RESERVED_PREFIX):
         text = f"names beginning {RESERVED_PREFIX!r} are Amplitude's own; use another"
         raise RuleFault("rename_event", f"{rule.rename_event!r}: {text}", rule.rename_event)
