@@ -13,5 +13,9 @@ Two more for displays that change while they run: look(), which the recorder cal
 look() counts up when an attribute above is another one. And one for displays without a refresh, which show at once what
 is drawn: `is_changed`, set by the tap and cleared by the recorder, which then takes a picture at its own pace.
 
-An error in attach is the application's to see. Later ones are contained, and three in a row turn the tap off.
+And one for displays that change in known places alone: `areas` (areas.py), where the tap notes each one before it
+calls refreshed(); what lies elsewhere is not hashed.
+
+An error in attach is the application's to see. Later ones are contained, and three in a row turn the tap off. A tap
+that does more inside the application's drawing than to call refreshed() keeps its errors (net.py) for look() to raise.
 """
