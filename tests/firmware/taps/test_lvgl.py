@@ -165,6 +165,25 @@ def test_nothing_is_hashed_outside_of_what_was_flushed():
     assert rig.pictures()[-1] == (bytes(picture), False)
 
 
+def test_what_was_flushed_while_nobody_looked_is_there_afterwards():
+    dice = random.Random(9)
+    renderer, panel, tap, rig = driver()
+    picture = bytearray(WIDE * HIGH * 2)
+    renderer.refresh(picture, [(0, 0, WIDE - 1, HIGH - 1)])
+    rig.settle()
+    for _ in range(4):
+        with rig.recorder.paused():
+            for _ in range(11):  # more areas than are kept apart
+                area = some_area(dice)
+                drawn(picture, area, dice)
+                renderer.refresh(picture, [area])
+                rig.step()
+        drawn(picture, (5, 5, 6, 6), dice)
+        renderer.refresh(picture, [(5, 5, 6, 6)])
+        rig.settle()
+        assert rig.pictures()[-1] == (swapped(panel.memory), False)
+
+
 def test_a_turned_display_is_another_one():
     renderer, panel, tap, rig = driver()
     renderer.refresh(bytes(WIDE * HIGH * 2), [(0, 0, WIDE - 1, HIGH - 1)])
