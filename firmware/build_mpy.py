@@ -13,11 +13,14 @@ import argparse
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from arm_code.files import shorten  # noqa: E402 - beside this file, in no package
+from shrink import write_shrunk  # noqa: E402
 
 SOURCE = Path(__file__).resolve().parent / "pixeltrail"
 ARCHITECTURES = ("armv6m", "armv7m", "armv7emsp", "armv7emdp", "xtensawin", "rv32imc", "x64")
@@ -37,18 +40,33 @@ def compiler() -> str:
 
 
 def build(
-    architecture: str, folder: Path, assembler: bool = True, as_compiled: bool = False
+    architecture: str,
+    folder: Path,
+    assembler: bool = True,
+    as_compiled: bool = False,
+    keep: Collection[str] = (),
 ) -> dict[str, int]:
     """Write folder/pixeltrail, replacing what was there; return the bytes of each module, by path without suffix.
 
     Hashes in inline assembler come with the processors that understand them, unless `assembler` is false. Machine code
-    for Arm is shortened (arm_code), unless `as_compiled` is true.
+    for Arm is shortened (arm_code), unless `as_compiled` is true. Private names become short ones, which
+    folder/names.txt tells, but for those to keep.
     """
     target = folder / "pixeltrail"
     shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as sources:
+        names = write_shrunk(SOURCE, Path(sources), keep)
+        (folder / "names.txt").write_text(names)
+        return _compile_all(Path(sources), target, architecture, assembler, as_compiled)
+
+
+def _compile_all(
+    sources: Path, target: Path, architecture: str, assembler: bool, as_compiled: bool
+) -> dict[str, int]:
     sizes = {}
-    for source in sorted(SOURCE.rglob("*.py")):
-        name = source.relative_to(SOURCE)
+    for source in sorted(sources.rglob("*.py")):
+        name = source.relative_to(sources)
         if name.parts[:2] == ("codec", "thumb") and not (assembler and architecture.startswith("armv")):
             continue
         out = (target / name).with_suffix(".mpy")

@@ -2,6 +2,9 @@
 
 Names and defaults follow the session-replay SDKs where those have the setting. A value that cannot be meant is an
 error that names the setting, the value and what would do; it is raised while the recorder is made, and never later.
+
+This module is needed once, when a recorder is made: what it finds is handed on as plain objects (`checked`,
+`described`), so that a board can forget it and have its heap back.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -10,18 +13,11 @@ error that names the setting, the value and what would do; it is raised while th
 import sys
 
 from . import wire
+from .remote import LEVELS, RANGES
+from .sight import check_palette
 
-LEVELS = ("none", "error", "warn", "info", "debug")
-# Lowest and highest value of the settings that the bridge may change as well; whole numbers where these are.
-RANGES = {
-    "sample_rate": (0.0, 1.0),
-    "max_fps": (0.01, 120),
-    "keyframe_interval_s": (1, 86_400),
-    "log_level": (0, 4),
-}
 _SMALL_DISPLAY = 8192  # bytes of a frame up to which the small outbox does
 _MAX_OWN_NAME = 64  # so that a hello with all its names fits the smallest chunk
-_DISPLAY_BYTES = 96  # of a chunk with a display record, but for the palette
 _COMPUTERS = ("linux", "darwin", "win32")
 _TINY_FRAME = 1024  # bytes of a frame up to which a capture is so short that it runs inside the refresh
 
@@ -176,16 +172,9 @@ class Settings:
         if self.state_file is None:
             self.state_file = "" if sys.platform in _COMPUTERS else "pixeltrail"
 
-    def check_palette(self, palette):
-        if palette is not None and self.max_chunk < _DISPLAY_BYTES + len(palette):
-            raise ValueError(
-                "max_chunk must be at least %d for this palette, got %d"
-                % (_DISPLAY_BYTES + len(palette), self.max_chunk)
-            )
-
     def fit(self, frame_bytes, palette):
         """Fill in the defaults that depend on the display, and check what has to fit it."""
-        self.check_palette(palette)
+        check_palette(self, palette)
         if self.exact is None:
             self.exact = frame_bytes <= _TINY_FRAME
         if self.outbox_bytes is None:
@@ -197,6 +186,23 @@ class Settings:
                 "outbox_bytes must be at least twice max_chunk (%d), got %d"
                 % (self.max_chunk, self.outbox_bytes)
             )
+
+
+def checked(plain, given, frame_bytes, palette):
+    """Write every setting to an object that is given back. Raises ValueError."""
+    settings = Settings(given)
+    settings.fit(frame_bytes, palette)
+    for name, _, _ in SETTINGS:
+        setattr(plain, name, getattr(settings, name))
+    return plain
+
+
+def described(plain, settings, boot):
+    """Write to an object what the hello record says of this device, and give it back. Raises ValueError."""
+    device = Device(settings, boot)
+    for name in ("device_id", "library", "board", "app", "app_version", "os", "boot", "boot_reason"):
+        setattr(plain, name, getattr(device, name))
+    return plain
 
 
 class Device:

@@ -8,6 +8,8 @@ contained by the calls of recorder.py; `faults.at` says which part was at work.
 # pyright: reportAttributeAccessIssue=false
 # Settings get their attributes from a table.
 
+import sys
+
 from micropython import const
 
 from . import message
@@ -15,7 +17,6 @@ from .announce import Announcer
 from .capture import Capture
 from .chunk import Chunk
 from .clock import Clock, new_stream_id, ticks_diff
-from .config import Device, Settings
 from .faults import APP, ENCODER, NAMES, TAP, TRANSPORT, Faults, print_error
 from .lifecycle import Lifecycle
 from .link import (
@@ -47,18 +48,32 @@ _BY_APP = const(1)
 _BY_BRIDGE = const(2)
 
 
+class _Plain:
+    """The settings, and what the device says of itself, without the module that found them."""
+
+
+def _forget_config():
+    """On a board, have the heap back that checking took; another recorder loads it again."""
+    if sys.implementation.name == "micropython":
+        del sys.modules[__name__.rpartition(".")[0] + ".config"]
+        del sys.modules[__name__.rpartition(".")[0]].config
+
+
 class Engine:
     """`given`: settings of config.SETTINGS that differ from the defaults. Raises ValueError, and nothing afterwards."""
 
     def __init__(self, tap, transport, given):
-        self._settings = s = Settings(given)
-        s.fit(0 if tap.buffer is None else len(tap.buffer), tap.palette)
+        from .config import checked, described
+
+        frame_bytes = 0 if tap.buffer is None else len(tap.buffer)
+        self._settings = s = checked(_Plain(), given, frame_bytes, tap.palette)
         self._tap = tap
         self._transport = transport
         self._clock = s.clock if s.clock is not None else Clock()
         self._state = state = State(s.state_file)
         boot = (state.get("boot", 0) + 1) & (1 << 29) - 1 if state.is_kept else 0
-        self._device = Device(s, boot)
+        self._device = described(_Plain(), s, boot)
+        _forget_config()
         self._faults = Faults()
         self._outbox = Outbox(s.outbox_bytes)
         self._chunk = Chunk(self._outbox, s.max_chunk)

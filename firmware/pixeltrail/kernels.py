@@ -120,7 +120,7 @@ def text(target: ptr8, at: int, end: int, source: ptr8, characters: int, limit: 
 
 @micropython.viper
 def chunk_head(target: ptr8, at: int, head: ptr8, seq: int, time: int) -> int:
-    """The first bytes of a chunk, 23 at most: eleven that do not change, its number, its time. Returns where they end."""
+    """The first bytes of a chunk, 23 at most: eleven that never change, its number, its time. Returns their end."""
     i = 0
     while i < 11:
         target[at] = head[i]

@@ -10,8 +10,15 @@ Nothing here can start a recorder that was stopped or opted out: `capture_enable
 from micropython import const
 
 from .clock import elapsed
-from .config import LEVELS, RANGES
 
+LEVELS = ("none", "error", "warn", "info", "debug")
+# Lowest and highest value of the settings that the bridge may change as well; whole numbers where these are.
+RANGES = {
+    "sample_rate": (0.0, 1.0),
+    "max_fps": (0.01, 120),
+    "keyframe_interval_s": (1, 86_400),
+    "log_level": (0, 4),
+}
 _MASK_NUMBERS = const(4)
 _CACHE = "config"
 

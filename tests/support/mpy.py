@@ -10,6 +10,24 @@ from types import ModuleType
 
 from .micropython import FIRMWARE
 
+# Private names that scripts of the tests use. Those of a shipped tree are all short: test_shrink.py runs one.
+KEPT = frozenset(
+    (
+        "_chunk",
+        "_device",
+        "_dirty",
+        "_link",
+        "_masks",
+        "_moves",
+        "_needs_hello",
+        "_numbers",
+        "_remote",
+        "_session",
+        "_strips",
+        "_use_remote",
+    )
+)
+
 
 def builder() -> ModuleType:
     """firmware/build_mpy.py, which lies in no package."""
@@ -32,5 +50,5 @@ def tree(architecture: str, assembler: bool = False, as_compiled: bool = False) 
     as_compiled: with the machine code that the compiler wrote, which firmware/arm_code would shorten.
     """
     folder = Path(_home().name) / f"{architecture}-{assembler:d}-{as_compiled:d}"
-    builder().build(architecture, folder, assembler, as_compiled)
+    builder().build(architecture, folder, assembler, as_compiled, KEPT)
     return folder

@@ -17,7 +17,6 @@ import socket
 
 from micropython import const
 
-from .resolver import Resolver, is_ipv4
 from .stream import Readiness
 
 WAITING = 0
@@ -35,7 +34,11 @@ class Dialer:
     def __init__(self, host, port, dns=None, secure=None):
         self._host = host
         self._port = port
-        self.resolver = None if is_ipv4(host) else Resolver(host, dns)
+        self.resolver = None
+        if not is_ipv4(host):
+            from .resolver import Resolver  # an address needs none of it
+
+            self.resolver = Resolver(host, dns)
         self._secure = secure
         self._address = None
         self._is_trusted = False
@@ -111,3 +114,13 @@ class Dialer:
             if error.errno != errno.EINPROGRESS:
                 raise
         self._readiness = Readiness(self._socket)
+
+
+def is_ipv4(host):
+    parts = host.split(".")
+    if len(parts) != 4:
+        return False
+    for part in parts:
+        if not part.isdigit() or len(part) > 3 or int(part) > 255:
+            return False
+    return True

@@ -21,6 +21,8 @@ from random import getrandbits
 
 from micropython import const
 
+from .dialer import is_ipv4
+
 _TRIES = const(3)
 _FIRST_WAIT_MS = const(1000)  # then doubled
 _ANSWER_BYTES = const(512)  # RFC 1035, 4.2.1: no answer over UDP without EDNS is longer
@@ -178,16 +180,6 @@ def _behind_name(answer, at, length):
         if size == 0:
             return at
     return length
-
-
-def is_ipv4(host):
-    parts = host.split(".")
-    if len(parts) != 4:
-        return False
-    for part in parts:
-        if not part.isdigit() or len(part) > 3 or int(part) > 255:
-            return False
-    return True
 
 
 def whom_to_ask(name, server):

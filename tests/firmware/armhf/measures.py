@@ -110,6 +110,11 @@ def ram(panel: str) -> Ram:
     return Ram(recorder - outbox, encoder)
 
 
+def heap_of_library(link: str) -> int:
+    """Bytes of heap on an rp2040 with a display of 128x64 px and a `link`, as weigh() has it: all that is not data."""
+    return weigh(128, 64, MONO_VLSB, link, "armv6m").code + sum(kernel_sizes("mono_128x64").values())
+
+
 def steady_heap(turns: int = 200) -> int:
     """Bytes of heap that this many turns of frames, calls, chunks, acks and resends took."""
     return int(armhf.run(SCRIPTS / "heap.py", str(turns), heap="32m", search=_search("armv7m")))

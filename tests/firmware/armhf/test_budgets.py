@@ -64,6 +64,11 @@ def test_ram(panel: str) -> None:
     check("ram", panel, measures.ram(panel).recorder)
 
 
+@pytest.mark.parametrize("link", BUDGETS["heap"])
+def test_heap_of_the_library(link: str) -> None:
+    check("heap", link, measures.heap_of_library(link))
+
+
 @pytest.mark.parametrize("panel", BUDGETS["kernels"])
 def test_flash_of_kernels(panel: str) -> None:
     check("kernels", panel, sum(measures.kernel_sizes(panel).values()))
