@@ -9,6 +9,7 @@ page send without asking first, and nobody here says yes. Where people log in, a
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
@@ -33,6 +34,7 @@ _FRAMED = {
     "cross-origin-resource-policy": "cross-origin",
 }
 WRITE_HEADER = "x-pixeltrail"
+_MARK = re.compile("1|[0-9a-f]{40}")  # the second is a token, whose value access.py looks at
 _READS = ("GET", "HEAD", "OPTIONS")
 _POLICY_VIOLATION = 1008  # close code of RFC 6455, section 7.4.1
 
@@ -114,7 +116,8 @@ def _is_same_origin(origin: str | None, host: str) -> bool:
 def _may_write(method: str, headers: Headers, host: str) -> bool:
     if method in _READS:
         return True
-    return bool(headers.get(WRITE_HEADER)) and _is_same_origin(headers.get("origin"), host)
+    is_marked = _MARK.fullmatch(headers.get(WRITE_HEADER, "")) is not None
+    return is_marked and _is_same_origin(headers.get("origin"), host)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, reason: str) -> None:

@@ -16,6 +16,7 @@ const link = document.getElementById("link");
 const places = [...document.querySelectorAll("#places a")];
 let view = null;
 let turn = 0;
+let hasLogin = false;
 
 function pictureOf(id) {
   if (!pictures.has(id)) pictures.set(id, new Picture());
@@ -27,7 +28,7 @@ const socket = new Socket({
     model.clear(); // perhaps another bridge: indexes mean nothing any more
   },
   closed() {
-    api.me({ again: true }).catch(() => {}); // a login that has ended leads to the login page
+    if (hasLogin) api.me({ again: true }).catch(() => {}); // one that has ended leads to the login page
   },
   status(text) {
     link.textContent = text;
@@ -138,6 +139,7 @@ globalThis.pixeltrail = {
 async function showPerson() {
   const person = await api.me().catch(() => null);
   if (!person?.user) return;
+  hasLogin = true;
   if (person.role === "admin") {
     const anchor = element("a", { href: "/#/audit", "aria-current": location.hash === "#/audit" ? "page" : null }, "Audit log");
     document.getElementById("places").append(anchor);
