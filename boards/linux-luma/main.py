@@ -16,7 +16,13 @@ device = ssd1306(i2c(port=1, address=0x3C), width=128, height=64)
 
 rec = pixeltrail.Recorder(
     device,
-    pixeltrail.MQTT(settings["broker"], settings.get("port")),
+    pixeltrail.MQTT(
+        settings["broker"],
+        settings.get("port"),
+        settings.get("user"),  # and these, if the bridge asks for a key
+        settings.get("key"),
+        settings.get("tls"),
+    ),
     device_id=settings["device_id"],  # a computer has no ID of its own
     sample_rate=settings.get("sample_rate", 1.0),
     app="Machine Meter",

@@ -12,12 +12,10 @@ with open("settings.json") as file:
     settings = json.load(file)
 
 if settings.get("wifi"):
-    import network
+    import wifi
 
-    wlan = network.WLAN(network.STA_IF)
-    wlan.active(True)
-    wlan.connect(settings["wifi"], settings["password"])  # goes on by itself; the recorder waits for it
-    link = pixeltrail.MQTT(settings["broker"], settings.get("port"))
+    wifi.join(settings)
+    link = wifi.link(settings)
 else:
     link = pixeltrail.Serial("repl")  # the USB cable
 

@@ -4,8 +4,8 @@ import json
 import time
 
 import machine
-import network
 import pixeltrail
+import wifi
 from i80 import Bus
 from letters import center, text
 from st7789 import ST7789, rgb
@@ -13,9 +13,7 @@ from st7789 import ST7789, rgb
 with open("settings.json") as file:
     settings = json.load(file)
 
-wlan = network.WLAN(network.STA_IF)
-wlan.active(True)
-wlan.connect(settings["wifi"], settings["password"])  # goes on by itself; the recorder waits for it
+wifi.join(settings)
 
 
 def pin_out(number, value=1):
@@ -42,7 +40,7 @@ battery = machine.ADC(machine.Pin(4), atten=machine.ADC.ATTN_11DB)  # half of th
 
 rec = pixeltrail.Recorder(
     pixeltrail.tap(lcd, format="RGB565S"),
-    pixeltrail.MQTT(settings["broker"], settings.get("port")),
+    wifi.link(settings),
     device_id=settings.get("device_id"),
     sample_rate=settings.get("sample_rate", 1.0),
     app="Badge",

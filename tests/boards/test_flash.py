@@ -81,9 +81,11 @@ def test_a_dry_run_prints_every_step(name: str, tmp_path: Path, capfd: pytest.Ca
     assert "settings.json" in printed and '"wifi": "home"' in printed
 
 
-def test_a_dry_run_hides_the_password(tmp_path: Path) -> None:
-    job = Job(find_board("pico-w-ssd1306"), "/dev/ttyACM7", None, _SETTINGS)
+def test_secrets_are_neither_printed_nor_arguments(capfd: pytest.CaptureFixture[str]) -> None:
+    job = Job(find_board("pico-w-ssd1306"), "/dev/ttyACM7", None, {**_SETTINGS, "key": "hidden-too"})
     lines = "\n".join(flashing.dry_run(job))
+    assert cli(["flash", "pico-w-ssd1306", "--set", "key=mine", "--dry-run", "--port", "/dev/ttyACM7"]) == 2
+    assert "--settings FILE" in capfd.readouterr().err
     assert "hidden" not in lines and "https://micropython.org/download/RPI_PICO/" in lines
 
 
@@ -104,10 +106,12 @@ def test_an_esp32_is_flashed_step_by_step(tmp_path: Path) -> None:
     board = find_board("t-display-s3")
     image = tmp_path / "ESP32_GENERIC_S3.bin"
     image.write_bytes(b"\xe9image")
+    authority = tmp_path / "ca.pem"
+    authority.write_text("certificate")
     tools = Tools(tmp_path / "tools", esp_answers(board, "chip-id-esp32s3"))
     told: list[str] = []
     with terminal() as port:
-        job = Job(board, port, image, _SETTINGS)
+        job = Job(board, port, image, _SETTINGS, extra=(authority,))
         Flasher(
             job,
             tmp_path / "build",
@@ -116,8 +120,9 @@ def test_an_esp32_is_flashed_step_by_step(tmp_path: Path) -> None:
             tools=str(tools.folder),
         ).run()
     build = str(tmp_path / "build")
-    files = ("st7789.mpy", "i80.mpy", "letters.mpy", "settings.json")
+    files = ("st7789.mpy", "i80.mpy", "letters.mpy", "wifi.mpy", "settings.json")
     copies = [word for name in files for word in ("+", "cp", f"{build}/app/{name}", f":{name}")][1:]
+    copies += ["+", "cp", str(authority), ":ca.pem"]
     mpremote = ["mpremote", "connect", port]
     assert tools.asked == [
         ["esptool", "--port", port, "chip-id"],

@@ -49,7 +49,8 @@ ASK: Final = (
 )
 MAKE_LIB: Final = "import os; 'lib' in os.listdir() or os.mkdir('lib')"
 _LEAST: Final = (1, 23)
-SECRET: Final = "password"
+SECRETS: Final = ("password", "key")
+"""Settings that nothing prints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ class Job:
     firmware: Path | None
     settings: Mapping[str, Any]
     drive: Path | None = None
+    extra: tuple[Path, ...] = ()
+    """More files that the app reads, such as a certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +205,8 @@ def plan(job: Job, folder: Path) -> list[Step]:
     copies: list[str] = []
     for name in (*(name for name in names if name != "main.py"), "settings.json"):
         copies += ["+", "cp", str(folder / "app" / name), f":{name}"]
+    for path in job.extra:
+        copies += ["+", "cp", str(path), f":{path.name}"]
     steps.append(Step("copy drivers and settings", (*mpremote, *copies[1:])))
     steps.append(Step("copy the app", (*mpremote, "cp", str(folder / "app" / "main.py"), ":main.py")))
     steps.append(Step("restart the board", (*mpremote, "reset")))
@@ -279,7 +284,7 @@ def dry_run(job: Job, list_ports: ports.List = ports.serial_ports) -> list[str]:
     board = job.board
     folder = Path("BUILD")
     port = job.port or ports.find_port(board, list_ports()) or "PORT"
-    hidden = {name: "..." if SECRET in name and value else value for name, value in job.settings.items()}
+    hidden = {name: "..." if name in SECRETS and value else value for name, value in job.settings.items()}
     lines = [f"{board.id}: {board.name}, at {port if port != 'PORT' else 'a port found by USB ID'}"]
     if job.firmware is None:
         lines.append(f"MicroPython stays as it is; to install it, get the image from {board.flash.firmware}")

@@ -14,7 +14,7 @@ from .boards import BoardArgument
 if TYPE_CHECKING:
     from ..boards.catalogue import Board
 
-_NUMBERS = ("port", "sample_rate")
+_NUMBERS = {"port": int, "sample_rate": float}
 
 
 def run(
@@ -54,6 +54,16 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="One setting; may be repeated.", show_default=False),
     ] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--file",
+            help="One more file for the board, such as the authority's ca.pem; may be repeated.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print every step.")] = False,
 ) -> None:
     """Install MicroPython where --firmware is given, then library, settings and app."""
@@ -64,7 +74,7 @@ def run(
 
     board = find_board(name)
     values = _settings(board, settings, set_ or [], ask=not dry_run and sys.stdin.isatty(), dry=dry_run)
-    job = flashing.Job(board, port, firmware, values, drive)
+    job = flashing.Job(board, port, firmware, values, drive, tuple(files or ()))
     if dry_run:
         print("\n".join(flashing.dry_run(job)))
         return
@@ -82,6 +92,8 @@ def _settings(board: Board, file: Path | None, given: list[str], *, ask: bool, d
     """settings.json of the board: from a file, from --set, and asked for where a person is there."""
     import json
 
+    from ..boards import flashing
+
     values: dict[str, Any] = {}
     if file is not None:
         try:
@@ -94,11 +106,11 @@ def _settings(board: Board, file: Path | None, given: list[str], *, ask: bool, d
         name, equals, value = pair.partition("=")
         if not equals:
             raise LocalError(f"--set must be NAME=VALUE, got {pair!r}")
-        if "password" in name:
+        if name in flashing.SECRETS:
             raise LocalError(
-                "--set: a password would stand in the list of processes; put it into --settings FILE"
+                f"--set: {name} would stand in the list of processes; put it into --settings FILE"
             )
-        values[name] = float(value) if name in _NUMBERS else value
+        values[name] = _NUMBERS.get(name, str)(value)
     if dry:
         return values
     for name in board.flash.settings:
