@@ -42,10 +42,10 @@ SCENARIOS = (
 )
 _HEAP = {"rgb565_320x240": "1m", "mono_128x64": "400k"}
 _ABOVE = """\
-Above 500,000 are: a part of a frame that holds noise, or the first rows of a keyframe; a refresh of 320x240 that shows
-another picture altogether, which marks every strip and looks for moves; the step of an opt-out that empties a full
-outbox; and, by a little, a call that also begins a session or finds the folder of the spool gone. An `exact` capture
-is as long as its frame.
+Above 500,000 is, by a little, a refresh of 320x240 that shows another picture altogether: its hash pass tells of every
+strip, and rows are searched for what moved. It cannot be spread over steps, because the app may draw as soon as the
+refresh is over; a search that gives up earlier costs more bytes than it saves. An `exact` capture is as long as its
+frame, and a key exchange is as long as the port's TLS makes it.
 """
 _EMPTY = 2
 _KINDS = {3: "poll", 4: "refresh", 5: "call", 6: "first_poll", 7: "first_refresh", 9: "key_exchange"}
