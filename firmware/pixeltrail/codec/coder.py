@@ -34,6 +34,7 @@ _STOP = const(9)  # behind those of pixels
 _COLOURS = const(80)  # of the space of the kernels: what pixels were like, to _COLOURS_END
 _COLOURS_END = const(208)
 _ROWS_BEGIN = const(272)  # of it: rows under way
+SMALL = const(136)  # words before them
 
 # Numbers that the encoder shares with the kernels; kernels/drive.py says what they are.
 START = const(10)
@@ -58,7 +59,8 @@ _NOISE_RUN = const(61)
 _NOISE_LEFT = const(62)
 _NOISE_ROW = const(63)
 _NOISE_BELOW = const(64)
-_NUMBERS = const(67)
+_BEGIN = const(67)
+_NUMBERS = const(68)
 _NOWHERE = const(4096)
 _LEAST_NOISE = const(
     64
@@ -74,10 +76,26 @@ NO_LIMIT = const(1 << 16)
 LEAST_EFFORT = const(64)  # room for the head of a rectangle and some pixels
 
 
-class Coder:
-    """Codes `buffer`, which it reads and never writes. job: what kernels/drive.py works with."""
+def rows_of_space(buffer, width, format, pitch, map_bytes):
+    """Numbers of 16 bits for rows under way; the marks of drive.py lie there too."""
+    bits = _BITS[format]
+    step = _step(buffer, pitch, bits)
+    columns = width + 10 if bits == 1 else (2 if step > 1 else 3) * ((width + 5) & 0x7FE)
+    return max(columns, (map_bytes + 1) >> 1)
 
-    def __init__(self, buffer, width, height, format, pitch, strip_width, strip_rows):
+
+def can_share(format):
+    """True where rows under way may lie in the strips' memory: kernels find them anywhere."""
+    return has_viper and _BITS[format] > 1
+
+
+class Coder:
+    """Codes `buffer`, which it reads and never writes. What kernels/drive.py works with.
+
+    strips: whose memory has SMALL words before the table, and room for rows behind the hashes; None: has its own.
+    """
+
+    def __init__(self, buffer, width, height, format, pitch, strip_width, strip_rows, strips=None):
         pages = strip_rows > 1
         bits = _BITS[format]
         cols = (width + strip_width - 1) // strip_width
@@ -87,9 +105,17 @@ class Coder:
         self.states = bytearray(base + 156 + (2 << strip_bits))
         self.table = _words(STATES)
         step = _step(buffer, pitch, bits)
-        columns = width + 10 if bits == 1 else (2 if step > 1 else 3) * ((width + 5) & 0x7FE)
-        columns = max(columns, cols * ((rows + 7) >> 3) >> 1)  # the marks of drive.py lie there too
-        self.space = array("H", bytes(2 * (_ROWS_BEGIN + columns)))
+        begin = _ROWS_BEGIN
+        if strips is None:
+            columns = rows_of_space(buffer, width, format, pitch, cols * ((rows + 7) >> 3))
+            self.space = array("H", bytes(2 * (begin + columns)))
+            self.rows = memoryview(self.space)[begin:]
+        else:
+            self.space = strips.memory
+            self.rows = memoryview(self.space)[SMALL + cols * rows :]
+            begin += 2 * cols * rows
+        per = 1 if strips is None else 2
+        self._colours = memoryview(self.space)[_COLOURS // per : _COLOURS_END // per]
         self.pixels = _kernel(bits)
         # Numbers of the kernels; cxhead.in and the other templates say which.
         self.numbers = numbers = array("i", (0 for _ in range(_NUMBERS)))
@@ -108,6 +134,7 @@ class Coder:
         numbers[35] = rows
         numbers[36] = _edge(format, width * numbers[32] & 7)
         numbers[37] = (1 << (height & 7)) - 1 if pages and height & 7 else 255
+        numbers[_BEGIN] = begin
         numbers[_STRIP_PX] = strip_width * strip_rows
         numbers[_STRIP_BYTES] = strip_width * numbers[32] >> 3
         numbers[_COLS] = cols
@@ -118,8 +145,8 @@ class Coder:
     def reset(self):
         """Forget all that was learned. For the first part of a keyframe."""
         head.clear(self.states, len(self.states))
-        for i in range(_COLOURS, _COLOURS_END):
-            self.space[i] = 0
+        for i in range(len(self._colours)):
+            self._colours[i] = 0
         numbers = self.numbers
         numbers[29] = 0  # rectangles kept since
         numbers[30] = 0  # the one after the one referred to last

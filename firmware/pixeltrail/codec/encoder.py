@@ -40,10 +40,13 @@ from .coder import (
     MASKS,
     OUT,
     PAYLOAD_TYPE,
+    SMALL,
     SPENT,
     START,
     Coder,
+    can_share,
     head,
+    rows_of_space,
 )
 from .moves import Moves
 from .native import has_viper
@@ -97,12 +100,16 @@ class Encoder:
                 "a buffer of %d bytes is too short for %d rows of %d" % (len(buffer), rows, pitch)
             )
         strip_bytes = self.strip_width * bits >> 3
+        shape = (buffer, rows, pitch, row_bytes, strip_bytes)
+        does_share = can_share(format)
+        if does_share:
+            map_bytes = (row_bytes + strip_bytes - 1) // strip_bytes * ((rows + 7) >> 3)
+            shape += (SMALL, (rows_of_space(buffer, width, format, pitch, map_bytes) + 1) >> 1)
         if areas is None:
-            self._strips = Strips(buffer, rows, pitch, row_bytes, strip_bytes)
+            self._strips = Strips(*shape)
         else:
             from .watched import WatchedStrips
 
-            shape = (buffer, rows, pitch, row_bytes, strip_bytes)
             self._strips = WatchedStrips(areas, self.strip_width, self.strip_rows, shape)
         has_foot = pages and height & 7
         self._dirty = DirtyMap(self._strips.cols, rows, pages)
@@ -110,7 +117,8 @@ class Encoder:
         self._moves = Moves(self._strips, rows - (1 if has_foot else 0), self.strip_rows)
         is_odd = (1 if width % self.strip_width else 0) | (2 if has_foot else 0)
         self._references = refs.make(self._strips, references, is_odd)
-        self._coder = Coder(buffer, width, height, format, pitch, self.strip_width, self.strip_rows)
+        memory = self._strips if does_share else None
+        self._coder = Coder(buffer, width, height, format, pitch, self.strip_width, self.strip_rows, memory)
         self._numbers = self._coder.numbers
         self._job = self._all_for(buffer)
         self.exact = True
@@ -123,7 +131,7 @@ class Encoder:
         coder, strips, dirty = self._coder, self._strips, self._dirty
         self._torn = bytearray(strips.map_bytes)
         self._state = bytearray(4)
-        job = [coder.numbers, coder.space, array("i", bytes(4 * _AREA)), memoryview(coder.space)[272:]]
+        job = [coder.numbers, coder.space, array("i", bytes(4 * _AREA)), coder.rows]
         job += (strips.aimed, dirty.bits, self._rect, self._references)
         job += (buffer, b"", coder.table, coder.states)
         job += (strips.table, strips.check, strips.factor, strips.mask)

@@ -30,18 +30,21 @@ class Strips:
     """The hash table of one frame buffer.
 
     table: hashes, `rows` to a column. old: what the changed strips of the last changed column had before, by row; the
-    rest of it is stale. map_bytes: the size that a dirty map (rects.py) must have.
+    rest of it is stale. map_bytes: the size that a dirty map (rects.py) must have. memory: the array that the table is
+    in, with so many words `before` it, and so many `behind` the hashes, which share their place with the old ones: it
+    is free between refreshes.
 
     Kernels take their numbers in an array: a call with many arguments makes the interpreter borrow heap for the
     caller's frame, and the search for it costs as much as hashing the whole display.
     """
 
-    def __init__(self, buffer, rows, pitch, row_bytes, strip_bytes):
+    def __init__(self, buffer, rows, pitch, row_bytes, strip_bytes, before=0, behind=0):
         self.rows = rows
         self.cols = (row_bytes + strip_bytes - 1) // strip_bytes
         self.map_bytes = self.cols * ((rows + 7) >> 3)
         self._buffer = buffer
-        self.table = array("I", bytes(4 * (self.cols + 1) * rows))
+        self.memory = array("I", bytes(4 * (before + self.cols * rows + max(rows, behind))))
+        self.table = memoryview(self.memory)[before:] if before else self.memory
         self.old = memoryview(self.table)[self.cols * rows :]
         size = min(strip_bytes, row_bytes)
         last = row_bytes - size

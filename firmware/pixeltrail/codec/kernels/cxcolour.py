@@ -18,7 +18,7 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
     first, [19] bits of a pixel, [20] 1: 16-bit pixels come high byte first, [21] how to read 16-bit pixels: 2 in words
     of two, 1 in half words, 0 in bytes, [22] stop when `out` is filled to here, [23] context of "stop". Sets [3], why
     it stopped: 0 it did not, 1 for want of room, 2 it takes more than its raw bytes.
-    ws: from 80 the colours (2 x 64), from 208 a mode for each chunk, from 272 two rows, or three.
+    ws: from 80 the colours (2 x 64), from 208 a mode for each chunk, from st[67] two rows, or three.
     """
     low = st[0]
     rng = st[1]
@@ -32,7 +32,7 @@ def code(rng: int, c: int, p: ptr8, out: ptr8, T: ptr32, pr: ptr8, st: ptr32, ws
     mark = k + 31
     stop = 0
     size = (w + 5) & 0x7FE
-    up = 272
+    up = st[67]
     up2 = up + size
     cur = up2 + size
     first = above  # 2 in a row for which the two rows above may differ
