@@ -33,6 +33,10 @@ class FakeDevice:
         self._encoder = Encoder(self.picture, WIDTH, HEIGHT, m.PixelFormat.MONO_VLSB)
         client.on_message = lambda *_: self._heard.set()
 
+    def is_connected(self) -> bool:
+        """To its broker; a connection that was lost comes back by itself."""
+        return self._client.is_connected()
+
     def begin(self) -> None:
         """Sync, hello, display and the start of a recorded session."""
         encoder = self._encoder

@@ -86,7 +86,7 @@ def run(
     devices: int,
     seconds: float,
     speed: float,
-    idle: float = 0.97,
+    idle: float = 0.985,
     faults: tuple[str, ...] = FAULTS,
     every_s: float = 5.0,
     say: Any = lambda words: None,

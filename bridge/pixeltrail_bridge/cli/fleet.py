@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
@@ -15,6 +14,8 @@ import typer
 from ..errors import LocalError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ..fleet.faults import Faults
     from ..fleet.line import Broker
     from ..fleet.run import Fleet, FleetSettings, Tally
@@ -73,6 +74,8 @@ class Options:
 
 def simulate(options: Options, broker: str | None, folder: Path, port: int, seconds: float | None) -> None:
     """Against `broker`, or against a bridge of its own that is shown in a page."""
+    import asyncio
+
     asyncio.run(_simulate(options, broker, folder, port, seconds))
 
 

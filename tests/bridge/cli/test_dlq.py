@@ -85,9 +85,7 @@ def test_an_event_that_was_refused_is_shown_sent_again_and_arrives(
 def _next_id(device: FakeDevice) -> str:
     from pixeltrail_bridge.mapping.calls import message_id
 
-    from tests.bridge.fake_device import STREAM
-
-    return message_id(DEVICE, STREAM, device._seq, 0)
+    return message_id(DEVICE, device.stream, device._seq, 0)
 
 
 def test_filters_counts_and_purge(bridge: tuple[Bridge, FakeDevice], cli: Cli) -> None:
