@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 from pixeltrail_bridge import config
-from pixeltrail_bridge.app import reload
+from pixeltrail_bridge.app import reload, running
 from pixeltrail_bridge.errors import ConfigError
 from pixeltrail_bridge.wire import messages as m
 
@@ -55,6 +56,8 @@ OWN = "[[sinks.custom]]\nname = 'own'\nfactory = 'a:b'\n"
          ["events.session_events", "recording.sample_rate"], []),
         ("", "[web]\nport = 1\n[bridge]\nlog_level = 'debug'\n", ["bridge.log_level"], ["web.port"]),
         ("", RULE, ["[[config]]"], []),
+        ("", "[privacy]\nblock_devices = ['lab-*']\n[retention]\nevents_days = 9\n",
+         ["retention.events_days", "privacy.block_devices"], []),
         (KEY, KEY + "batch_events = 7\ndry_run = true\n", ["segment.batch_events", "segment.dry_run"], []),
         (KEY, KEY + LAB, ["[[segment.keys]]"], []),
         ("", KEY, [], ["segment.write_key", "segment.write_key_file"]),
@@ -197,3 +200,26 @@ def test_a_mapping_is_changed_without_a_restart_and_a_mistake_keeps_the_old_one(
             device.send(m.Screen("Three", {}))
             wait_for(lambda: "Seen" in seen(), "the new mapping")
     assert server.problems == []
+
+
+def test_blocks_and_times_count_without_a_restart(folder: Path) -> None:
+    base = f"[web]\nenabled = false\n[mqtt]\nport = {free_port()}\n[bridge]\ndata_dir = 'data'\n"
+    with running(load(folder, base)) as bridge:
+        blocked = base + "[privacy]\nblock_devices = ['test-*']\n[retention]\nrecordings_days = 2\n"
+        asyncio.run(bridge.reload(load(folder, blocked)))
+        assert bridge.keeper.keep.recordings_ms == 2 * 86_400_000
+        assert bridge.mqtt_port is not None
+        with fake_device(bridge.mqtt_port, DEVICE) as device:
+
+            def refused() -> int:
+                device.sync()  # as devices do: the first ones may come before the bridge listens
+                return bridge.store.counters("").get("", {}).get("refused_messages", 0)
+
+            wait_for(refused, "it was refused")
+            assert not bridge.store.devices()
+        asyncio.run(bridge.reload(load(folder, base)))
+        with fake_device(bridge.mqtt_port, DEVICE) as device:
+            device.begin()
+            wait_for(
+                lambda: [row.device_id for row in bridge.store.devices()] == [DEVICE], "it is taken again"
+            )

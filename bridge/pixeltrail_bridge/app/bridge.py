@@ -258,8 +258,9 @@ class Bridge:
         self.projector.drop_forgotten({device_id for _, device_id in rows})
         for forget in self._forgetful:
             forget()
-        if has_device:
-            self._links.forget()
+        links: Links | None = getattr(self, "_links", None)  # the keeper works before there are any
+        if has_device and links is not None:
+            links.forget()
         log.info("something was forgotten", devices=len(numbers))
 
     def _on_app_events(self, device_ids: set[str]) -> None:
