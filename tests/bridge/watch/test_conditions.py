@@ -9,6 +9,7 @@ from pixeltrail_bridge.delivery import SinkHealth
 from pixeltrail_bridge.sources.base import LinkState
 from pixeltrail_bridge.store.figures import LastHeard
 from pixeltrail_bridge.store.overview import Backlog
+from pixeltrail_bridge.watch.alerts import Alerts
 from pixeltrail_bridge.watch.conditions import Conditions, Thresholds
 from pixeltrail_bridge.watch.readings import Readings
 
@@ -39,13 +40,20 @@ REFUSED = SinkHealth("segment", "waiting", alarm="401: the write key is wrong")
         (readings(now_ms=1_000_000, latest_heard_ms=0), "clock", "was never set"),
     ],
 )
-def test_a_condition_begins_and_ends(bad: Readings, kind: str, words: str) -> None:
-    conditions = Conditions(Thresholds(silent_ms=300_000, refused_ms=0, clock=True))
-    (found,) = conditions.look(bad, 0)
-    assert found.kind == kind
-    assert words in found.text
-    other = Conditions(Thresholds(silent_ms=300_000, refused_ms=0))
-    assert other.look(readings(), 0) == []
+def test_an_alert_fires_and_clears(bad: Readings, kind: str, words: str) -> None:
+    conditions = Conditions(Thresholds(silent_ms=300_000, refused_ms=0))
+    desk = Alerts(repeat_ms=0)
+    (fired,) = desk.update(conditions.look(bad, 0), bad.now_ms)
+    assert (fired.state, fired.condition.kind) == ("firing", kind)
+    assert words in fired.condition.text
+    mended = replace(readings(latest_heard_ms=0), now_ms=NOW_MS + 15_000)
+    told = desk.update(conditions.look(mended, 15_000), mended.now_ms)
+    if bad.now_ms != NOW_MS:  # the clock was set, and that is told for an hour
+        assert told == []
+        later = replace(mended, now_ms=mended.now_ms + 3_600_000)
+        told = desk.update(conditions.look(later, 3_615_000), later.now_ms)
+    assert [(one.state, one.condition.key) for one in told] == [("resolved", fired.condition.key)]
+    assert desk.standing == []
 
 
 def test_what_passes_by_itself_is_told_only_when_it_lasts() -> None:
