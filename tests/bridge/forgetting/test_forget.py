@@ -11,7 +11,9 @@ from pixeltrail_bridge.forgetting.finding import Subject
 from pixeltrail_bridge.forgetting.forget import Place as Beside
 from pixeltrail_bridge.forgetting.forget import Report, again, forget
 from pixeltrail_bridge.replay.recording import Recording
+from pixeltrail_bridge.store import scanning
 from pixeltrail_bridge.store.database import SqlStore
+from pixeltrail_bridge.store.scanning import Needle
 from pixeltrail_bridge.wire import messages as m
 from pixeltrail_bridge.wire.decode import decode_uplink
 
@@ -207,6 +209,21 @@ def test_a_device_that_may_go_on_begins_anew(place: Place, folder: Path) -> None
     assert session.session_id not in old and list(
         Recording.open(store, KITCHEN, session.session_id).pictures()
     )
+    store.close()
+
+
+def test_the_search_finds_what_is_there(place: Place, folder: Path) -> None:
+    """On both databases: one that found nothing would always be content."""
+    store = place.open()
+    house = furnish(store, folder, packed=False)
+    found = scanning.find_in_tables(store, Needle(KITCHEN))
+    assert {"devices.device_id", "events.payload", "dead_letters.device_id", "projections.state"} <= set(
+        found
+    )
+    assert set(found) >= set(scanning.find_in_tables(store, Needle("kitchen"))), "a part of an ID is none"
+    assert {"chunks.data", "sessions.user_id"} <= set(scanning.find_in_tables(store, Needle(BEN)))
+    house.pack()
+    assert list(scanning.find_in_objects(store, Needle(ANNA), set()))
     store.close()
 
 
