@@ -53,7 +53,22 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, init, up, check, doctor, devices, sessions, tail, play, export, audit, backup, restore, health):
+for command in (
+    demo,
+    init,
+    up,
+    check,
+    doctor,
+    devices,
+    sessions,
+    tail,
+    play,
+    export,
+    audit,
+    backup,
+    restore,
+    health,
+):
     app.command(command.__name__.rpartition(".")[2])(command.run)
 for command in (boards, size, sim, flash, hil, forget, dsar):
     app.command(command.__name__.rpartition(".")[2])(command.run)

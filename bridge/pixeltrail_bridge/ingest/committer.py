@@ -255,7 +255,9 @@ class Ingest:
                 log.exception("ingest failed")
                 self._known.forget()
                 kind = type(error).__name__  # its words may be made of what devices sent
-                self._fail(f"ingest: {kind}; nothing is acked until this is mended, please report it with the log")
+                self._fail(
+                    f"ingest: {kind}; nothing is acked until this is mended, please report it with the log"
+                )
             if self._stopping.is_set():
                 return
             delays = self._settings.retry_ms

@@ -27,7 +27,8 @@ LEFT JOIN (
     SELECT device, session_id, stream, max(last) + 1 AS next, max(until_ms) AS until_ms FROM replay_pieces
     WHERE sink = ? {inner} GROUP BY device, session_id, stream
 ) c ON c.device = p.device AND c.session_id = p.session_id AND c.stream = p.stream
-WHERE p.session_id > 0 AND x.sampled AND s.imported_ms IS NULL AND x.last_ms >= ? AND p.last >= coalesce(c.next, p.first) AND NOT EXISTS (
+WHERE p.session_id > 0 AND x.sampled AND s.imported_ms IS NULL AND x.last_ms >= ?
+AND p.last >= coalesce(c.next, p.first) AND NOT EXISTS (
     SELECT 1 FROM replay_pieces r WHERE r.sink = ? AND r.device = p.device AND r.session_id = p.session_id
     AND r.state IN ('waiting', 'stopped')
 ) {where} ORDER BY p.device, p.session_id, p.stream

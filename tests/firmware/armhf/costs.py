@@ -87,7 +87,7 @@ def _total(tree: Path) -> int:
 def text(tables: dict[str, Any]) -> str:
     lines = [
         "# Bytes, measured on the 32-bit build from .mpy: python -m tests.firmware.armhf.costs writes this file.",
-        "# data: objects of a recorder beyond its encoder and the outbox's own bytes. link, code: bytecode in the heap.",
+        "# data: objects of a recorder beyond its encoder and outbox. link, code: bytecode in the heap.",
         "# kernels: machine code. files: the compiled library in flash.",
     ]
     for name, row in tables.items():
