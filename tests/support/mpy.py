@@ -13,6 +13,13 @@ from .micropython import FIRMWARE
 # Private names that scripts of the tests use. Those of a shipped tree are all short: test_shrink.py runs one.
 KEPT = frozenset(
     (
+        "_IS_32_BIT",
+        "_IS_THUMB",
+        "_address",
+        "_answers",
+        "_assembler",
+        "_scan",
+        "_shape",
         "_chunk",
         "_device",
         "_dirty",
