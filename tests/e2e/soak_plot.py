@@ -23,7 +23,7 @@ def draw(samples: Sequence[dict[str, float]]) -> Image.Image:
     for before, now in zip(rows, rows[1:], strict=False):
         now["rate"] = (now["messages"] - before["messages"]) / max(now["s"] - before["s"], 0.001)
     rows = rows[1:]
-    image = Image.new("RGB", (LEFT + WIDTH + 30, TOP + len(STRIPS) * (HEIGHT + SPACE) + 20), GROUND)
+    image = Image.new("RGB", (LEFT + WIDTH + 70, TOP + len(STRIPS) * (HEIGHT + SPACE) + 20), GROUND)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(13)
     end_s = rows[-1]["s"]
     for number, (name, title) in enumerate(STRIPS):
@@ -33,7 +33,7 @@ def draw(samples: Sequence[dict[str, float]]) -> Image.Image:
         for share in (0.0, 0.5, 1.0):
             y = top + HEIGHT * (1 - share)
             pen.line((LEFT, y, LEFT + WIDTH, y), GRID)
-        pen.text((LEFT + 4, top + 2), f"{most:,.0f}", INK, font)
+        pen.text((LEFT + WIDTH + 8, top), f"{most:,.0f}", INK, font, anchor="lm")
         points = [(LEFT + WIDTH * one["s"] / end_s, top + HEIGHT * (1 - one[name] / most)) for one in rows]
         pen.line(points, LINE, 2)
     bottom = TOP + len(STRIPS) * (HEIGHT + SPACE) - SPACE + 6
