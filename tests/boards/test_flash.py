@@ -86,7 +86,7 @@ def test_secrets_are_neither_printed_nor_arguments(capfd: pytest.CaptureFixture[
     lines = "\n".join(flashing.dry_run(job))
     assert cli(["flash", "pico-w-ssd1306", "--set", "key=mine", "--dry-run", "--port", "/dev/ttyACM7"]) == 2
     assert "--settings FILE" in capfd.readouterr().err
-    assert "hidden" not in lines and "https://micropython.org/download/RPI_PICO/" in lines
+    assert "hidden" not in lines and "https://micropython.org/download/RPI_PICO_W/" in lines
 
 
 # --- ESP32, against recorded runs ---
