@@ -31,9 +31,12 @@ _STOP_S: Final = 3.0
 _READ_BYTES: Final = 4096
 
 # Asks the kernel to end this process with its parent (PR_SET_PDEATHSIG is 1), unless that is gone already, and becomes
-# the command. The order survives exec. A system without prctl relies on the handle alone.
+# the command. The order survives exec. A system without prctl relies on the handle alone. A terminal becomes that of
+# the session, so that Ctrl-C on it interrupts.
 _LAUNCH: Final = """
-import ctypes, os, signal, sys
+import ctypes, fcntl, os, signal, sys, termios
+if os.isatty(0):
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 try:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 except (AttributeError, OSError):

@@ -317,5 +317,12 @@ def test_a_board_is_flashed_by_the_tools_themselves(tmp_path: Path) -> None:
         assert (drive / image.name).read_bytes() == image.read_bytes()
         assert "copied 100" in told
         assert (chip / "lib/pixeltrail/recorder.mpy").is_file() and (chip / "letters.mpy").is_file()
+        wait_until(lambda: virtual.starts >= 2, "the app was started")
+        Flasher(  # and once more, while it runs: Ctrl-C interrupts it
+            Job(board, virtual.port, None, settings),
+            tmp_path / "again",
+            say=told.append,
+            progress=lambda title, percent: None,
+        ).run()
         with line_bridge(virtual.port, tmp_path) as bridge:
             wait_until(lambda: len(frames_of(bridge.store)) >= 3, "its app runs and is recorded", 60)

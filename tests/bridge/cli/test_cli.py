@@ -23,15 +23,20 @@ from tests.support.services import Postgres
 DEVICE = "test-espresso"
 COMMANDS = {
     "apps",
+    "boards",
     "check",
     "demo",
     "devices",
     "dlq",
     "doctor",
     "export",
+    "flash",
+    "hil",
     "init",
     "play",
     "sessions",
+    "sim",
+    "size",
     "tail",
     "up",
 }
