@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from pixeltrail_bridge.backup import Place as BackupPlace
+from pixeltrail_bridge.backup import make_backup
 from pixeltrail_bridge.forgetting import stones
 from pixeltrail_bridge.forgetting.finding import Subject
 from pixeltrail_bridge.forgetting.forget import Place as Beside
@@ -97,6 +99,8 @@ def test_a_device_leaves_nothing_behind(place: Place, folder: Path, packed: bool
     assert kept == [line for line in lines if not _is_of(line, KITCHEN)]
     house.resend()
     assert [row.device_id for row in store.devices()] == [OTHER], "what it sends again is not taken"
+    if isinstance(place, SqlitePlace):
+        make_backup(store, BackupPlace(folder, folder / "pixeltrail.db"), folder / "later.tar")
     store.close()
     _assert_absent(folder, KITCHEN, OTHER)
     _assert_no_pictures(folder, pictures, others)
