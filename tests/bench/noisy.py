@@ -46,7 +46,7 @@ class Quiet:
         self._sent: dict[bytes, dict[int, tuple[float, str]]] = defaultdict(dict)
         self._next: dict[bytes, int] = defaultdict(int)
         self._devices = {f"quiet-{number:02}": b"quiet-%02d" % number for number in range(OTHERS)}
-        self._stopping = threading.Event()
+        self._stopping, self._is_heard = threading.Event(), False
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
         self._client.on_message = self._heard
         self._client.connect(LOOPBACK, port)
@@ -55,6 +55,11 @@ class Quiet:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
+        """Waits until the bridge hears us: what is sent before its broker has granted its subscription is gone."""
+        deadline_s = time.monotonic() + _READY_S
+        while not self._is_heard and time.monotonic() < deadline_s:
+            self._sync()
+            time.sleep(0.2)
         self._thread.start()
 
     def stop(self) -> int:
@@ -81,7 +86,6 @@ class Quiet:
             self._client.publish(f"pt/v1/{device}/up", data)
 
     def _run(self) -> None:
-        self._sync()
         pause_s = 1 / (self._rate * OTHERS)
         due_s = time.monotonic()
         while True:
@@ -99,6 +103,7 @@ class Quiet:
         now_s, ack = time.monotonic(), decode_downlink(message.payload)
         if not isinstance(ack, m.Ack):
             return
+        self._is_heard = True
         with self._lock:
             sent = self._sent[ack.stream]
             for seq in [seq for seq in sent if seq < ack.next]:

@@ -51,6 +51,19 @@ def sync(device_id: str, stream: bytes, next_seq: int = 0) -> bytes:
     return encode_uplink(Sync(stream, 0, next_seq, 0, None, 1, None, device_id))
 
 
+def wait_heard(one: Bridge, client: MqttClient, device_id: str = "probe-01") -> None:
+    """Until what a client sends reaches the bridge, which says that it serves before its broker has granted it."""
+    stream = device_id.encode()[:8]
+
+    def is_heard() -> bool:
+        client.publish(f"pt/v1/{device_id}/up", sync(device_id, stream))
+        time.sleep(0.1)  # not to be above a quota
+        return bool(one.store.streams(device_id))
+
+    wait_until(lambda: is_serving(one))
+    wait_until(is_heard)
+
+
 class MqttClient:
     """One client of a broker, whose word on everything is waited for. `seen`: (topic, payload) of what came."""
 

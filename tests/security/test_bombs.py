@@ -22,7 +22,7 @@ from pixeltrail_bridge.wire import limits
 from pixeltrail_bridge.wire.decode import decode_downlink, decode_uplink
 from pixeltrail_bridge.wire.framing import Deframer
 
-from tests.security.kit import Browser, MqttClient, bridge, chunk, is_serving, sync, wait_until
+from tests.security.kit import Browser, MqttClient, bridge, chunk, sync, wait_heard, wait_until
 
 ROOM = 1 << 20  # what refusing a few KB may take of memory
 
@@ -202,7 +202,7 @@ def test_the_broker_inside_refuses_what_no_device_sends(tmp_path: Path) -> None:
 def test_bombs_among_good_messages_cost_only_themselves(tmp_path: Path) -> None:
     with bridge(tmp_path, "web.enabled=false") as one, MqttClient(one.mqtt_port or 0) as client:
         assert client.entered()
-        wait_until(lambda: is_serving(one))
+        wait_heard(one, client)
         client.publish("pt/v1/kitchen-01/up", sync("kitchen-01", b"stream-1", 3))
         for seq, data in enumerate([b"\x81" * 4_000, b"\x9f" * 4_096, b"\xff"]):
             client.publish("pt/v1/kitchen-01/up", data)

@@ -19,7 +19,7 @@ from pixeltrail_bridge.mapping.settings import MappingSettings
 from pixeltrail_bridge.sources.base import Arrival, Presence
 from pixeltrail_bridge.store.sqlite import SqliteStore
 
-from tests.security.kit import Browser, MqttClient, bridge, chunk, is_serving, sync, wait_until
+from tests.security.kit import Browser, MqttClient, bridge, chunk, sync, wait_heard, wait_until
 
 RATE, BURST_S, SECONDS, QUIET = 20, 1.0, 5, 49
 NOISY = "noisy-01"
@@ -157,7 +157,7 @@ def test_through_a_real_broker_and_onto_the_page(tmp_path: Path) -> None:
         MqttClient(one.mqtt_port or 0) as quiet,
     ):
         assert noisy.entered() and quiet.entered()
-        wait_until(lambda: is_serving(one))
+        wait_heard(one, quiet)
         ended = threading.Event()
 
         def flood() -> None:

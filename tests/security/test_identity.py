@@ -20,7 +20,7 @@ from pixeltrail_bridge.sources.tls import Tls, pinned
 from pixeltrail_bridge.wire.limits import DEVICE_ID
 
 from tests.bridge.sources.kit import Collector
-from tests.security.kit import LOOPBACK, MqttClient, bridge, chunk, is_serving, sync, wait_until
+from tests.security.kit import LOOPBACK, MqttClient, bridge, chunk, is_serving, sync, wait_heard, wait_until
 from tests.support.requirements import require
 from tests.support.services import Service, free_port
 
@@ -237,14 +237,13 @@ def test_the_bridge_serves_devices_with_keys_over_tls(tmp_path: Path) -> None:
     secret = ring.add("kitchen-01", NOW_MS)
     Authority.make(ring.folder).issue_server([LOOPBACK])
     trust = ssl.create_default_context(cafile=str(ring.folder / "ca.pem"))
-    stream = b"stream-1"
+    stream = b"kitchen-"
     with bridge(tmp_path, "mqtt.host=0.0.0.0", "web.enabled=false") as one:
         assert one.mqtt_port is not None
         assert one.addresses()[0].startswith("Devices:  mqtts://")
         with MqttClient(one.mqtt_port, "kitchen-01", secret, tls=trust) as device:
             assert device.word("connected") and device.subscribe("pt/v1/kitchen-01/down")
-            wait_until(lambda: is_serving(one))
-            device.publish("pt/v1/kitchen-01/up", sync("kitchen-01", stream, 1))
+            wait_heard(one, device, "kitchen-01")
             device.publish("pt/v1/kitchen-01/up", chunk(stream, 0))
             wait_until(lambda: [row.watermark for row in one.store.streams("kitchen-01")] == [1])
         later = ring.add("hall-01", NOW_MS)
@@ -356,7 +355,7 @@ def test_the_topic_stands_above_what_the_message_says(tmp_path: Path) -> None:
     """A sync that names another device, and a chunk of another's stream, are kept as dead letters of their sender."""
     with bridge(tmp_path, "web.enabled=false") as one, MqttClient(one.mqtt_port or 0) as client:
         assert client.word("connected")
-        wait_until(lambda: is_serving(one))
+        wait_heard(one, client)
         client.publish("pt/v1/hall-01/up", sync("hall-01", b"of-hall1", 1))
         client.publish("pt/v1/hall-01/up", chunk(b"of-hall1", 0))
         wait_until(lambda: [row.watermark for row in one.store.streams("hall-01")] == [1])
