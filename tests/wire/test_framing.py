@@ -69,3 +69,10 @@ def test_a_program_that_prints_without_end_is_bounded() -> None:
     deframer = Deframer()
     found = deframer.feed(b"all work and no play\n" * 1000)
     assert len(found) == 1000 and deframer.feed(frame(b"x")) == [b"x"]
+
+
+def test_the_end_of_what_is_too_long_is_no_frame_in_pieces_either() -> None:
+    line = bytes([0xC3]) * (MAX_FRAME_BYTES + 1) + frame(b"inside")[1:] + frame(b"after")
+    whole, pieces = Deframer(), Deframer()
+    assert whole.feed(line) == [b"after"]
+    assert pieces.feed(line[: MAX_FRAME_BYTES + 1]) + pieces.feed(line[MAX_FRAME_BYTES + 1 :]) == [b"after"]

@@ -36,6 +36,7 @@ class Deframer:
     def __init__(self) -> None:
         self.damaged = 0
         self._pending = bytearray()
+        self._is_too_long = False  # what came since the last zero is no frame, however it ends
 
     def feed(self, data: bytes) -> list[bytes | str]:
         """Messages and text lines that `data` completes. Any split of the input gives the same messages."""
@@ -48,6 +49,7 @@ class Deframer:
         if len(self._pending) > MAX_FRAME_BYTES:  # no frame is that long: a program that prints a lot
             self._close_text(bytes(self._pending), found)
             self._pending.clear()
+            self._is_too_long = True
         return found
 
     def idle(self) -> list[str]:
@@ -59,11 +61,12 @@ class Deframer:
         return _lines(pending)
 
     def _close(self, found: list[bytes | str]) -> None:
-        pending = bytes(self._pending)
+        pending, is_too_long = bytes(self._pending), self._is_too_long
         self._pending.clear()
+        self._is_too_long = False
         if not pending:
             return
-        message = _unframe(pending)
+        message = None if is_too_long else _unframe(pending)
         if message is None:
             self._close_text(pending, found)
         else:
