@@ -66,7 +66,9 @@ class Cut:
 
     @property
     def connected(self):
-        return not self.is_cut and self._transport.connected
+        """A serial line does not tell; and the REPL's would take the host's bytes for Ctrl-C if it did."""
+        is_silent = self._transport.needs_host_hello
+        return self._transport.connected and (is_silent or not self.is_cut)
 
     def poll(self, now_ms):
         if not self.is_cut:
