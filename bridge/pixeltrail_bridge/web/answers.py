@@ -124,5 +124,5 @@ async def body_of(request: Request, kind: type[Any]) -> Any:
         raise Refused(400, "The connection ended within the body.") from None
     try:
         return msgspec.json.decode(bytes(data) or b"{}", type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:  # the latter for brackets without end
         raise Refused(400, f"The body makes no sense: {error}.") from None

@@ -195,9 +195,9 @@ def _place(cursor: str) -> tuple[int, str, int]:
     try:
         data = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         place: Any = msgspec.json.decode(data, type=tuple[int, str, int])
-    except (ValueError, binascii.Error, msgspec.DecodeError):
+    except (ValueError, binascii.Error, msgspec.DecodeError, RecursionError):
         raise Refused(400, "cursor: expected what an answer gave as `next`") from None
-    if not all(abs(one) < 1 << 62 for one in (place[0], place[2])):
+    if not all(abs(one) < 1 << 62 for one in (place[0], place[2])) or "\0" in place[1]:
         raise Refused(400, "cursor: expected what an answer gave as `next`")
     found: tuple[int, str, int] = place
     return found
