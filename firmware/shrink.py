@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 import string
 from collections import defaultdict
 from collections.abc import Collection, Iterator
@@ -37,7 +38,7 @@ def shrink(folder: Path, keep: Collection[str] = ()) -> tuple[dict[Path, str], d
     for path, tree in trees.items():
         _Renamer(names[path]).visit(tree)
         ast.fix_missing_locations(tree)
-    sources = {path: ast.unparse(tree) + "\n" for path, tree in trees.items()}
+    sources = {path: _written(tree) for path, tree in trees.items()}
     return sources, {_module(path): {new: old for old, new in short.items()} for path, short in names.items()}
 
 
@@ -51,6 +52,13 @@ def write_shrunk(folder: Path, target: Path, keep: Collection[str] = ()) -> str:
         f"{module or PACKAGE}: {' '.join(f'{short}={name}' for short, name in sorted(found.items()))}\n"
         for module, found in names.items()
     )
+
+
+def _written(tree: ast.Module) -> str:
+    """Source again. Of `(a, b) = (b, a)` MicroPython makes a tuple on the heap; of the same without brackets, none."""
+    bare = re.sub(r"(?m)^( *)\(([^()\n]*)\) = \((.*)\)$", r"\1\2 = \3", ast.unparse(tree))
+    assert ast.dump(ast.parse(bare)) == ast.dump(ast.parse(ast.unparse(tree)))
+    return bare + "\n"
 
 
 def _module(path: Path) -> str:

@@ -110,7 +110,9 @@ class Announcer:
             self.refuse(REFUSED_INPUTS if is_replay else REFUSED_CALLS, reason)
 
     def _announce_before(self):
-        a, b, c = self._a, self._b, self._c
+        a = self._a
+        b = self._b
+        c = self._c
         is_told = self._announce()
         self._a = a
         self._b = b
