@@ -154,8 +154,16 @@ async def _listen(socket: WebSocket, viewer: Viewer) -> None:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
             return
-        with suppress(ValueError, TypeError, KeyError):
-            viewer.confirm(int(json.loads(message.get("text") or "")["painted"]))
+        if (painted := painted_of(message.get("text") or "")) is not None:
+            viewer.confirm(painted)
+
+
+def painted_of(text: str) -> int | None:
+    """The number of the picture that a viewer says it has painted; None when it says something else."""
+    try:
+        return int(json.loads(text)["painted"])
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None
 
 
 async def _until_first_ends(*jobs: Awaitable[None]) -> None:

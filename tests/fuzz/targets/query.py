@@ -1,4 +1,4 @@
-"""What a browser asks of the page, by the first byte a query, body, path or cursor: refused, or fit for a database."""
+"""What a browser tells the page, by the first byte a query, body, path, cursor or picture: refused, or fit to use."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pixeltrail_bridge.web import answers, exports, inspector, sessions, shares
+from pixeltrail_bridge.web.routes import painted_of
 from pixeltrail_bridge.web.rules import look_at, role_for
 from starlette.requests import Request
 
@@ -15,10 +16,11 @@ MAX_BYTES = 8_000
 MODULES = (
     *(f"pixeltrail_bridge.web.answers:{name}" for name in ("number", "text_of", "body_of")),
     *(f"pixeltrail_bridge.web.sessions:{name}" for name in ("_wanted", "_place")),
+    "pixeltrail_bridge.web.routes:painted_of",
     "pixeltrail_bridge.web.rules",
 )
 BODIES: tuple[Any, ...] = (exports._Wanted, shares._Make, inspector._Retry, inspector._RetryMany)
-_QUERY, _BODY, _PATH, _CURSOR = 0, 1, 2, 3
+_QUERY, _BODY, _PATH, _CURSOR, _PAINTED = 0, 1, 2, 3, 4
 _TEXT = ("device_id", "user_id", "event", "text")
 
 
@@ -42,6 +44,7 @@ def seeds() -> Iterator[bytes]:
     ):
         yield bytes((_BODY, len(body) & 3)) + body
     yield bytes((_CURSOR,)) + b'[1767323045000,"kettle-1",5]'
+    yield bytes((_PAINTED,)) + b'{"painted":17}'
     for path in (
         b"/api/sessions/kettle-1/5/events",
         b"/api/devices/kettle-1",
@@ -57,6 +60,9 @@ def one(data: bytes) -> None:
         _ask_with_body(rest)
     elif what == bytes((_PATH,)):
         _look(rest)
+    elif what == bytes((_PAINTED,)):
+        painted = painted_of(rest.decode("utf-8", "replace"))
+        assert painted is None or isinstance(painted, int)
     elif what == bytes((_CURSOR,)):
         _ask(b"cursor=" + base64.urlsafe_b64encode(rest))
     else:
