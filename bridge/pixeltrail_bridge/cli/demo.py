@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from ..app import Bridge
+    from ..config import Config
     from ..simulate import SimulatedBoard
 
 _MQTT_BOARD, _MQTT_DEVICE = "sim", "demo-thermostat"
@@ -72,20 +73,12 @@ def _find_sequence(path: Path) -> Path:
 
 
 async def _demo(folder: Path, seconds: float | None, sequence: Path | None, port: int) -> None:
-    from .. import config
     from ..app import Bridge, set_up_logging, until_signal
     from ..simulate import PtyPair
 
     with ExitStack() as stack:
         line = stack.enter_context(PtyPair())
-        settings = config.load(
-            overrides=[
-                f"bridge.data_dir={folder}",
-                f"web.port={port}",
-                "mqtt.port=0",
-                "bridge.log_level=warning",
-            ]
-        )
+        settings = local_settings(folder, port)
         settings = replace(settings, serial=replace(settings.serial, ports=(line.host_path,)))
         set_up_logging(settings.bridge)
         ended = stack.enter_context(until_signal())
@@ -97,6 +90,14 @@ async def _demo(folder: Path, seconds: float | None, sequence: Path | None, port
                 board.stop()
             await settle(bridge, ended)
             summarize(bridge)
+
+
+def local_settings(folder: Path, port: int) -> Config:
+    """A bridge for this machine alone, with a broker on a free port, that says little; `port` is the page's."""
+    from .. import config
+
+    places = (f"bridge.data_dir={folder}", f"web.port={port}", "mqtt.port=0")
+    return config.load(overrides=[*places, "bridge.log_level=warning"])
 
 
 def _spawn(

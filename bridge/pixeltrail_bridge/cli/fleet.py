@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import typer
 
 from ..errors import LocalError
+from .demo import local_settings
 
 if TYPE_CHECKING:
     import asyncio
@@ -82,7 +83,6 @@ def simulate(options: Options, broker: str | None, folder: Path, port: int, seco
 async def _simulate(
     options: Options, broker: str | None, folder: Path, port: int, seconds: float | None
 ) -> None:
-    from .. import config
     from ..app import Bridge, set_up_logging, until_signal
     from ..fleet.line import Broker
 
@@ -91,8 +91,7 @@ async def _simulate(
             settings = _settings(options, _broker(broker))
             await _play(options, settings, seconds, stack.enter_context(until_signal()))
             return
-        changes = (f"bridge.data_dir={folder}", f"web.port={port}", "mqtt.port=0", "bridge.log_level=warning")
-        bridge_settings = config.load(overrides=changes)
+        bridge_settings = local_settings(folder, port)
         set_up_logging(bridge_settings.bridge)
         ended = stack.enter_context(until_signal())
         async with Bridge(bridge_settings) as bridge:

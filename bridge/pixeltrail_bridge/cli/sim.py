@@ -12,7 +12,7 @@ import typer
 
 from ..errors import LocalError
 from . import fleet
-from .demo import Data, Port, Seconds, settle, summarize, wait
+from .demo import Data, Port, Seconds, local_settings, settle, summarize, wait
 
 if TYPE_CHECKING:
     from ..boards.catalogue import Board
@@ -84,7 +84,6 @@ def run(
 async def _run(
     board: Board, device_id: str, folder: Path, broker: str | None, seconds: float | None, port: int
 ) -> None:
-    from .. import config
     from ..app import Bridge, set_up_logging, until_signal
     from ..simulate import PtyPair
 
@@ -97,14 +96,7 @@ async def _run(
                 await wait(ended, [running], seconds, folder)
             return
         line = stack.enter_context(PtyPair())
-        settings = config.load(
-            overrides=[
-                f"bridge.data_dir={folder}",
-                f"web.port={port}",
-                "mqtt.port=0",
-                "bridge.log_level=warning",
-            ]
-        )
+        settings = local_settings(folder, port)
         settings = replace(settings, serial=replace(settings.serial, ports=(line.host_path,)))
         set_up_logging(settings.bridge)
         async with Bridge(settings) as bridge:

@@ -186,10 +186,11 @@ class Fleet:
                 told_s = now_s
                 tell(self.tally())
             await self._sleep()
+        tally = self.tally()
         for member in self._members:
             member.line.close()
         await asyncio.sleep(0.1)  # for what was said last
-        return self.tally()
+        return tally
 
     def _turn(self, now_ms: int) -> None:
         self._connects = 0
