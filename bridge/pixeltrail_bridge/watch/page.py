@@ -33,7 +33,8 @@ def describe(now: Readings, alerts: Sequence[Alert]) -> dict[str, Any]:
         ],
         "sinks": [_sink(now, name) for name in sorted({*now.sinks, *store.backlogs})],
         "alerts": [
-            {"kind": one.condition.kind, "text": one.condition.text, "since_ms": one.since_ms} for one in alerts
+            {"kind": one.condition.kind, "text": one.condition.text, "since_ms": one.since_ms}
+            for one in alerts
         ],
     }
 
