@@ -19,6 +19,9 @@ _LEAST_ENCODED: Final = (
     8  # bytes of an ID whose base64 or hex is worth looking for: shorter ones are anywhere
 )
 _ID_BYTE: Final = rb"[A-Za-z0-9_\-]"
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/]*")
+_FIRST: Final = (0, 2, 3)  # letters before a form's first, within its four
+_AROUND: Final = 16  # letters of base64 before and after an ID that say whether it stands by itself
 
 
 def cbor_text(text: str) -> bytes:
@@ -40,11 +43,16 @@ class Needle:
         forms = [re.escape(cbor_text(text)), alone]
         if len(self.raw) >= _LEAST_ENCODED:
             forms += [re.escape(self.raw.hex().encode()), re.escape(self.raw.hex().upper().encode())]
-            forms += [re.escape(one) for one in _base64_forms(self.raw)]
         self._pattern = re.compile(b"|".join(forms))
+        encoded = _base64_forms(self.raw) if len(self.raw) >= _LEAST_ENCODED else []
+        self._encoded = [(shift, re.compile(re.escape(one))) for shift, one in enumerate(encoded)]
 
     def is_in(self, data: bytes) -> bool:
-        return self._pattern.search(data) is not None
+        return self._pattern.search(data) is not None or any(
+            self._pattern.search(_decoded_around(data, found.start() - _FIRST[shift], found.end()))
+            for shift, form in self._encoded
+            for found in form.finditer(data)
+        )
 
     @property
     def parts(self) -> list[bytes]:
@@ -64,6 +72,21 @@ def _base64_forms(raw: bytes) -> list[bytes]:
         end = (shift + len(raw)) * 8 // 6
         forms.append(text[start:end])
     return forms
+
+
+def _decoded_around(data: bytes, start: int, end: int) -> bytes:
+    """Base64 from `start`, where four letters begin, with what stands around it.
+
+    The form inside has not all bits of the ID, so that it is in `oven-0012` as much as in `oven-0013`.
+    """
+    least = max(start - _AROUND, 0)
+    while start - 4 >= least and _BASE64.fullmatch(data, start - 4, start):
+        start -= 4
+    text = _BASE64.match(data, max(start, 0), end + _AROUND)
+    letters = text.group() if text else b""
+    spare = len(letters) % 4
+    letters = letters[:-1] if spare == 1 else letters + b"=" * (-spare % 4)
+    return base64.b64decode(letters)
 
 
 def columns(store: SqlStore) -> list[tuple[str, str]]:
