@@ -93,7 +93,12 @@ class Watch:
         news = self._alerts.update(conditions, now.now_ms)
         for alert in news:
             level = log.warning if alert.state == "firing" else log.info
-            level("alert", state=alert.state, kind=alert.condition.kind, text=alert.condition.text)
+            text, device = alert.condition.text, alert.condition.device
+            if device is None:
+                level("alert", state=alert.state, kind=alert.condition.kind, text=text)
+            else:  # its name goes where logs hash it
+                text = text.replace(device, "a device", 1)
+                level("alert", state=alert.state, kind=alert.condition.kind, text=text, device=device)
         if self.webhook is not None:
             self.webhook.tell(news)
         return news

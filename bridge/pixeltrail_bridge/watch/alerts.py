@@ -121,6 +121,8 @@ class Webhook:
             return True
         self.failed += 1
         if problem != self.problem:
-            log.warning("an alert could not be posted and is tried again", alert=key, reason=problem)
+            log.warning(
+                "an alert could not be posted and is tried again", alert=alert.condition.kind, reason=problem
+            )
         self.problem = problem
         return False

@@ -35,6 +35,7 @@ class Condition:
     kind: str
     key: str
     text: str
+    device: str | None = None  # in the text; a log names it by its hash
 
 
 class Conditions:
@@ -112,8 +113,8 @@ class Conditions:
             return
         for one in devices:
             minutes = (now.now_ms - one.last_seen_ms) // 60_000
-            text = f"{one.device_id} was not heard for {minutes} min"
-            yield Condition("device_silent", f"device_silent {one.device_id}", text)
+            text = f"{one.device_id} was not heard for {minutes or 'less than 1'} min"
+            yield Condition("device_silent", f"device_silent {one.device_id}", text, one.device_id)
 
     def _clock(self, now: Readings, monotonic_ms: int) -> Iterator[Condition]:
         if not self.thresholds.clock:
