@@ -100,6 +100,10 @@ class Device:
         self._flush(now_ms)
         self._next_use_ms = now_ms + self._pause_ms() * self._dice.random()
 
+    def begin_use(self, now_ms: int) -> None:
+        """Let somebody come now, if nobody is there."""
+        self._next_use_ms = now_ms
+
     def reboot(self, now_ms: int) -> None:
         self.counts["reboots"] += 1
         self._previous = self.stream

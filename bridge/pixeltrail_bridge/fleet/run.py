@@ -67,6 +67,8 @@ class _Member:
         script = settings.scripts[number % len(settings.scripts)]
         self.fleet, self.number = fleet, number
         self.device = Device(name, script, dice, now_ms, speed=settings.speed, idle_share=settings.idle_share)
+        if number < settings.devices * (1 - settings.idle_share):  # as many as at any time, at least one
+            self.device.begin_use(now_ms)
         self._up_road = Road(settings.faults, dice, fleet.counts)
         self._down_road = Road(settings.faults, dice, fleet.counts)
         self._dice = dice
