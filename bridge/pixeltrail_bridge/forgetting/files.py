@@ -25,6 +25,8 @@ _READ_BYTES: Final = 1 << 20
 _OVERLAP: Final = 512  # bytes: longer than any ID
 BACKUPS: Final = "backups"
 BROKER_FILES: Final = "broker/jetstream"
+EXPORTS: Final = "exports"
+LEFT_TO_BRIDGE: Final = (f"{BROKER_FILES}/", f"{EXPORTS}/")  # while it runs
 _OWN: Final = ("erasures.jsonl", "bridge.lock")
 
 
@@ -36,7 +38,7 @@ def clean_folder(folder: Path, needles: Iterable[Needle], *, is_running: bool, c
             backup.unlink()
             counts["backups"] += 1
     if not is_running:
-        for name in ("exports", BROKER_FILES):
+        for name in (EXPORTS, BROKER_FILES):
             path = folder / name
             if path.is_dir() and any(find_in_file(one, needle) for one in _files(path) for needle in some):
                 shutil.rmtree(path)

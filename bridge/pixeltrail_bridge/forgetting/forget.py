@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from .erasing import bury, erase, erase_returned
 from .finding import Found, Subject, find, line_is_theirs
 
 _ROUNDS = 3  # a process that was in the middle of a transaction may have written once more
+_CLEARED_S = 30.0  # until a running bridge has surely heard of it
+_LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ def forget(
     report.open += [problem] if problem else []
     report.erased = {name: count for name, count in sorted(eraser.counts.items()) if count}
     report.after = scanning.row_counts(store)
-    report.left = search(store, subject, place)
+    report.left = _search_patiently(store, subject, place)
     report.earlier_backups = files.earlier_backups(place.folder)
     return report
 
@@ -129,6 +132,18 @@ def search(store: SqlStore, subject: Subject, place: Place) -> dict[str, int]:
     for name in sorted(subject.names):
         left.update(_search_one(store, name, place))
     return dict(left)
+
+
+def _search_patiently(store: SqlStore, subject: Subject, place: Place) -> dict[str, int]:
+    """A bridge that runs clears its broker's files and its exports itself, a moment after it hears of it."""
+    left = search(store, subject, place)
+    end_s = time.monotonic() + _CLEARED_S
+    while place.is_running and left and all(name.startswith(files.LEFT_TO_BRIDGE) for name in left):
+        if time.monotonic() > end_s:
+            break
+        time.sleep(_LOOK_S)
+        left = search(store, subject, place)
+    return left
 
 
 def _search_one(store: SqlStore, name: str, place: Place) -> dict[str, int]:
