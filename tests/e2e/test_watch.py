@@ -84,6 +84,8 @@ def test_a_device_that_falls_silent_is_told_and_its_return(tmp_path: Path, hook:
         change(bridge, "UPDATE devices SET last_seen_ms = last_seen_ms - 7200000")
         bridge.wait_until(lambda: hook.states("device_silent") == ["firing"], "the alert")
         assert f"{DEVICE} was not heard for 120 min" in hook.posts[-1]["text"]
+        told = [line for line in bridge.log.splitlines() if '"event": "alert"' in line]
+        assert told and not any(DEVICE in line for line in told), "logs name nobody"
         device.sync()
         bridge.wait_until(lambda: hook.states("device_silent") == ["firing", "resolved"], "its end")
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ..fleet.line import Broker
     from ..fleet.run import Fleet, FleetSettings, Tally
 
+_AN_HOUR = ("reboots", "cuts")  # faults that are counted by time, not by messages
+
 Devices = Annotated[
     int | None,
     typer.Option(
@@ -167,9 +169,10 @@ def parse_faults(words: list[str]) -> Faults:
             value = float(text)
         except ValueError:
             value = -1.0
-        if name not in names or not 0 <= value <= (100 if name not in ("reboots", "cuts") else 10_000):
+        most = 10_000 if name in _AN_HOUR else 100
+        if name not in names or not 0 <= value <= most:
             raise LocalError(
-                f"--fault {word}: expected one of {', '.join(names)}, `=` and a number from 0 to 100, as loss=1.5"
+                f"--fault {word}: expected one of {', '.join(names)}, `=` and a number from 0 to {most:,}, as loss=1.5"
             )
         found[name] = value
     return Faults(**found)

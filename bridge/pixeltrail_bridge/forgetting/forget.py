@@ -108,6 +108,7 @@ def forget(
     problem = store.compact(place.full)
     report.open += [problem] if problem else []
     report.erased = {name: count for name, count in sorted(eraser.counts.items()) if count}
+    report.sessions = max(report.sessions, report.erased.get("sessions", 0))
     report.after = scanning.row_counts(store)
     report.left = _search_patiently(store, subject, place)
     report.earlier_backups = files.earlier_backups(place.folder)
