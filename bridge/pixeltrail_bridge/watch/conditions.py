@@ -96,7 +96,8 @@ class Conditions:
 
     def _dead_letters(self, now: Readings) -> Iterator[Condition]:
         for kind, count in now.store.dead_letters.items() if self.thresholds.dead_letters else ():
-            text = f"{count:,} dead letter{'s' * (count != 1)} of {kind}: see `pixeltrail dlq list --kind {kind}`, then retry or purge"
+            what = f"{count:,} dead letter{'s' * (count != 1)} of {kind}"
+            text = f"{what}: see `pixeltrail dlq list --kind {kind}`, then retry or purge"
             yield Condition("dead_letters", f"dead_letters {kind}", text)
 
     def _backup(self, now: Readings) -> Iterator[Condition]:
