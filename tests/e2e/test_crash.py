@@ -40,7 +40,7 @@ def judge(world: World, name: str, loops: int, ticks: int) -> None:
     ("name", "loops", "seed", "kills", "vendor"),
     [
         ("mono_invaders", 1, 1, 3, SEGMENT),
-        ("mono_invaders", 1, 9, 3, AMPLITUDE),
+        pytest.param("mono_invaders", 1, 9, 3, AMPLITUDE, marks=pytest.mark.slow),
         pytest.param("mono_invaders", 3, 2, 12, SEGMENT, marks=pytest.mark.slow),
         pytest.param("mono_invaders", 3, 10, 12, AMPLITUDE, marks=pytest.mark.slow),
         pytest.param("gs4_aclock", 5, 3, 8, SEGMENT, marks=pytest.mark.slow),

@@ -28,7 +28,7 @@ KILLS = 20
     ("vendor", "kills"),
     [
         (SEGMENT, KILLS),
-        (AMPLITUDE, KILLS // 2),
+        (AMPLITUDE, KILLS // 4),
         pytest.param(AMPLITUDE, 2 * KILLS, marks=pytest.mark.slow),
     ],
     ids=str,

@@ -106,30 +106,6 @@ def test_tail_follows_a_bridge_that_runs_and_ends_on_ctrl_c(tmp_path: Path) -> N
             tail.kill()
 
 
-def test_the_demo_shows_both_devices_and_sums_up(tmp_path: Path) -> None:
-    with started("demo", "--for", "6", "--data", "data", cwd=tmp_path) as (process, _):
-        children = wait_for(
-            lambda: (
-                [c for c in descendants(process.pid) if "micropython" in c.command][1:]
-                and descendants(process.pid)
-            ),
-            "both boards",
-        )
-        assert process.stdout is not None
-        printed = process.stdout.read()
-        assert process.wait(END_S) == 0, printed
-        wait_until_gone(children)
-    rows = {
-        words[0]: words[1:]
-        for words in map(str.split, printed.splitlines())
-        if words[:1] and "demo-" in words[0]
-    }
-    assert rows.keys() == {"demo-oled", "demo-thermostat"}, printed
-    for device, (frames, keyframes, *_, events, waiting, gaps, dead) in rows.items():
-        assert int(frames) > 0 and int(keyframes) > 0 and int(events) > 0, (device, printed)
-        assert (waiting, gaps, dead) == ("0", "0", "0"), (device, printed)
-
-
 def test_the_demo_ends_on_ctrl_c(tmp_path: Path) -> None:
     with started("demo", cwd=tmp_path) as (process, _):
         children = wait_for(lambda: descendants(process.pid), "its children")
