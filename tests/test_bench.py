@@ -28,3 +28,11 @@ def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]):
         bench.main(["nonsense"])
     assert ended.value.code == 2
     assert "nonsense" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["codec", "insn", "ingest", "view", "export"])
+def test_each_tells_its_options(name: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        bench.main([name, "--help"])
+    assert ended.value.code == 0
+    assert name in capsys.readouterr().out

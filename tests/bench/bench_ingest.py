@@ -234,6 +234,9 @@ def _crashes(verdicts: dict[str, Verdict]) -> list[dict[str, Any]]:
     return found
 
 
+_STRETCH_S = 20.0  # of each stretch with --noisy, where --seconds says nothing else
+
+
 def main(argv: list[str]) -> list[dict[str, Any]]:
     parser = argparse.ArgumentParser(prog="./dev bench ingest", allow_abbrev=False)
     parser.add_argument("--kills", type=int, metavar="N", help="kill processes N times instead")
@@ -241,7 +244,6 @@ def main(argv: list[str]) -> list[dict[str, Any]]:
     parser.add_argument(
         "--noisy", action="store_true", help="what one noisy of fifty devices costs the others"
     )
-    parser.add_argument("--seconds", type=float, default=20.0, help="of each stretch with --noisy")
     hammer.add_options(parser)
     parser.add_argument("--messages", type=int, default=10_000, help="published in each run of 500 B")
     parser.add_argument("--repeats", type=int, default=2, help="pairs of runs of each kind")
@@ -249,7 +251,7 @@ def main(argv: list[str]) -> list[dict[str, Any]]:
     if options.kills is not None:
         return _crashes(hammer.run_options(options))
     if options.noisy:
-        return noisy.measure(options.seconds, options.repeats)
+        return noisy.measure(options.seconds or _STRETCH_S, options.repeats)
     if options.profile:
         return _profile(options.messages)
     return [one for store in options.stores for one in _measure(store, options.messages, options.repeats)]
