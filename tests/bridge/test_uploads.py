@@ -215,7 +215,9 @@ def test_a_bridge_uploads_what_a_device_shows(tmp_path: Path) -> None:
                 device.send(m.Touch(3, 4, m.Phase.DOWN), m.Key("A", m.Phase.DOWN, 0))
                 wait_for(lambda: tagged(server, "pixeltrail.key"), "the key to be uploaded")
             # The server has it a moment before the bridge has written down that it does.
-            wait_for(lambda: _health(bridge)["sinks"]["amplitude-replay"]["sent"], "the piece to count as sent")
+            wait_for(
+                lambda: _health(bridge)["sinks"]["amplitude-replay"]["sent"], "the piece to count as sent"
+            )
     assert any(line == "Replays:  amplitude-replay" for line in bridge.addresses())
     events = server.taken()
     assert [event["type"] for event in events[:2]] == [4, 2]
