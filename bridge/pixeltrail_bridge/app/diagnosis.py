@@ -34,15 +34,15 @@ from ..sources.tls import Tls
 from ..store import overview
 from ..store.base import DeviceRow
 from ..store.database import SqlStore
+from ..store.figures import SILENT_MS
 from ..store.requests import requests
-from ..web.queries import SILENT_MS
+from ..watch.conditions import OLDEST_SANE_MS
 from ..wire.messages import ClockQuality
 from . import exposure, parts, replays, rules
 from .links import login_of, tls_of
 
 LATE_MS = 600_000  # an event that waits for longer than this is worth a word
 SKEW_MS = 60_000
-_OLDEST_SANE_MS = 1_700_000_000_000  # 2023: a clock before it was never set
 _RENEW_S = 30 * 86_400
 _LISTED = 5
 _BROKER_S = 5.0
@@ -324,7 +324,7 @@ def check_silence(devices: list[DeviceRow], now_ms: int) -> Finding:
 
 
 def check_clocks(store: SqlStore, devices: list[DeviceRow], now_ms: int) -> Iterator[Finding]:
-    if now_ms < _OLDEST_SANE_MS:
+    if now_ms < OLDEST_SANE_MS:
         yield Finding("FAULT", "clock", "this machine's clock was never set; set it, or switch on NTP")
         return
     future = [one.device_id for one in devices if one.last_seen_ms > now_ms + SKEW_MS]

@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from ..errors import LocalError
 from .demo import local_settings
+from .options import broker_address
 
 if TYPE_CHECKING:
     import asyncio
@@ -183,12 +183,8 @@ def _broker(address: str) -> Broker:
 
     from ..fleet.line import Broker
 
-    parts = urlsplit(address)
-    if parts.scheme != "mqtt" or not parts.hostname:
-        raise LocalError(f"--broker must be mqtt://HOST or mqtt://HOST:PORT, got {address!r}")
     return Broker(
-        parts.hostname,
-        parts.port or 1883,
+        *broker_address(address),
         os.environ.get("PIXELTRAIL_SIM_USER", ""),
         os.environ.get("PIXELTRAIL_SIM_PASSWORD", ""),
     )

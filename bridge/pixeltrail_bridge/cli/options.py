@@ -76,6 +76,19 @@ def open_store(settings: Config, sinks: Sequence[str] = ()) -> Iterator[SqlStore
         store.close()
 
 
+def broker_address(text: str) -> tuple[str, int]:
+    """Host and port of what --broker names."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        if parts.scheme == "mqtt" and parts.hostname:
+            return parts.hostname, parts.port or 1883
+    except ValueError:  # a port that is none
+        pass
+    raise LocalError(f"--broker must be mqtt://HOST or mqtt://HOST:PORT, got {text!r}")
+
+
 def printable(text: str) -> str:
     """What a device or a server called something may hold anything, also a terminal's commands."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

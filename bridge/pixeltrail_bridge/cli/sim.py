@@ -6,13 +6,13 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 
 from ..errors import LocalError
 from . import fleet
 from .demo import Data, Port, Seconds, local_settings, settle, summarize, wait
+from .options import broker_address
 
 if TYPE_CHECKING:
     from ..boards.catalogue import Board
@@ -116,14 +116,12 @@ def _is_serial(board: Board) -> bool:
 
 
 def _address(board: Board, broker: str) -> tuple[str, int]:
-    parts = urlsplit(broker)
-    if parts.scheme != "mqtt" or not parts.hostname:
-        raise LocalError(f"--broker must be mqtt://HOST or mqtt://HOST:PORT, got {broker!r}")
+    found = broker_address(broker)
     if _is_serial(board):
         raise LocalError(
             f"--broker: {board.id} has a serial line; leave it out, and a bridge is started for it"
         )
-    return parts.hostname, parts.port or 1883
+    return found
 
 
 def _start(board: Board, device_id: str, folder: Path, host: str, port: int, line: Any) -> SimulatedBoard:

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 from .readers import Readers
 
-_KNOWN = (
-    "NOT EXISTS (SELECT 1 FROM apps a WHERE a.device = d.no)"  # a companion app is no device of the fleet
-)
-
-
+SILENT_MS = 95_000  # three syncs missed: gone, even if nobody said so
 OBJECT_NAMES = "SELECT DISTINCT name FROM packs ORDER BY name"
+# A companion app is no device of the fleet.
+_KNOWN = "NOT EXISTS (SELECT 1 FROM apps a WHERE a.device = d.no)"
 
 
 @dataclass(frozen=True, slots=True)

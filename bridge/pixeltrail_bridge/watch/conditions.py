@@ -13,7 +13,7 @@ from .readings import Readings
 _HOUR_MS = 3_600_000
 _FUTURE_MS = 60_000
 _STEP_MS = 5_000
-_OLDEST_SANE_MS = 1_700_000_000_000  # 2023: a clock before it was never set
+OLDEST_SANE_MS = 1_700_000_000_000  # 2023: a clock before it was never set
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Conditions:
             if abs(step) > _STEP_MS:
                 self._stepped_ms, self._stepped_at_ms = step, monotonic_ms
         self._before = now.now_ms, monotonic_ms
-        if now.now_ms < _OLDEST_SANE_MS:
+        if now.now_ms < OLDEST_SANE_MS:
             yield Condition("clock", "clock", "this machine's clock was never set; set it, or switch on NTP")
         elif now.store.latest_heard_ms > now.now_ms + _FUTURE_MS:
             text = "a device was heard in the future: this machine's clock was set back; check it"

@@ -13,8 +13,6 @@ from ..ingest.latency import Durations
 from ..store import figures, overview
 from ..store.database import SqlStore
 
-SILENT_MS = 95_000  # three syncs missed
-
 
 @dataclass(frozen=True, slots=True)
 class StoreReadings:
@@ -66,7 +64,7 @@ def read_store(store: SqlStore, now_ms: int, wanted: Wanted) -> StoreReadings:
     lag_chunks, lag_streams = figures.projection_lag(store)
     before_ms = now_ms - wanted.silent_ms
     return StoreReadings(
-        fleet=figures.fleet(store, now_ms - SILENT_MS),
+        fleet=figures.fleet(store, now_ms - figures.SILENT_MS),
         listed=listed,
         device_counters={name: counts for name, counts in every.items() if name in names},
         counters=figures.counter_totals(store),

@@ -15,10 +15,10 @@ from ..store import overview
 from ..store.base import DeadLetter, DeviceRow, EventRow
 from ..store.clips import last_touches
 from ..store.database import SqlStore
+from ..store.figures import SILENT_MS
 from .live import Hub
 
 Json = dict[str, Any]
-SILENT_MS = 95_000  # three syncs missed: gone, even if nobody said so
 _COUNTERS = {  # of the store, and what the page calls them
     "frames": "frames",
     "keyframes": "keyframes",
