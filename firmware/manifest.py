@@ -10,12 +10,14 @@ with open(
 ) as _source:  # what the device says of itself; the version stands there alone
     _version = _source.read().split('library = "pixeltrail/')[1].split('"')[0]
 metadata(description="Session replay for devices with a display", version=_version, license="MIT")
-options.defaults(mqtt=True, tls=True, serial=True, file=False, spool=True, thumb=False, luma=False)
+options.defaults(
+    mqtt=True, tls=True, serial=True, file=False, spool=True, signing=True, thumb=False, luma=False
+)
 
 _FOLDERS = (
-    ("", "__init__ announce capture cbor cbor_reader chunk clock config engine faults kernels kernels_plain"),
-    ("", "lifecycle link masks message outbox pacing pairing recorder remote session sight state streams"),
-    ("", "vitals wire xxh32"),
+    ("", "__init__ announce capture cbor cbor_reader chunk clock config controls engine faults kernels"),
+    ("", "kernels_plain lifecycle link masks message outbox pacing pairing parts recorder remote sending"),
+    ("", "session sight state stats streams vitals wire xxh32"),
     (
         "codec/",
         "__init__ assembly coder encoder masked moves native rects references strips tables watched",
@@ -30,7 +32,7 @@ _FOLDERS = (
     ("transport/", "__init__ framing framing_plain stream"),
 )
 _CHOSEN = (
-    ("mqtt packets dialer resolver", options.mqtt),
+    ("mqtt connection packets dialer resolver", options.mqtt),
     ("secure", options.mqtt and options.tls),
     ("serial repl", options.serial),
     ("file", options.file),
@@ -42,6 +44,8 @@ if options.thumb:  # inline assembler, which no compiler but Arm Thumb's takes
 if options.luma:  # for CPython, on boards with Linux
     files.append("taps/luma.py")
 if options.spool:
-    files += ["backlog.py", "renewal.py", "spool.py"]
+    files += ["backlog.py", "flash.py", "renewal.py", "segments.py", "spool.py"]
+if options.signing:
+    files.append("signing.py")
 files += ["transport/" + name + ".py" for names, is_wanted in _CHOSEN if is_wanted for name in names.split()]
 package("pixeltrail", tuple(files), opt=3)

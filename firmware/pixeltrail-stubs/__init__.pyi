@@ -5,7 +5,7 @@ docs/device.md says what each setting and call does, docs/taps.md what each tap 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final, Literal, Protocol, TypeAlias, TypedDict
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypedDict, TypeVar
 
 from typing_extensions import Unpack
 
@@ -25,6 +25,7 @@ __all__ = (
     "luma_tap",
     "lvgl_tap",
     "pico_tap",
+    "signed",
     "tap",
 )
 
@@ -180,6 +181,11 @@ class Serial(_Line):
 
 class File(_Line):
     def __init__(self, path: str, framed: bool = False) -> None: ...
+
+_Signed = TypeVar("_Signed", bound=_Transport)
+
+def signed(transport: _Signed, key: str) -> _Signed:
+    """The same transport, which signs what it sends and takes only what is signed. `key`: NUMBER:HEX."""
 
 class _Attributes:
     buffer: Any

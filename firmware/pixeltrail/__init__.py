@@ -13,8 +13,9 @@ if sys.implementation.name != "micropython":  # the same source runs on CPython,
     _micropython.__dict__.setdefault("const", lambda value: value)
     _micropython.__dict__.setdefault("__getattr__", _no_emitter)
 
-from . import recorder as _recorder
-from .taps import framebuf as _framebuf
+from . import sight as _sight  # noqa: F401, I001 - first: an import inside others takes stack, and this goes deepest
+from .recorder import Recorder
+from .taps.framebuf import Tap as tap
 from .wire import CANCEL, DOWN, MOVE, TURN, UP
 
 # pyright: reportUnsupportedDunderAll=false
@@ -34,22 +35,9 @@ __all__ = (
     "luma_tap",
     "lvgl_tap",
     "pico_tap",
+    "signed",
     "tap",
 )
-
-tap = _framebuf.Tap
-
-
-class Recorder(_recorder.Recorder):
-    """Records what a display shows: `Recorder(display, transport, **settings)`.
-
-    `display` is a display object of a known driver, or what `tap` made of any other.
-    """
-
-    def __init__(self, display, transport, **settings):
-        if not hasattr(display, "attach"):
-            display = _framebuf.find(display)
-        super().__init__(display, transport, **settings)
 
 
 def __getattr__(name):
@@ -60,6 +48,8 @@ def __getattr__(name):
         from .transport.serial import Serial as found
     elif name == "File":
         from .transport.file import File as found
+    elif name == "signed":
+        from .signing import signed as found
     elif name == "direct_tap":
         from .taps.direct import Tap as found
     elif name == "c_tap":

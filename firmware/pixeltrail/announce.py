@@ -5,6 +5,8 @@ not as a queue: `announce` writes what is missing, whole or later, and nothing e
 order holds also when the outbox was full for hours. They have chunks of their own, as numbers are given at opening.
 """
 
+from array import array
+
 from micropython import const
 
 from . import message, wire
@@ -14,51 +16,56 @@ from .outbox import CALLS, CONTROL
 REFUSED_FRAMES = const(0)
 REFUSED_INPUTS = const(1)
 REFUSED_CALLS = const(2)
+# and what is behind those of the gap being told, and those for each of _GAP_REASONS
+_REFUSED = const(3)
+_CALLS_REFUSED = const(12)  # of this stream, for whatever reason
+_HAS_REFUSED = const(13)  # 1 while some were not told of
+
+# what a stream was told of its device
+_NOTHING = const(0)
+_HELLO = const(1)
+_DISPLAY = const(2)
 
 _GAP_REASONS = (wire.GAP_OUTBOX_FULL, wire.GAP_ENCODER, wire.GAP_TOO_LARGE)
 
 
 class Announcer:
-    """`face`: what a display record says of the display; `blind`: rectangles that the tap cannot see."""
+    """`settings`: what config.py keeps, with what the device says of itself. `face`: what a display record says of the
+    display; `blind`: rectangles that the tap cannot see.
+    """
 
-    def __init__(self, device, face, blind, settings, clock, chunk, link, session, capture, masks):
-        self._device = device
+    def __init__(self, settings, face, blind, clock, chunk, link, session, capture, masks):
+        self._settings = settings
         self._face = face
-        self._encoder = None  # given by use()
         self._blind = blind
         self._masks = masks
-        self._references = settings.references
         self._clock = clock
         self._chunk = chunk
         self._link = link
         self._session = session
         self._capture = capture
         self._open_index = -1  # session whose start was told and whose end was not
-        self._refused = ([0, 0, 0], [0, 0, 0], [0, 0, 0])  # for each of _GAP_REASONS
-        self._has_refused = False
-        self.refused_calls = 0
+        self._refused = array("i", bytes(4 * (_HAS_REFUSED + 1)))
         self._a = self._b = self._c = None
         self.begin_stream()
 
     def begin_stream(self):
         """A stream that nobody was told anything of. What earlier ones did not tell of their holes, syncs tell."""
-        self._hello_told = False
-        self._display_told = False
+        self._told = _NOTHING
         self._blind_left = len(self._blind)
         self._masks_told = -1  # the masks' `changes` that were told last
         self._masks_named = False
         self._told_index = -1
         self.told_opt_out = False
         self.lifted_at = -1  # number of the chunk that told of the end of an opt-out
-        self._holes = []  # (first, end) of dropped chunks that no gap record has told of yet
-        self._runs = None  # the same in an array, from `_run` to `_runs_end`
-        self._run = self._runs_end = 0
-        self.refused_calls = 0
+        self._holes: tuple = ()  # (first, end) of dropped chunks that no gap record has told of yet
+        # The same in arrays, each with how many numbers count; the first number is that of those told of.
+        self._runs: tuple = ()
+        self._refused[_CALLS_REFUSED] = 0
 
-    def use(self, encoder):
+    def use_display(self):
         """The display is another one, or has other colours; no frame is under way."""
-        self._encoder = encoder
-        self._display_told = False
+        self._told = min(self._told, _HELLO)
         self._blind_left = len(self._blind)
 
     def has_news_of_lifting(self):
@@ -73,27 +80,29 @@ class Announcer:
 
     def has_holes(self):
         """True while a gap record about dropped chunks of this stream is still to be written."""
-        return bool(self._holes) or self._run < self._runs_end
+        return bool(self._holes or self._runs)
 
     def note_hole(self, first, end):
         """Chunks first <= seq < end of this stream were dropped on opt-out."""
-        self._holes.append((first, end))
+        self._holes += ((first, end),)
 
     def note_holes(self, runs, count):
         """The same for many of them: a tag, first, end ... in an array that is ours from now on."""
-        while self._run < self._runs_end:  # of an opt-out just before
-            self.note_hole(self._runs[self._run + 1], self._runs[self._run + 2])
-            self._run += 3
-        self._runs = runs
-        self._run = 0
-        self._runs_end = count
+        if count:
+            runs[0] = 0
+            self._runs += ((runs, count),)
 
     def refuse(self, counted_as, reason):
         """Something was not admitted: one REFUSED_*, for a reason of the wire's gap record."""
-        self._refused[_GAP_REASONS.index(reason)][counted_as] += 1
-        self._has_refused = True
+        refused = self._refused
+        refused[_REFUSED + _GAP_REASONS.index(reason) * _REFUSED + counted_as] += 1
+        refused[_HAS_REFUSED] = 1
         if counted_as == REFUSED_CALLS:
-            self.refused_calls += 1
+            refused[_CALLS_REFUSED] += 1
+
+    def refused_calls(self):
+        """How many calls of this stream were not admitted."""
+        return self._refused[_CALLS_REFUSED]
 
     def give(self, a, b, c):
         """What the next record tells: the arguments of a function of message.py behind the writer."""
@@ -130,7 +139,7 @@ class Announcer:
             if self._put(write):
                 return 0
             if self._is_refused_for_good(is_fresh):
-                return wire.GAP_TOO_LARGE if chunk.is_whole else wire.GAP_OUTBOX_FULL
+                return wire.GAP_TOO_LARGE if chunk.is_whole() else wire.GAP_OUTBOX_FULL
             chunk.close()
         return wire.GAP_OUTBOX_FULL
 
@@ -180,12 +189,12 @@ class Announcer:
     def is_told(self):
         session = self._session
         return (
-            self._display_told
+            self._told == _DISPLAY
             and self._told_index == session.index
             and self.told_opt_out == session.opted_out
             and self._masks_told == self._masks.changes
-            and not (self._holes or self._blind_left or self._run < self._runs_end)
-            and not (self._has_refused and self._may_tell_refusals())
+            and not (self._holes or self._blind_left or self._runs)
+            and not (self._refused[_HAS_REFUSED] and self._may_tell_refusals())
         )
 
     def _may_tell_refusals(self):
@@ -197,8 +206,8 @@ class Announcer:
 
     def _tell_next(self):
         session = self._session
-        if not self._display_told:
-            return self._tell_display() if self._hello_told else self._tell_hello()
+        if self._told != _DISPLAY:
+            return self._tell_display() if self._told else self._tell_hello()
         if self._blind_left:
             return self._tell_blind()
         if self._masks_told != self._masks.changes:
@@ -209,19 +218,19 @@ class Announcer:
             return self._tell_opt_out(session.opted_out)
         if self._holes:
             return self._tell_hole()
-        return self._tell_run() if self._run < self._runs_end else self._tell_refusals()
+        return self._tell_run() if self._runs else self._tell_refusals()
 
     def _tell_hello(self):
         quality = wire.CLOCK_GOOD if self._clock.has_date else wire.CLOCK_NONE
-        if self._say(message.hello, CALLS, self._device, quality, self._link.newest.previous):
+        if self._say(message.hello, CALLS, self._settings, quality, self._link.newest.previous):
             return False
-        self._hello_told = True
+        self._told = _HELLO
         return True
 
     def _tell_display(self):
-        if self._say(message.display, CALLS, self._face, self._encoder, self._references):
+        if self._say(message.display, CALLS, self._face, self._face.encoder, self._settings.references):
             return False
-        self._display_told = True
+        self._told = _DISPLAY
         return True
 
     def _tell_blind(self):
@@ -263,27 +272,31 @@ class Announcer:
         first, end = self._holes[0]
         if self._say(_opt_out_gap, CONTROL, first, end):
             return False
-        self._holes.pop(0)
+        self._holes = self._holes[1:]
         return True
 
     def _tell_run(self):
-        i = self._run
-        if self._say(_opt_out_gap, CONTROL, self._runs[i + 1], self._runs[i + 2]):
+        runs = self._runs[0]
+        i = runs[0][0]
+        if self._say(_opt_out_gap, CONTROL, runs[0][i + 1], runs[0][i + 2]):
             return False
-        self._run = i + 3
-        if self._run == self._runs_end:
-            self._runs = None
+        runs[0][0] = i + 3
+        if i + 3 == runs[1]:
+            self._runs = self._runs[1:]
         return True
 
     def _tell_refusals(self):
+        refused = self._refused
         for i in range(len(_GAP_REASONS)):
-            counts = self._refused[i]
-            if counts[0] or counts[1] or counts[2]:
-                if self._say(_refusal_gap, CONTROL, self._chunk, counts, _GAP_REASONS[i]):
+            at = _REFUSED + i * _REFUSED
+            if refused[at] or refused[at + 1] or refused[at + 2]:
+                for j in range(_REFUSED):
+                    refused[j] = refused[at + j]
+                if self._say(_refusal_gap, CONTROL, self._chunk, refused, _GAP_REASONS[i]):
                     return False
-                counts[0] = counts[1] = counts[2] = 0
+                refused[at] = refused[at + 1] = refused[at + 2] = 0
                 return True
-        self._has_refused = False
+        refused[_HAS_REFUSED] = 0
         return True
 
 
@@ -291,5 +304,5 @@ def _opt_out_gap(w, first, end, _c):
     message.gap(w, first, end, None, wire.GAP_OPT_OUT)
 
 
-def _refusal_gap(w, chunk, counts, reason):
-    message.gap(w, chunk.seq, chunk.seq, counts, reason)
+def _refusal_gap(w, chunk, refused, reason):
+    message.gap(w, chunk.seq, chunk.seq, refused, reason)

@@ -6,12 +6,15 @@ outbox's old end to the spool's new one, so the order never changes; they are se
 That happens while the outbox is more than half full and the bridge takes nothing: the line is down, no ack came for
 5 s, or the spool itself has chunks that come first. A step writes one chunk. While a run is being moved, acks are noted
 and nothing of the outbox is freed, so that at every moment each chunk is in the outbox or in a closed file, or in both.
+
+After a fault of the file system nothing is written for a minute; after some in a row the recorder lets nothing more be
+written. What lies in flash is sent all the same.
 """
 
 from micropython import const
 
 from .clock import elapsed
-from .spool import SLOT, pack_head
+from .segments import SLOT, pack_head
 from .transport.stream import FAULTS
 
 _FREES = const(8)
@@ -34,8 +37,11 @@ class Backlog:
     def is_moving(self):
         return self._count > 0
 
-    def step(self, now, link, is_stalled):
-        """Move one chunk, or purge one segment. Returns True when a run has left the outbox."""
+    def step(self, now, link, is_stalled, may_write):
+        """Move one chunk, or purge one segment. Returns True when a run has left the outbox.
+
+        A fault of writing is told link.spool_failed(error) once all is as it was.
+        """
         if self._is_resting:
             if elapsed(now, self._rests_at) < _RETRY_MS:
                 return False
@@ -52,11 +58,12 @@ class Backlog:
                 self._move()
             elif self._count:
                 moved = self._let_go()
-            elif self._is_time(is_stalled):
+            elif may_write and self._is_time(is_stalled):
                 self._begin(link)
-        except FAULTS:
+        except FAULTS as error:
             self.spool.faults += 1
             self._give_up()
+            link.spool_failed(error)
         if self.spool.faults != faults:
             self._is_resting = True
             self._rests_at = now

@@ -38,9 +38,9 @@ class Capture:
     def __init__(self, encoder, chunk, outbox, max_chunk):
         self._encoder = encoder
         self._chunk = chunk
-        self._outbox = outbox
+        self.outbox = outbox
         # Less room than this would make more heads than frames; a whole chunk is much of a small outbox.
-        self._least_room = chunk.least_for_frames = min(max_chunk, outbox.size >> 3)
+        chunk.least_for_frames = min(max_chunk, outbox.size >> 3)
         self.has_picture = False
         self.is_waiting = False
         self.is_open = False
@@ -49,23 +49,24 @@ class Capture:
         self._is_closing = False
         self._is_mixed = False
         self._is_refused = False  # the waiting refresh was counted as refused
+        self.has_failed = False  # its frame was given up: who asks takes this back
         self._owes_exact = (
             False  # the last frame was mixed: whatever is left to send, an exact one must follow
         )
         self._parts = 0
         self._starved = 0  # times in a row that nothing fitted
-        self._refresh_ms = 0
         self._frame_ms = 0
         self._budget_px = _FIRST_BUDGET_PX
         self._effort = _FIRST_EFFORT
-        self.begin_counting()
+        self.begin_stream()
 
-    def begin_counting(self):
+    def begin_stream(self):
+        """Count anew. A refresh that waits was before the stream's time began; no frame is under way."""
+        self._refresh_ms = 0
         self.frames = 0
         self.skipped = 0
         self.refused = 0
         self.mixed = 0
-        self.faults = 0
 
     def use(self, encoder):
         """Go on with the encoder of another buffer or size; no frame is under way."""
@@ -150,7 +151,7 @@ class Capture:
 
     def has_room(self):
         """True when the outbox takes another chunk of frames."""
-        return self._outbox.room(FRAMES) >= self._least_room
+        return self.outbox.room(FRAMES) >= self._chunk.least_for_frames
 
     def step(self, stream_ms, is_unbounded):
         """Code one part. Returns True when another can follow at once."""
@@ -187,12 +188,12 @@ class Capture:
         chunk = self._chunk
         is_fresh = chunk.records == 0
         chunk.drop_record()
-        if is_fresh and not chunk.is_whole:
+        if is_fresh and not chunk.is_whole():
             return chunk.may_grow  # else the outbox is nearly full: the next one will be larger
         self._starved += 1
         if is_fresh and self._starved > 2:
             self._starved = 0
-            self.faults += 1
+            self.has_failed = True
             self.give_up()
             return False
         chunk.close()

@@ -81,9 +81,8 @@ class Writer:
         self.bad = False
 
     def seal(self):
-        """End an open array with the byte that was kept behind `end`; nothing was refused."""
+        """End an open array with the byte that was kept behind `end`, where `at` does not go; nothing was refused."""
         self.buffer[self.at] = BREAK
-        self.at += 1
 
     def byte(self, value):
         at = self.at

@@ -14,6 +14,7 @@ from micropython import const
 
 from . import wire
 from .cbor import ARRAY, BYTES, UINT, Writer
+from .outbox import CALLS
 
 try:
     from . import kernels
@@ -22,6 +23,7 @@ except (ImportError, SyntaxError):  # CPython, or a port that cannot emit native
 
 _MAX_RECORDS = const(500)
 _CALL = const(160)
+_TAG = const(11)  # behind wire version and stream ID
 _SMALLEST = const(48)  # room below this is none: a chunk's head takes up to 23 bytes
 
 
@@ -30,16 +32,16 @@ class Chunk:
         self._outbox = outbox
         self._max = max_chunk
         self.writer = Writer(outbox.buffer)
-        self._head = bytearray(b"\0\0\0" + bytes(wire.STREAM_ID_BYTES))  # the first bytes of every chunk
+        # The first bytes of every chunk, and the tag of its stream, which is none of them.
+        self._head = bytearray(b"\0\0\0" + bytes(wire.STREAM_ID_BYTES) + b"\0")
         self._head[0] = ARRAY | 31
         self._head[1] = UINT | wire.VERSION
         self._head[2] = BYTES | wire.STREAM_ID_BYTES
         self._begins_at = 0
         # The end of the ring is used up to where less than this is left; a record that needs more gets what there is.
-        self._least_wish = self._wish = max_chunk >> 2
+        self._wish = max_chunk >> 2
         self.least_for_frames = _SMALLEST  # a chunk of frames begins with no less room
         self.may_grow = False  # the chunk that was dropped last could have had more room
-        self.is_whole = False  # the open chunk has all the room that one may have
         self.is_open = False
         self.is_replay = False
         self.is_writing = False  # a record is begun
@@ -48,13 +50,12 @@ class Chunk:
         self._last_ms = 0
         self._record_at = 0
         self._record_ms = 0
-        self._tag = 0
         self.seq = 0  # of the open chunk, or of the next
 
     def begin_stream(self, stream, tag):
         """Number from 0 under another stream; no chunk may be open."""
-        self._head[3:] = stream
-        self._tag = tag
+        self._head[3:_TAG] = stream
+        self._head[_TAG] = tag
         self.seq = 0
         self._last_ms = 0
 
@@ -68,7 +69,10 @@ class Chunk:
             ):
                 return True
             self.close()
-        least = _SMALLEST if level else self.least_for_frames
+        if level == CALLS:
+            least = _CALL  # in a smaller rest of the ring most calls would be written in vain
+        else:
+            least = _SMALLEST if level else self.least_for_frames
         room = self._outbox.reserve(level, self._wish if self._wish > least else least)
         if room < least:
             return False
@@ -76,12 +80,15 @@ class Chunk:
         self._begin(room, now_ms if now_ms > self._last_ms else self._last_ms)
         return True
 
+    def is_whole(self):
+        """True when the chunk begun last has all the room that one may have."""
+        return self.writer.end - self._begins_at >= self._max - 1
+
     def _has_room(self):
         """True for a chunk that most calls fit: what does not fit is written twice."""
         return self.writer.end - self.writer.at >= _CALL
 
     def _begin(self, room, now_ms):
-        self.is_whole = room >= self._max
         room = min(room, self._max)
         at = self._begins_at = self._outbox.start_of_next()
         self.writer.reset(at, at + room - 1)  # one byte to close the array
@@ -124,14 +131,18 @@ class Chunk:
         self.is_open = False
 
     def close(self):
-        """Hand the open chunk to the outbox; returns its size, 0 when none was open."""
+        """Hand the open chunk to the outbox; returns its size, 0 when none was open. Where that fails it stays open."""
         if not self.is_open:
             return 0
-        self.is_open = False
+        if not self.records:  # its first one failed
+            self.is_open = False
+            return 0
         w = self.writer
         w.seal()
-        size = w.at - self._begins_at
-        self._outbox.commit(self.seq, size, self._tag | 256 if self.is_replay else self._tag)
+        size = w.at + 1 - self._begins_at
+        tag = self._head[_TAG]
+        self._outbox.commit(self.seq, size, tag | 256 if self.is_replay else tag)
+        self.is_open = False
         self.seq += 1
-        self._wish = self._least_wish
+        self._wish = self._max >> 2
         return size

@@ -63,7 +63,6 @@ class Clock:
         self.now = 0
         self.stream_ms = 0
         self._date = bytearray(8)
-        self._date_now = bytearray(8)
         self._date_at = 0
         self.has_date = False
 
@@ -94,12 +93,13 @@ class Clock:
         if not self.has_date:
             return None
         rest = elapsed(self.now, self._date_at)
-        target = self._date_now
+        self._date_at = self.now
+        date = self._date
         for i in range(7, -1, -1):
-            rest += self._date[i]
-            target[i] = rest & 0xFF
+            rest += date[i]
+            date[i] = rest & 0xFF
             rest >>= 8
-        return target
+        return date
 
 
 def _unique_id():

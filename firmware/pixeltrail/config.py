@@ -3,8 +3,8 @@
 Names and defaults follow the session-replay SDKs where those have the setting. A value that cannot be meant is an
 error that names the setting, the value and what would do; it is raised while the recorder is made, and never later.
 
-This module is needed once, when a recorder is made: what it finds is handed on as plain objects (`checked`,
-`described`), so that a board can forget it and have its heap back.
+This module is needed once, when a recorder is made: what is asked for later is handed on as a plain
+object (`kept`), so that a board can forget all else and have its heap back.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -188,19 +188,37 @@ class Settings:
             )
 
 
-def checked(plain, given, frame_bytes, palette):
-    """Write every setting to an object that is given back. Raises ValueError."""
+def checked(given, frame_bytes, palette):
+    """Every setting, for as long as a recorder is made. Raises ValueError."""
     settings = Settings(given)
     settings.fit(frame_bytes, palette)
-    for name, _, _ in SETTINGS:
-        setattr(plain, name, getattr(settings, name))
-    return plain
+    return settings
 
 
-def described(plain, settings, boot):
-    """Write to an object what the hello record says of this device, and give it back. Raises ValueError."""
+# What a recorder asks for later on: all else is worked out while it is made.
+_KEPT = (
+    "sample_rate",
+    "max_fps",
+    "keyframe_interval_s",
+    "log_level",
+    "references",
+    "max_chunk",
+    "debug_mode",
+    "on_opt_out",
+    "enable_remote_config",
+)
+_DESCRIBED = ("device_id", "library", "board", "app", "app_version", "os", "boot", "boot_reason")
+
+
+def kept(plain, settings, boot):
+    """Write to an object what is asked for later, and what the hello record says of this device; give it back.
+
+    Raises ValueError.
+    """
     device = Device(settings, boot)
-    for name in ("device_id", "library", "board", "app", "app_version", "os", "boot", "boot_reason"):
+    for name in _KEPT:
+        setattr(plain, name, getattr(settings, name))
+    for name in _DESCRIBED:
         setattr(plain, name, getattr(device, name))
     return plain
 

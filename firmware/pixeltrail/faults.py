@@ -17,21 +17,25 @@ SPOOL = const(4)
 
 NAMES = ("app", "tap", "encoder", "transport", "spool")
 _IN_A_ROW = const(3)
+_COUNTS = const(5)  # of parts
 
 
 class Faults:
     def __init__(self):
         self.at = APP
         self.errors = 0
-        self.off = [False] * len(NAMES)
+        # 1 for each part that is off; of APP, once an error was said. Behind them how often each failed in a row.
+        self.off = bytearray(2 * len(NAMES))
         self.is_counting = False  # some part has failed since it last worked
-        self._counts = [0] * len(NAMES)
-        self._types: list = [None] * len(NAMES)
+        self._types: list = [None] * (len(NAMES) - 1)  # of the errors counted of each part but APP
 
     def passed(self, part):
         """The part did its work."""
-        self._counts[part] = 0
-        self.is_counting = max(self._counts) > 0
+        self.off[_COUNTS + part] = 0
+        self.is_counting = False
+        for count in range(_COUNTS, len(self.off)):
+            if self.off[count]:
+                self.is_counting = True
 
     def note(self, error):
         """Count an error of the part at work; returns the part if that turns it off, else APP."""
@@ -40,25 +44,26 @@ class Faults:
         self.errors += 1
         if part == APP or isinstance(error, MemoryError):
             return APP
-        if type(error) is not self._types[part]:
-            self._types[part] = type(error)
-            self._counts[part] = 0
-        self._counts[part] += 1
+        off = self.off
+        if type(error) is not self._types[part - 1]:
+            self._types[part - 1] = type(error)
+            off[_COUNTS + part] = 0
+        off[_COUNTS + part] = min(off[_COUNTS + part] + 1, _IN_A_ROW)
         self.is_counting = True
-        if self._counts[part] < _IN_A_ROW or self.off[part]:
+        if off[_COUNTS + part] < _IN_A_ROW or off[part]:
             return APP
-        self.off[part] = True
+        off[part] = 1
         return part
 
     def restore(self):
         """Give every part another chance."""
-        for part in range(len(NAMES)):
-            self.off[part] = False
-            self._counts[part] = 0
+        for part in range(TAP, len(NAMES)):
+            self.off[part] = 0
+            self.off[_COUNTS + part] = 0
 
     def names(self):
         """The parts that are off. Allocates."""
-        return [NAMES[part] for part in range(len(NAMES)) if self.off[part]]
+        return [NAMES[part] for part in range(TAP, len(NAMES)) if self.off[part]]
 
 
 def print_error(error):

@@ -174,27 +174,29 @@ def read_seq(ring: ptr8, at: int) -> int:
 
 @micropython.viper
 def purge(ring: ptr8, q: ptr32, runs: ptr32) -> int:
-    """Drop every slot of the outbox that is marked as replay data; the others move together, from the oldest on.
+    """Drop slots of the outbox that are marked as replay data; the others move together, from the oldest on. A piece.
 
-    q: 0 head, 1 slots, 2 slots before the cursor, 3 where the ring turns, 4 its size; then what Outbox keeps of it: 5
-    tail, 6 cursor, 7 bytes used, 8 bytes unsent, 9 bytes of chunks. runs: tag, first seq and end of each run of what
-    was dropped, three numbers for every other slot at least. Returns how many numbers were written there.
+    q: 0 head, 1 slots, 2 slots before the cursor, 3 where the ring turns, 4 its size; then what Outbox keeps when all
+    is done: 5 tail, 6 cursor, 7 bytes used, 8 bytes unsent, 9 bytes of chunks, 10 slots, 11 those before the cursor,
+    12 where the ring turns; 13 the next slot, 14 slots done, 15 numbers in runs, 16 bytes of a piece. runs: tag, first
+    seq and end of each run of what was dropped, three numbers for every slot or 64 runs. Returns 1 when all is done.
     """
     head = q[0]
     size = q[4]
     turn = q[3]
-    at = head
-    tail = head
-    cursor = head
-    wrap = size
-    used = 0
-    unsent = 0
-    chunks = 0
-    kept = 0
-    sent = 0
+    at = q[13]
+    tail = q[5]
+    cursor = q[6]
+    wrap = q[12]
+    kept = q[10]
     runs_end = 0
-    i = 0
+    i = q[14]
+    left = q[16]
     while i < q[1]:
+        if left < 0:
+            break
+        if runs_end > 189:
+            break
         if at >= turn:
             at = 0
         length = ring[at + 4] | ring[at + 5] << 8
@@ -216,15 +218,15 @@ def purge(ring: ptr8, q: ptr32, runs: ptr32) -> int:
                 if size - tail < length + 8:
                     if kept:
                         wrap = tail
-                        used += size - tail
+                        q[7] += size - tail
                         if cursor == tail:
                             cursor = 0
                     else:
                         head = 0
                         cursor = 0
                     tail = 0
-            used += length + 8
-            chunks += length
+            q[7] += length + 8
+            q[9] += length
             kept += 1
             source = ptr8(int(ring) + at)  # as copy does: a call for each slot would take longer
             target = ptr8(int(ring) + tail)
@@ -247,22 +249,22 @@ def purge(ring: ptr8, q: ptr32, runs: ptr32) -> int:
                 source = ptr8(int(source) + 1)
                 at += 1
             if i < q[2]:
-                sent += 1
+                q[11] += 1
                 cursor = tail
             else:
-                unsent += length
+                q[8] += length
         at = end
+        left -= length + 64
         i += 1
     q[0] = head
-    q[1] = kept
-    q[2] = sent
-    q[3] = wrap
     q[5] = tail
     q[6] = cursor
-    q[7] = used
-    q[8] = unsent
-    q[9] = chunks
-    return runs_end
+    q[10] = kept
+    q[12] = wrap
+    q[13] = at
+    q[14] = i
+    q[15] = runs_end
+    return 0 if i < q[1] else 1
 
 
 @micropython.viper

@@ -36,7 +36,7 @@ def text(target, at, end, source, characters, limit):
 
 
 def chunk_head(target, at, head_bytes, seq, time):
-    target[at : at + 11] = head_bytes
+    target[at : at + 11] = head_bytes[:11]
     at = head(target, at + 11, len(target), 0, seq)
     return head(target, at, len(target), 0, time)
 
@@ -55,18 +55,19 @@ def purge(ring, q, runs):
     head = q[0]
     size = q[4]
     turn = q[3]
-    at = head
-    tail = head
-    cursor = head
-    wrap = size
-    used = 0
-    unsent = 0
-    chunks = 0
-    kept = 0
-    sent = 0
+    at = q[13]
+    tail = q[5]
+    cursor = q[6]
+    wrap = q[12]
+    kept = q[10]
     runs_end = 0
-    i = 0
+    i = q[14]
+    left = q[16]
     while i < q[1]:
+        if left < 0:
+            break
+        if runs_end > 189:
+            break
         if at >= turn:
             at = 0
         length = ring[at + 4] | ring[at + 5] << 8
@@ -88,37 +89,37 @@ def purge(ring, q, runs):
                 if size - tail < length + 8:
                     if kept:
                         wrap = tail
-                        used += size - tail
+                        q[7] += size - tail
                         if cursor == tail:
                             cursor = 0
                     else:
                         head = 0
                         cursor = 0
                     tail = 0
-            used += length + 8
-            chunks += length
+            q[7] += length + 8
+            q[9] += length
             kept += 1
             while at < end:
                 ring[tail] = ring[at]
                 tail += 1
                 at += 1
             if i < q[2]:
-                sent += 1
+                q[11] += 1
                 cursor = tail
             else:
-                unsent += length
+                q[8] += length
         at = end
+        left -= length + 64
         i += 1
     q[0] = head
-    q[1] = kept
-    q[2] = sent
-    q[3] = wrap
     q[5] = tail
     q[6] = cursor
-    q[7] = used
-    q[8] = unsent
-    q[9] = chunks
-    return runs_end
+    q[10] = kept
+    q[12] = wrap
+    q[13] = at
+    q[14] = i
+    q[15] = runs_end
+    return 0 if i < q[1] else 1
 
 
 def same(a, at, b, length):

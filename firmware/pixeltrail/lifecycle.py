@@ -19,9 +19,9 @@ _CRASH_BYTES = 300  # of a traceback, from its end: fits the smallest chunk with
 
 
 class Lifecycle:
-    def __init__(self, settings, device, state):
-        self._is_wanted = settings.lifecycle_events
-        self._version = settings.app_version
+    def __init__(self, is_wanted, device, state):
+        self._is_wanted = is_wanted
+        self._version = device.app_version
         self._boot_reason = device.boot_reason
         self._state = state
         self._crash_seq = -1  # of the chunk that tells of the crash; -1 when none does

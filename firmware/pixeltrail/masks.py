@@ -18,10 +18,11 @@ class Masks:
 
     def __init__(self, given, mask_all, mask_keys):
         self.hides_keys = mask_keys
-        self._own = [tuple(rectangle) for rectangle in given]
-        self._all = mask_all is not False
-        self._visible = [tuple(r) for r in mask_all] if isinstance(mask_all, (list, tuple)) else []
-        self._remote = []
+        self._own = tuple([tuple(rectangle) for rectangle in given])
+        self._visible = None  # what stays visible, where all else is masked
+        if mask_all is not False:
+            self._visible = () if mask_all is True else tuple([tuple(r) for r in mask_all])
+        self._remote = ()
         self._size = (0, 0)
         self._encoder = None
         self.changes = 0
@@ -35,21 +36,25 @@ class Masks:
         self._size = (width, height)
         self.settle()
 
-    def add(self, x, y, width, height):
-        self._own.append((x, y, width, height))
+    def add(self, rectangle):
+        self.is_blocking = self.is_behind = True  # whatever fails below
+        self._own += (rectangle,)
         self.settle()
 
-    def remove(self, x, y, width, height):
-        """Take back a mask of the application, given as it was; returns False when there is none."""
-        if (x, y, width, height) not in self._own:
+    def remove(self, rectangle):
+        """Take back a mask of the application; returns False when there is none like it."""
+        if rectangle not in self._own:
             return False
-        self._own.remove((x, y, width, height))
+        self.is_blocking = self.is_behind = True
+        i = self._own.index(rectangle)
+        self._own = self._own[:i] + self._own[i + 1 :]
         self.settle()
         return True
 
     def set_remote(self, rectangles):
         """The bridge's masks, in place of those it had set before."""
         if rectangles != self._remote:
+            self.is_blocking = self.is_behind = True
             self._remote = rectangles
             self.settle()
 
@@ -71,7 +76,7 @@ class Masks:
             rectangle = _clip(rectangle, whole)
             if rectangle is not None and rectangle not in rectangles:
                 rectangles.append(rectangle)
-        if self._all:
+        if self._visible is not None:
             rectangles += _outside(whole, self._visible)
         if len(rectangles) > _MOST:
             rectangles = [whole]
@@ -85,6 +90,12 @@ class Masks:
             set_masks(self.flat)
         self.is_blocking = bool(flat) and set_masks is None
         self.is_behind = False
+
+
+def outward(x, y, width, height):
+    """A rectangle of whole pixels around one that an app may have worked out in fractions of them."""
+    left, top = int(x // 1), int(y // 1)
+    return left, top, int(-(-(x + width) // 1)) - left, int(-(-(y + height) // 1)) - top
 
 
 def _clip(rectangle, whole):

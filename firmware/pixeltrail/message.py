@@ -124,7 +124,7 @@ def alias(w, user, previous, _c):
 
 
 def gap(w, first, end, refused, reason):
-    """`refused` is frames, inputs and calls, as a sequence of three, or None for none."""
+    """`refused` begins with the numbers of frames, inputs and calls, or is None for none."""
     w.begin(5, wire.GAP)
     w.uint(first)
     w.uint(end)
@@ -172,12 +172,10 @@ def opt_out(w, is_out, _b, _c):
 
 
 class Downlink:
-    """The message read last: `kind`, and the fields of that kind. `stream_at`: where in `buffer` its stream ID lies."""
+    """The message read last: the fields of its kind. `stream_at`: where in the buffer its stream ID lies."""
 
     def __init__(self):
         self._reader = Reader()
-        self.buffer = None
-        self.kind = 0
         self.stream_at = 0
         self.next = 0
         self.window = 0
@@ -194,10 +192,9 @@ class Downlink:
         """Read the message at buffer[0:length]; returns its kind, 0 when it cannot be read."""
         r = self._reader
         r.reset(buffer, length)
-        self.buffer = buffer
         count = r.array()
         version = r.uint()
-        kind = self.kind = r.uint()
+        kind = r.uint()
         if r.bad or count < 2 or version != wire.VERSION:
             return 0
         if kind == wire.ACK:
@@ -241,4 +238,8 @@ class Downlink:
 
     def matches(self, at, identifier):
         """True when the eight bytes at `at` are `identifier`."""
-        return kernels.same(self.buffer, at, identifier, 8) == 1
+        return kernels.same(self._reader.buffer, at, identifier, 8) == 1
+
+    def bridge_into(self, target):
+        """Copy the ID of the bridge that sent this."""
+        kernels.copy(target, 0, self._reader.buffer, self.bridge_at, wire.BRIDGE_ID_BYTES)

@@ -34,6 +34,8 @@ _HEAD = const(8)
 # What is done in one step of the recorder at most.
 _FREES = const(16)
 _RUN = const(48)
+_PIECE = const(24_576)  # bytes looked at by a purge, 64 for each slot beside its own: 10 instructions each
+_RUNS = const(64)
 # At least so much is kept for a gap, a session end and an opt-out, each in a chunk of its own, of about 70 bytes.
 _RESERVE = const(256)
 
@@ -45,6 +47,7 @@ class Outbox:
         calls = min(size * 97 // 100, size - _RESERVE)
         self._limits = (min(size * 75 // 100, calls), calls, size)
         self._place = 0  # of the slot that comes next
+        self._purging = None
         self.clear()
 
     def clear(self):
@@ -117,19 +120,41 @@ class Outbox:
         self._tail = 0
 
     def purge(self):
-        """Drop every chunk of replay data; the rest moves together. Returns an array with tag, first seq and end of
-        each run of dropped chunks, one after the other, and how many numbers of it count.
+        """Drop chunks of replay data; the rest moves together. A piece of it, until `is_purging` is false. Returns an
+        array with tag, first seq and end of each run of dropped chunks, and how many numbers of it count.
 
-        Not while a transport writes from the ring, nor while a chunk is being written. Allocates.
+        Not while a transport writes from the ring, nor while a chunk is being written. Allocates. Between pieces
+        nothing may be sent, and no replay data come; what is acked is freed afterwards.
         """
-        runs = array("i", bytes(12 * (self.count + 1)))
-        q = array("i", (self._head, self.count, self.sent, self._wrap, self.size, 0, 0, 0, 0, 0))
-        end = kernels.purge(self.buffer, q, runs)
-        self._head, self.count, self.sent, self._wrap = q[0], q[1], q[2], q[3]
+        q = self._purging
+        if q is None:
+            at = self._head
+            size = self.size
+            q = (at, 0, self.sent, 0, size, at, at, 0, 0, 0, 0, 0, size, at, 0, 0, _PIECE)
+            q = self._purging = array("i", q)
+        runs = array("i", bytes(12 * min(_RUNS, self.count + 1)))
+        q[1] = self.count
+        q[3] = self._wrap
+        if kernels.purge(self.buffer, q, runs):
+            self._settle(q)
+        return runs, q[15]
+
+    def _settle(self, q):
+        """All was looked at: go on with what is left."""
+        self._purging = None
+        self._head = q[0]
         self._tail, self._cursor, self.used, self.unsent, self._bytes = q[5], q[6], q[7], q[8], q[9]
+        self.count, self._wrap = q[10], q[12]
+        if self.sent:
+            self.sent = q[11]
+        else:
+            self.go_back()  # as somebody asked meanwhile
         if self.count == 0:
             self.clear()
-        return runs, end
+
+    def is_purging(self):
+        """True between the pieces of a purge."""
+        return self._purging is not None
 
     # --- a slot, by its position ---
 
@@ -162,7 +187,7 @@ class Outbox:
         at = self._head
         ring = self.buffer
         tag = ring[at + 6]
-        most = min(self.count, _RUN)
+        most = 0 if self._purging else min(self.count, _RUN)
         count = 0
         while count < most:
             if at >= self._wrap:
@@ -200,6 +225,8 @@ class Outbox:
 
         A bounded number of them; True: there may be more, or one is pinned.
         """
+        if self._purging:
+            return True
         for _ in range(_FREES):
             at = self._head
             if not self.count or self.buffer[at + 6] != tag or kernels.read_seq(self.buffer, at) >= seq:

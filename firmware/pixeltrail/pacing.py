@@ -17,17 +17,16 @@ MOST_WAITS = const(1)  # more would only make a picture later
 
 
 class Pacer:
-    def __init__(self, settings, clock, capture, announcer, outbox, transport):
+    def __init__(self, settings, clock, capture, announcer, transport):
         self._clock = clock
         self._capture = capture
         self._announcer = announcer
-        self._outbox = outbox
         self._transport = transport
         self.tune(settings)
-        self._step_us = settings.max_step_ms * 1000
-        self._third_us = self._step_us // 3
-        self._parts_us = self._step_us - (self._step_us >> 3)  # the rest is for what comes behind a part
-        self._part_us = self._step_us >> 1  # what the next part may take: as long as the longest of late
+        step_us = settings.max_step_ms * 1000
+        self.third_us = step_us // 3
+        self._parts_us = step_us - (step_us >> 3)  # the rest is for what comes behind a part
+        self._part_us = step_us >> 1  # what the next part may take: as long as the longest of late
         self._at_us = 0  # when the part under way began
         self.needs_key = True  # the next frame must be a keyframe
         self.is_key_requested = False
@@ -35,7 +34,6 @@ class Pacer:
         self._begun_at = -self.frame_ms
         self._key_at = 0
         self._answered_at = -_REQUEST_MS
-        self._faults = 0
         self.waits = 0  # steps in a row whose time went to other things
 
     def tune(self, settings):
@@ -45,7 +43,6 @@ class Pacer:
 
     def begin_stream(self):
         self.needs_key = True
-        self._faults = 0
 
     def halt(self):
         """End the frame under way."""
@@ -85,17 +82,17 @@ class Pacer:
         self.waits = 0
         self._is_coding = True
         while self._code(is_unbounded):
-            if not is_unbounded and ticks_diff(self._at_us, started_us) >= self._third_us:
+            if not is_unbounded and ticks_diff(self._at_us, started_us) >= self.third_us:
                 break  # the next part may take longer than the last
         self._is_coding = False
-        if capture.faults > self._faults:
-            self._faults = capture.faults
+        if capture.has_failed:
+            capture.has_failed = False
             self.needs_key = True
             self._announcer.refuse(REFUSED_FRAMES, wire.GAP_ENCODER)
 
     def _has_time(self, spent_us, is_begun):
         """True when a part is to be coded in a step of which so much has passed."""
-        if not is_begun and spent_us >= self._third_us:
+        if not is_begun and spent_us >= self.third_us:
             return False  # a keyframe's beginning takes as long as a part
         if spent_us <= self._parts_us - self._part_us or self.waits >= MOST_WAITS:
             return True
@@ -112,7 +109,7 @@ class Pacer:
         if is_unbounded:
             return is_going_on
         if is_going_on:  # else it may be a small rest
-            self._capture.pace(took_us, self._third_us)
+            self._capture.pace(took_us, self.third_us)
         most_us = self._part_us - (self._part_us >> 6)
         self._part_us = took_us if took_us > most_us else most_us
         return is_going_on
@@ -140,7 +137,8 @@ class Pacer:
         return True
 
     def _is_line_behind(self):
-        return self._transport.connected and self._outbox.unsent > self._outbox.size >> 2
+        outbox = self._capture.outbox
+        return self._transport.connected and outbox.unsent > outbox.size >> 2
 
     def _is_key_due(self, now):
         if self.needs_key:

@@ -22,7 +22,7 @@ def link_token(recorder):
     session_id = recorder.session_id()
     if session_id <= 0:
         return None
-    return token_of("%s/%d" % (recorder._device.device_id, session_id))
+    return token_of("%s/%d" % (recorder._settings.device_id, session_id))
 
 
 def token_of(replay_id):

@@ -94,7 +94,7 @@ class Remote:
         self.keyframe_interval_s = own.keyframe_interval_s
         self.log_level = own.log_level
         self.capture_enabled = True
-        self.masks = []
+        self.masks = ()
         for name in values:
             if not self._set(name, values[name]):
                 self.unknown += 1
@@ -126,7 +126,7 @@ class Remote:
             if isinstance(number, bool) or not isinstance(number, int) or number < 0:
                 return False
         for i in range(0, len(numbers), _MASK_NUMBERS):
-            self.masks.append(tuple(numbers[i : i + _MASK_NUMBERS]))
+            self.masks += (tuple(numbers[i : i + _MASK_NUMBERS]),)
         return True
 
 

@@ -4,7 +4,7 @@ The new file has another ending until the old one is gone, so a power cut leaves
 of the replay is read from the old one (Spool.load). What of it cannot be done is begun again later.
 """
 
-from .spool import SLOT, Segment
+from .segments import SLOT, Segment
 from .transport.stream import write_part
 
 

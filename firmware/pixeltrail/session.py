@@ -25,8 +25,7 @@ class Session:
         self.rate = rate  # of the sessions to come
         self._timeout_ms = timeout_ms
         self._enabled = enabled
-        self._active_at = 0
-        self._is_over = False
+        self._active_at = 0  # of the last input or call; -1 once that is so long ago that the session is over
         self.index = -1
         self.sampled = None  # None: the bridge decides
         self.epoch = None  # eight bytes, as told in the session start record
@@ -56,14 +55,17 @@ class Session:
 
     def is_over(self, now):
         """True when the next input or call belongs to another session. Ask more often than the clock wraps."""
-        if self._timeout_ms > 0 and elapsed(now, self._active_at) >= self._timeout_ms:
-            self._is_over = True
-        return self._is_over
+        if (
+            self._active_at >= 0
+            and self._timeout_ms > 0
+            and elapsed(now, self._active_at) >= self._timeout_ms
+        ):
+            self._active_at = -1
+        return self._active_at < 0
 
     def touch(self, now):
         """There was an input or call."""
         self._active_at = now
-        self._is_over = False
 
     def opt_out(self, is_out):
         """The application's word, which ends an opt-out of either source."""

@@ -27,9 +27,9 @@ class Unseen:
 
 class Sight:
     def __init__(self, tap, settings):
-        self._tap = tap
+        self.tap = tap
         self._settings = settings
-        self._is_versioned = hasattr(tap, "version")
+        self.is_versioned = hasattr(tap, "version")
         self.version = 0
         self._buffer = None
         self._shape = None  # of the encoder; None: there is none
@@ -44,14 +44,14 @@ class Sight:
 
     def is_another(self):
         """True when the tap, which has looked at its display, found another. ValueError: none that can be told of."""
-        if self._tap.version == self.version:
+        if self.tap.version == self.version:
             return False
-        check_palette(self._settings, self._tap.palette)
+        check_palette(self._settings, self.tap.palette)
         return True
 
     def needs_encoder(self):
         """Let the encoder go if it is not the display's any more. True: everyone else should, before `take`."""
-        if self._buffer is self._tap.buffer and self._shape == self._tap_shape():
+        if self._buffer is self.tap.buffer and self._shape == self._tap_shape():
             return False
         self.encoder = Unseen()
         self._shape = None
@@ -59,7 +59,7 @@ class Sight:
 
     def take(self):
         """Follow the tap. Allocates."""
-        tap = self._tap
+        tap = self.tap
         if self._shape is None and tap.buffer is not None:
             shape = self._tap_shape()
             self.encoder = Encoder(
@@ -75,9 +75,9 @@ class Sight:
         self._buffer = tap.buffer
         self.width, self.height, self.format = tap.width, tap.height, tap.format
         self.palette, self.rotation = tap.palette, tap.rotation
-        if self._is_versioned:
+        if self.is_versioned:
             self.version = tap.version
 
     def _tap_shape(self):
-        tap = self._tap
+        tap = self.tap
         return tap.width, tap.height, tap.format, tap.pitch

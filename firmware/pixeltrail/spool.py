@@ -2,13 +2,10 @@
 
 A segment is a file that is written once, from one run of the outbox, and never changed: `00000001.seg` and so on, in
 the order in which they are to be sent. It is deleted as a whole when the bridge has all of it, so flash is erased in
-whole blocks, and only for what could not be sent. A file begins with the head of its stream and goes on with chunks,
-each a frame as on a serial line (zero, COBS with CRC-32, zero) around a slot as in the outbox: seq (4, little-endian)
-size (2) tag class, then the chunk.
+whole blocks, and only for what could not be sent. segments.py says what lies in a file.
 
 The outbox gives a chunk up only when the file that holds it is closed, which is when a file system makes it durable.
-A power cut before that leaves nothing of the file, or some of it, or noise behind it: whole frames count, and
-everything else is passed over. What was lost so is a hole in its stream, which the link tells the bridge of.
+What a power cut before that left unreadable is a hole in its stream, which the link tells the bridge of.
 
 Opt-out alone changes a segment: `purge` has it written anew without replay data (renewal.py), and until then nothing of
 the sort is read from it.
@@ -18,71 +15,33 @@ segment. Faults of the file system are counted and end the writing for a minute.
 """
 
 import os
-import struct
 
 from micropython import const
 
+from .segments import HEAD_BYTES, SLOT, Files, Segment
 from .transport.stream import FAULTS, kernels, write_part
 
-SLOT = const(8)  # bytes before a chunk in `buffer`
-
-_MAGIC = b"PTS1"
-_HEAD = "<4s8sB8sII"  # magic, stream, whether there is a previous one, that, boot, age in ms
-HEAD_BYTES = const(29)
-_OVERHEAD = const(12)  # zeros, CRC-32 and code bytes of a frame
 _BLOCK = const(4096)  # flash is erased in these, and a file takes whole ones
 _IN_FLIGHT = const(64)
-_BYTES_A_STEP = const(
-    512
-)  # of flash that are passed over when a chunk is looked for, but for the one that is read
+# Of flash, passed over when a chunk is looked for; the one that is read comes on top.
+_BYTES_A_STEP = const(512)
 _SEGMENT_BYTES = const(16_384)
 
 
-class Segment:
-    def __init__(self, number, head):
-        self.number = number
-        self.head = head  # of the file, as `pack_head` makes it
-        self.stream = head[4:12]
-        self.first = -1  # seq of its first chunk
-        self.end = 0  # one above its last
-        self.size = 0
-        self.needs_purge = False
-
-    def describe(self):
-        """previous stream or None, boot count, age in ms of the stream when this was written"""
-        _, _, has_previous, previous, boot, age_ms = struct.unpack(_HEAD, self.head)
-        return (previous if has_previous else None), boot, age_ms
-
-
-def pack_head(stream, previous, boot, age_ms):
-    return struct.pack(_HEAD, _MAGIC, stream, previous is not None, previous or b"", boot, age_ms)
-
-
-class Spool:
+class Spool(Files):
     """`folder` is made if it is not there; `limit` bytes of flash, in blocks; `files`: the module os, or a test's."""
 
-    slot = SLOT  # for those who import nothing of this
-
     def __init__(self, folder, limit, max_chunk, files=os):
-        self._folder = folder
+        Files.__init__(self, folder, max_chunk, files)
         self._limit = limit
-        self._files = files
-        self._open = getattr(files, "open_file", open)
         self.segments = []
-        self.faults = 0  # of the file system
-        self.damaged = 0  # frames that could not be read
         self.used = 0  # bytes of flash, whole blocks
-        plain = SLOT + max_chunk
-        self.buffer = bytearray(plain + plain // 254 + _OVERHEAD)
         # writing
         self._file = None
         self._new = None
         # reading: the segment, and where in it the chunk begins that comes next
-        self._source = None
-        self._source_number = -1
         self._index = 0
         self._offset = 0
-        self._behind = 0  # where the one after it begins
         self._loaded = 0
         self._in_flight = [0] * _IN_FLIGHT
         self.sent = 0
@@ -90,63 +49,8 @@ class Spool:
 
         self._renew = Renewal
         self._renewal = None
-        self._restore()
-
-    # --- at start ---
-
-    def _restore(self):
-        """Find what earlier starts left. Reads every segment once."""
-        try:
-            names = sorted(self._files.listdir(self._folder))
-        except OSError:
-            try:
-                self._files.mkdir(self._folder)
-            except OSError:
-                self.faults += 1
-            return
-        for name in names:
-            if name[8:] == ".new":  # a purge was cut short
-                self._try(self._settle, name)
-        numbers = [int(name[:8]) for name in names if name[8:] in (".seg", ".new") and name[:8].isdigit()]
-        for number in sorted(set(numbers)):
-            segment = None
-            try:
-                segment = self._survey(number)
-            except FAULTS:
-                self.faults += 1
-            if segment is not None and segment.first >= 0:
-                self._add(segment)
-            else:
-                self._try(self._files.remove, self._path(number))
-        self._close_source()
-
-    def _settle(self, name):
-        number = int(name[:8])
-        if self._path(number)[-12:] in self._files.listdir(self._folder):
-            self._files.remove(self._path(number, ".new"))
-        else:
-            self._files.rename(self._path(number, ".new"), self._path(number))
-
-    def _survey(self, number):
-        """What a file holds, or None when not even its head can be read."""
-        self._open_source(number)
-        length = self._read(0)
-        if length != HEAD_BYTES or self.buffer[:4] != _MAGIC:
-            return None
-        segment = Segment(number, bytes(self.buffer[:HEAD_BYTES]))
-        while True:
-            segment.size = offset = self._behind
-            length = self._read(offset)
-            if length == 0:
-                return segment
-            if length > SLOT:
-                seq = self.loaded_seq()
-                if segment.first < 0:
-                    segment.first = seq
-                if seq >= segment.end:
-                    segment.end = seq + 1
-            else:
-                self.damaged += 1
+        for segment in self.found():
+            self._add(segment)
 
     def close(self):
         """Give the file handle back; it is opened again when it is needed."""
@@ -250,10 +154,6 @@ class Spool:
     def _is_head(self):
         return self._offset == 0
 
-    def loaded_seq(self):
-        b = self.buffer
-        return b[0] | b[1] << 8 | b[2] << 16 | b[3] << 24
-
     def can_mark(self):
         return self.sent < _IN_FLIGHT
 
@@ -354,63 +254,6 @@ class Spool:
             self.segments[index] = new
             self.used += _blocks(new.size)
         self.go_back()
-
-    # --- files ---
-
-    def read(self, number, offset):
-        """Read the frame at `offset` of a segment into `buffer`: bytes of what it holds, -1 for a bad one, 0 at the
-        end. `behind` says where the next one begins."""
-        if self._source_number != number:
-            self._open_source(number)
-        return self._read(offset)
-
-    def behind(self):
-        return self._behind
-
-    def read_raw(self, offset, buffer):
-        """Fill another buffer from the segment that was read last."""
-        self._source.seek(offset)
-        self._source.readinto(buffer)
-
-    def _read(self, offset):
-        count = self._fill(offset)
-        at = 0
-        while at < count and self.buffer[at] == 0:
-            at += 1
-        if at == count:
-            return 0
-        if at:  # the frame is decoded from the buffer's start
-            offset += at
-            count = self._fill(offset)
-        at = kernels.find_zero(self.buffer, 0, count)
-        self._behind = offset + at
-        if at == count:  # torn, or noise
-            return -1
-        return max(-1, kernels.decode_frame(self.buffer, at, kernels.CRC_TABLE) or -1)
-
-    def _fill(self, offset):
-        self._source.seek(offset)
-        return self._source.readinto(self.buffer) or 0
-
-    def _open_source(self, number):
-        self._close_source()
-        self._source = self._open(self._path(number), "rb")
-        self._source_number = number
-
-    def _close_source(self):
-        source, self._source = self._source, None
-        self._source_number = -1
-        if source is not None:
-            self._try(source.close)
-
-    def _path(self, number, ending=".seg"):
-        return "%s/%08d%s" % (self._folder, number, ending)
-
-    def _try(self, act, *arguments):
-        try:
-            act(*arguments)
-        except OSError:
-            self.faults += 1
 
 
 def _blocks(size):

@@ -23,6 +23,7 @@ class State:
         self._turn = 0
         self.errors = 0
         self.values = {}
+        self.is_saved = bool(path)  # what was put last outlives this start
         for slot in range(2 if path else 0):
             self._read(slot)
 
@@ -36,10 +37,10 @@ class State:
 
     def put(self, name, value):
         """Keep a value that JSON can hold; None forgets it. Returns False when it could not be kept."""
-        if self.values.get(name) == value:
+        if self.values.get(name) == value and self.is_saved:
             return True
         if value is None:
-            del self.values[name]
+            self.values.pop(name, None)
         else:
             self.values[name] = value
         return self.save()
@@ -47,6 +48,7 @@ class State:
     def save(self):
         if not self._path:
             return False
+        self.is_saved = False
         try:
             self._turn += 1
             line = json.dumps([self._turn, self.values])
@@ -55,6 +57,7 @@ class State:
         except _FAULTS:
             self.errors += 1
             return False
+        self.is_saved = True
         return True
 
     def _read(self, slot):

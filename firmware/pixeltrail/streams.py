@@ -8,10 +8,12 @@ from micropython import const
 
 from .clock import STREAM_LIMIT_MS
 
-MAX_STREAMS = const(
-    4
-)  # of this start: 50 days each without a bridge; their number is bounded by nothing else
+# Of this start: 50 days each without a bridge; their number is bounded by nothing else
+MAX_STREAMS = const(4)
 KEPT = const(-1)
+# Who tells the bridge of chunks that are no longer there: nobody when none is missing.
+GAPS_TELL = const(1)
+SYNCS_TELL = const(2)
 
 
 class Stream:
@@ -23,7 +25,7 @@ class Stream:
         self.acked = 0  # every chunk below it is the bridge's
         self.end = -1  # one above its last chunk, once a newer stream has begun
         self.ended_ms = 0  # its age when the newer stream began
-        self.has_holes = False
+        self.holes = 0  # or *_TELL
 
     def is_over(self):
         return 0 <= self.end <= self.acked
@@ -47,17 +49,21 @@ class Streams:
 
     def begin(self, name, stream_ms):
         """Add a stream, the earlier one being `stream_ms` old; returns that one's name or None. Allocates."""
-        previous = None
-        tag = 0
-        if self.all:
-            last = self.newest
-            last.end = self._chunk.seq
+        last = self.newest
+        previous = last.name if self.all else None
+        tag = (last.tag + 1) & 0xFF if self.all else 0
+        stream = Stream(name, tag, previous, self._boot)
+        self.all.append(stream)
+        end = self._chunk.seq
+        try:
+            self._chunk.begin_stream(name, tag)
+        except Exception:  # all of it, or nothing
+            self.all.pop()
+            raise
+        if previous is not None:
+            last.end = end
             last.ended_ms = stream_ms
-            previous = last.name
-            tag = (last.tag + 1) & 0xFF
-        self.newest = Stream(name, tag, previous, self._boot)
-        self.all.append(self.newest)
-        self._chunk.begin_stream(name, tag)
+        self.newest = stream
         return previous
 
     def keep(self, found):
@@ -97,5 +103,5 @@ def kept(name, previous, boot, age_ms, first, end):
     stream.acked = first
     stream.end = end
     stream.ended_ms = age_ms
-    stream.has_holes = True
+    stream.holes = SYNCS_TELL
     return stream

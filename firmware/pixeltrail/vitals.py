@@ -75,4 +75,4 @@ class Vitals:
         n[wire.VITAL_LONGEST_STEP_US] = self.longest_step_us
         n[wire.VITAL_ERRORS] = errors
         n[wire.VITAL_RESENT] = link.resent
-        n[wire.VITAL_REFUSED_CALLS] = announcer.refused_calls
+        n[wire.VITAL_REFUSED_CALLS] = announcer.refused_calls()

@@ -10,9 +10,8 @@ from typing import Any, Final, TypeGuard
 from ..errors import shorten
 from . import limits
 
-_SHORT: Final = (
-    min(limits.MAX_NAME_BYTES, limits.MAX_TEXT_BYTES) // 4
-)  # characters that fit whatever they are
+# Characters that fit whatever they are
+_SHORT: Final = min(limits.MAX_NAME_BYTES, limits.MAX_TEXT_BYTES) // 4
 _PLAIN: Final = frozenset((type(None), bool, int, float))
 
 

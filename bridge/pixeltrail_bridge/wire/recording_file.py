@@ -89,9 +89,8 @@ def read_file(file: io.BufferedReader, name: str) -> tuple[Head, Iterator[FiledC
 class _Reader:
     def __init__(self, file: io.BufferedReader, name: str) -> None:
         self._file, self._name = file, name
-        self._decoder = cbor2.CBORDecoder(
-            self._file, max_depth=_DEPTH, read_size=1
-        )  # peek() must tell the end
+        # peek() must tell the end
+        self._decoder = cbor2.CBORDecoder(self._file, max_depth=_DEPTH, read_size=1)
         self._session_id = 0
         self._at = 0
 

@@ -12,8 +12,9 @@ from array import array
 
 from micropython import const
 
+from . import tables
 from .native import has_viper
-from .tables import STATES
+from .references import bits_below
 
 if has_viper:
     from .kernels import cxhead as head
@@ -31,9 +32,9 @@ _MONO_HLSB = const(1)
 _COLOUR_CONTEXTS = const(904)
 _MONO_CONTEXTS = const(2048)
 _STOP = const(9)  # behind those of pixels
-_COLOURS = const(80)  # of the space of the kernels: what pixels were like, to _COLOURS_END
-_COLOURS_END = const(208)
-_ROWS_BEGIN = const(272)  # of it: rows under way
+_COLOURS_END = const(208)  # of the space of the kernels: tokens, then what pixels were like
+_ROWS_BEGIN = const(272)  # of it: rows under way; in formats of one bit 0, since no head is coded meanwhile
+_TOKENS = const(80)
 SMALL = const(136)  # words before them
 
 # Numbers that the encoder shares with the kernels; kernels/drive.py says what they are.
@@ -62,15 +63,20 @@ _NOISE_BELOW = const(64)
 _BEGIN = const(67)
 _NUMBERS = const(68)
 _NOWHERE = const(4096)
-_LEAST_NOISE = const(
-    64
-)  # half the bytes that are raw before pixels are tried again; doubles while it stays noise
+# Half the bytes that are raw before pixels are tried again; doubles while it stays noise
+_LEAST_NOISE = const(64)
 
 # What a job of kernels/drive.py has where.
+SPACE = const(1)
+DIRTY = const(5)
+RECT = const(6)
+KNOWN = const(7)
 OUT = const(9)
+STATES = const(11)
 MASKS = const(26)
 ALIKE = const(27)
 FILL = const(28)
+STATE = const(32)
 
 NO_LIMIT = const(1 << 16)
 LEAST_EFFORT = const(64)  # room for the head of a rectangle and some pixels
@@ -80,8 +86,10 @@ def rows_of_space(buffer, width, format, pitch, map_bytes):
     """Numbers of 16 bits for rows under way; the marks of drive.py lie there too."""
     bits = _BITS[format]
     step = _step(buffer, pitch, bits)
-    columns = width + 10 if bits == 1 else (2 if step > 1 else 3) * ((width + 5) & 0x7FE)
-    return max(columns, (map_bytes + 1) >> 1)
+    marks = (map_bytes + 1) >> 1 if has_viper else map_bytes
+    if bits == 1:
+        return max(width + 10, marks, _TOKENS)
+    return max((2 if step > 1 else 3) * ((width + 5) & 0x7FE), marks)
 
 
 def can_share(format):
@@ -101,11 +109,11 @@ class Coder:
         cols = (width + strip_width - 1) // strip_width
         rows = (height + 7) >> 3 if pages else height
         base = _MONO_CONTEXTS if bits == 1 else _COLOUR_CONTEXTS
-        strip_bits = _bits(cols)
+        strip_bits = bits_below(cols)
         self.states = bytearray(base + 156 + (2 << strip_bits))
-        self.table = _words(STATES)
+        self.table = _words(tables.STATES)
         step = _step(buffer, pitch, bits)
-        begin = _ROWS_BEGIN
+        begin = 0 if bits == 1 else _ROWS_BEGIN
         if strips is None:
             columns = rows_of_space(buffer, width, format, pitch, cols * ((rows + 7) >> 3))
             self.space = array("H", bytes(2 * (begin + columns)))
@@ -114,8 +122,6 @@ class Coder:
             self.space = strips.memory
             self.rows = memoryview(self.space)[SMALL + cols * rows :]
             begin += 2 * cols * rows
-        per = 1 if strips is None else 2
-        self._colours = memoryview(self.space)[_COLOURS // per : _COLOURS_END // per]
         self.pixels = _kernel(bits)
         # Numbers of the kernels; cxhead.in and the other templates say which.
         self.numbers = numbers = array("i", (0 for _ in range(_NUMBERS)))
@@ -126,7 +132,7 @@ class Coder:
         numbers[23] = base + _STOP
         numbers[24] = base
         numbers[25] = strip_bits
-        numbers[26] = _bits(rows)
+        numbers[26] = bits_below(rows)
         numbers[31] = strip_width
         numbers[32] = 8 if pages else bits
         numbers[33] = width
@@ -140,28 +146,20 @@ class Coder:
         numbers[_COLS] = cols
         numbers[EFFORT] = NO_LIMIT
         numbers[HAS_TORN] = 1  # the bridge has no picture yet: the first refresh need not look for moves
-        self.reset()
-
-    def reset(self):
-        """Forget all that was learned. For the first part of a keyframe."""
-        head.clear(self.states, len(self.states))
-        for i in range(len(self._colours)):
-            self._colours[i] = 0
-        numbers = self.numbers
-        numbers[29] = 0  # rectangles kept since
-        numbers[30] = 0  # the one after the one referred to last
-        numbers[PIXELS] = 0
-        numbers[_IS_NOISE] = numbers[_NOISE_LEFT] = 0
-        numbers[_NOISE_RUN] = _LEAST_NOISE
-        numbers[_NOISE_ROW] = numbers[_NOISE_BELOW] = _NOWHERE
+        reset(numbers, self.states, self.space)
 
 
-def _bits(n):
-    """Bits of a number below n."""
-    bits = 0
-    while 1 << bits < n:
-        bits += 1
-    return bits
+def reset(numbers, states, space):
+    """Forget all that was learned. For the first part of a keyframe."""
+    head.clear(states, len(states))
+    if numbers[_BEGIN]:  # else it has rows alone; nothing of a part is under way in front of the colours
+        head.clear(space, 2 * _COLOURS_END if has_viper else _COLOURS_END)
+    numbers[29] = 0  # rectangles kept since
+    numbers[30] = 0  # the one after the one referred to last
+    numbers[PIXELS] = 0
+    numbers[_IS_NOISE] = numbers[_NOISE_LEFT] = 0
+    numbers[_NOISE_RUN] = _LEAST_NOISE
+    numbers[_NOISE_ROW] = numbers[_NOISE_BELOW] = _NOWHERE
 
 
 def _words(table):

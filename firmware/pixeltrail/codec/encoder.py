@@ -5,10 +5,10 @@
     while not encoder.finished:
         size = encoder.encode_into(out, start, end, budget_px)
 
-Everything is allocated at start: a hash and two marks for each strip, no copy of the frame. An app may draw between
-calls. What it drew after the refresh is coded as it stands, noticed by its hash, told by `exact`, and marked to be sent
-again at the next refresh, when the buffer is what is shown. A delta frame takes dirty strips only; a keyframe takes all
-rows from the top, whatever is dirty.
+Everything is allocated at start: a hash and a mark for each strip, no copy of the frame. An app may draw between calls.
+What it drew after the refresh is coded as it stands, noticed by its hash, told by `exact`, and gets a hash that nothing
+has, so that it is sent again at the next refresh, when the buffer is what is shown. A delta frame takes dirty strips
+only; a keyframe takes all rows from the top, whatever is dirty.
 
 A delta begins with its moves, which read the bridge's picture as it was before the frame. Then each rectangle of dirty
 strips is named if it was coded before, and coded otherwise. Moves and references are exact whatever the app drew since,
@@ -22,10 +22,12 @@ from array import array
 
 from micropython import const
 
+from . import moves, rects
 from . import references as refs
 from .coder import (
     ALIKE,
     BUDGET,
+    DIRTY,
     EFFORT,
     END,
     FILL,
@@ -36,22 +38,26 @@ from .coder import (
     IS_TORN,
     KEY_COLUMN,
     KEY_ROW,
+    KNOWN,
     LEAST_EFFORT,
     MASKS,
     OUT,
     PAYLOAD_TYPE,
+    RECT,
     SMALL,
+    SPACE,
     SPENT,
     START,
+    STATE,
+    STATES,
     Coder,
     can_share,
     head,
+    reset,
     rows_of_space,
 )
-from .moves import Moves
 from .native import has_viper
-from .rects import DirtyMap
-from .strips import Strips, natural_strip_width
+from .strips import MASK, Strips, natural_strip_width
 
 if has_viper:
     from .kernels import drive, fnv
@@ -62,6 +68,7 @@ else:
 _BITS = (1, 1, 1, 2, 4, 8, 16, 16, 8)
 _MONO_VLSB = const(0)
 _MAX_SIDE = const(1024)
+_MOST_COLUMNS = const(64)  # kernels/refs.py has 6 bits for them
 _FOUND = const(4)  # of the dirty map's rectangle: there is one
 # An area is a rectangle of strips and its bytes, as numbers in an array: 0 first byte, 1 pitch, 2 bytes of a row; 6
 # which bits of a row's last byte are pixels, 7 which bits of the last row; 8 rows, 9 column, 10 columns, 11 row.
@@ -74,7 +81,7 @@ class Encoder:
     """Codes `buffer`, which it reads and never writes.
 
     pitch: bytes from one row (one page in MONO_VLSB) to the next, 0 when rows lie without gaps. strip_width: pixels, a
-    multiple of 8; 0 chooses. references: rectangles that both sides remember, 14 bytes each. areas: where alone the
+    multiple of 8; 0 chooses. references: rectangles that both sides remember, 8 bytes each. areas: where alone the
     buffer changes from refresh to refresh (watched.py). Raises ValueError when a size is out of range or the buffer too
     short.
     """
@@ -91,6 +98,8 @@ class Encoder:
         pages = format == _MONO_VLSB
         bits = 8 if pages else _BITS[format]
         self.strip_width = strip_width or natural_strip_width(width, pages)
+        if width > _MOST_COLUMNS * self.strip_width:
+            raise ValueError("strip_width %d makes more than %d columns" % (strip_width, _MOST_COLUMNS))
         self.strip_rows = 8 if pages else 1
         rows = (height + 7) >> 3 if pages else height
         row_bytes = (width * bits + 7) >> 3
@@ -112,66 +121,64 @@ class Encoder:
 
             self._strips = WatchedStrips(areas, self.strip_width, self.strip_rows, shape)
         has_foot = pages and height & 7
-        self._dirty = DirtyMap(self._strips.cols, rows, pages)
-        self._rect = self._dirty.rect
-        self._moves = Moves(self._strips, rows - (1 if has_foot else 0), self.strip_rows)
+        dirty = rects.make(self._strips.cols, rows, pages)
+        self._moves = moves.make(self._strips, rows - (1 if has_foot else 0), self.strip_rows)
         is_odd = (1 if width % self.strip_width else 0) | (2 if has_foot else 0)
-        self._references = refs.make(self._strips, references, is_odd)
+        known = refs.make(self._strips, references, is_odd)
         memory = self._strips if does_share else None
-        self._coder = Coder(buffer, width, height, format, pitch, self.strip_width, self.strip_rows, memory)
-        self._numbers = self._coder.numbers
-        self._job = self._all_for(buffer)
+        coder = Coder(buffer, width, height, format, pitch, self.strip_width, self.strip_rows, memory)
+        self._numbers = coder.numbers
+        self._job = self._all_for(buffer, coder, dirty, known)
         self.exact = True
         # True while a strip is to be sent. Those torn by the app count from the next refresh on.
         self.dirty = False
         self.finished = True  # all of this frame is coded
 
-    def _all_for(self, buffer):
+    def _all_for(self, buffer, coder, dirty, known):
         """What kernels/drive.py works with, in the order it says."""
-        coder, strips, dirty = self._coder, self._strips, self._dirty
-        self._torn = bytearray(strips.map_bytes)
-        self._state = bytearray(4)
+        strips = self._strips
+        marks, rect, shape = dirty
         job = [coder.numbers, coder.space, array("i", bytes(4 * _AREA)), coder.rows]
-        job += (strips.aimed, dirty.bits, self._rect, self._references)
+        job += (strips.aimed, marks, rect, known)
         job += (buffer, b"", coder.table, coder.states)
-        job += (strips.table, strips.check, strips.factor, strips.mask)
+        job += (strips.table, strips.check, strips.factor(), MASK)
         job += (head.code, coder.pixels, refs.find, refs.put)
-        job += (dirty.kernel, dirty.shape, self._moves.found, self._moves.numbers, head.open, head.close)
-        job += (b"", b"", b"", head.raw, self._torn, fnv.add, self._state)
-        job += (drive.is_noise, drive.expect_noise)
+        job += (rects.bits.settle, shape, self._moves[1], self._moves[0], head.open, head.close)
+        job += (b"", b"", b"", head.raw, drive.expect_noise, fnv.add, bytearray(4))
+        job += (drive.is_noise, head.clear)
         return job
 
     def refresh(self):
         """Hash the whole buffer. Returns how many strips have to be sent anew, 0 when nothing changed."""
-        if not (self._rect[_FOUND] or self._numbers[HAS_TORN]):
-            changed = self._strips.refresh_telling(self._dirty.bits, self._moves)
+        job = self._job
+        if not (job[RECT][_FOUND] or self._numbers[HAS_TORN]):
+            changed = self._strips.refresh(job[DIRTY], self._moves)
         else:
             changed = self._refresh_again()
         if changed:
-            self._dirty.seek()
+            rects.seek(job)
             self._look()
         return changed
 
     def _refresh_again(self):
         """The bridge's picture is not what the table says, so there are no moves to be found."""
-        changed = self._strips.refresh(self._dirty.bits)
         if self._numbers[HAS_TORN]:
             self._numbers[HAS_TORN] = 0
-            if self._dirty.take(self._torn):
-                changed += 1
+            self._strips.see_all()
+        changed = self._strips.refresh(self._job[DIRTY])
         if changed:
-            self._moves.drop()
+            moves.drop(self._moves)
         return changed
 
     def hint_scroll(self, dy):
         """Before a refresh: rows will show what was `dy` rows below them. A driver that scrolls knows it."""
-        self._moves.hint(dy)
+        moves.hint(self._moves, dy)
 
     def mark_all(self):
         """Have every strip sent, changed or not."""
-        self._moves.drop()
-        self._dirty.fill()
-        self._dirty.seek()
+        moves.drop(self._moves)
+        rects.fill(self._job, self._numbers[_ROWS])
+        rects.seek(self._job)
         self._look()
 
     def set_masks(self, flat):
@@ -191,10 +198,10 @@ class Encoder:
             job[MASKS] = masked.bits
             job[ALIKE] = masked.alike
             job[FILL] = bytearray(strips.cols * strips.aimed[6])
-        self._moves.drop()
-        strips.see(masked, self._dirty.bits)
+        moves.drop(self._moves)
+        strips.see(masked, job[DIRTY])
         self._numbers[HAS_MASKS] = 1 if masked else 0
-        self._dirty.seek()
+        rects.seek(job)
         self._look()
 
     def begin(self, key):
@@ -207,14 +214,14 @@ class Encoder:
             numbers[KEY_ROW] = numbers[KEY_COLUMN] = 0
             self.mark_all()
             for i in range(4):
-                self._state[i] = _SEED[i]
-            refs.reset(self._references)
-            self._coder.reset()
+                self._job[STATE][i] = _SEED[i]
+            refs.reset(self._job[KNOWN])
+            reset(numbers, self._job[STATES], self._job[SPACE])
         self._look()
 
     def _look(self):
         numbers = self._numbers
-        self.dirty = self._rect[_FOUND] > 0
+        self.dirty = self._job[RECT][_FOUND] > 0
         self.finished = numbers[KEY_ROW] >= numbers[_ROWS] if numbers[IS_KEY] else not self.dirty
 
     def encode_into(self, out, start, end, budget_px):
@@ -246,4 +253,4 @@ class Encoder:
     def checksum_into(self, out, start):
         """Write the checksum of what the keyframe coded, 4 bytes, little-endian."""
         for i in range(4):
-            out[start + i] = self._state[i]
+            out[start + i] = self._job[STATE][i]

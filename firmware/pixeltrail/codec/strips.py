@@ -13,12 +13,15 @@ from micropython import const
 
 from .native import has_viper
 
-_DO = const(10)  # the field of a window that says what to do about a changed hash
-_STORE = const(1)
-_PAUSE = const(2)
+if has_viper:
+    from .kernels import moves as kernel
+else:
+    from .plain import moves as kernel
+
+_STORE = const(1)  # the last field of a window says what to do about a changed hash
 _IS_32_BIT = sys.maxsize <= 0x7FFFFFFF
 _IS_THUMB = 4 <= getattr(sys.implementation, "_mpy", 0) >> 10 & 15 <= 8  # armv6m to armv7emdp
-_MASK = -1 if _IS_32_BIT else (1 << 32) - 1
+MASK = -1 if _IS_32_BIT else (1 << 32) - 1
 
 
 def natural_strip_width(width, pages):
@@ -29,10 +32,9 @@ def natural_strip_width(width, pages):
 class Strips:
     """The hash table of one frame buffer.
 
-    table: hashes, `rows` to a column. old: what the changed strips of the last changed column had before, by row; the
-    rest of it is stale. map_bytes: the size that a dirty map (rects.py) must have. memory: the array that the table is
-    in, with so many words `before` it, and so many `behind` the hashes, which share their place with the old ones: it
-    is free between refreshes.
+    table: hashes, `rows` to a column. Behind them, by row, is what the changed strips of the last changed column had
+    before; the rest of that is stale. memory: the array that the table is in, with so many words `before` it, and so
+    many `behind` the hashes, which share their place with the old ones: it is free between refreshes.
 
     Kernels take their numbers in an array: a call with many arguments makes the interpreter borrow heap for the
     caller's frame, and the search for it costs as much as hashing the whole display.
@@ -41,59 +43,32 @@ class Strips:
     def __init__(self, buffer, rows, pitch, row_bytes, strip_bytes, before=0, behind=0):
         self.rows = rows
         self.cols = (row_bytes + strip_bytes - 1) // strip_bytes
-        self.map_bytes = self.cols * ((rows + 7) >> 3)
-        self._buffer = buffer
         self.memory = array("I", bytes(4 * (before + self.cols * rows + max(rows, behind))))
         self.table = memoryview(self.memory)[before:] if before else self.memory
-        self.old = memoryview(self.table)[self.cols * rows :]
         size = min(strip_bytes, row_bytes)
         last = row_bytes - size
         shape = (rows, pitch, strip_bytes, last, size, self.cols - 1)
         self._whole = array("i", (0, self.cols, 0, rows) + shape + (_STORE,))
         self.aimed = array("i", (0, 0, 0, 0) + shape + (0,))
-        self._scan, self.check, self.factor = _kernel(size, pitch | last, buffer, self.table)
+        scan, self.check, factor = _kernel(size, pitch | last, buffer, self.table)
         self.overlaps = row_bytes > size and row_bytes % strip_bytes > 0
-        self.mask = _MASK
-        self._telling = _STORE
-        self._seen = None  # the runs of rows to hash; None: all
-        self._at = 0
+        self._job = (scan, buffer, factor, MASK, self.table, self._whole)
+        self._seen = b""  # the runs of rows to hash; none: all
 
-    def refresh(self, dirty):
-        """Hash the whole frame into the table; set the dirty bits of changed strips; return how many changed."""
-        if self._seen is not None:
-            return self._refresh_seen(dirty, None)
-        whole = self._whole
-        whole[0] = 0
-        whole[_DO] = _STORE
-        changed = self._go_on(dirty)
-        whole[_DO] = self._telling
-        return changed
+    def refresh(self, dirty, moves=()):
+        """Hash the whole frame into the table; set the dirty bits of changed strips; return how many changed.
 
-    def tell(self, least):
-        """Have `refresh_telling` tell of columns with so many changes."""
-        self._telling = self._whole[_DO] = _STORE | _PAUSE | least << 2
+        moves: what is to be found meanwhile (moves.py), its `all`.
+        """
+        if not self._seen:
+            self._whole[0] = 0
+        return kernel.look(0, 1 if self._seen else 0, dirty, moves, self._job, self._seen)
 
-    def refresh_telling(self, dirty, moves):
-        """The same; after each column with enough changes call `moves.search(column, dirty)`, while `old` is that
-        column's."""
-        if self._seen is not None:
-            return self._refresh_seen(dirty, moves)
-        whole = self._whole
-        whole[0] = 0
-        found = changed = self._go_on(dirty)
-        if not found:
-            return 0
-        moves.begin()
-        while found and whole[0] <= self.cols and whole[_DO] & _PAUSE:
-            if not moves.search(whole[0] - 1, dirty):
-                whole[_DO] = _STORE
-            found = self._go_on(dirty)
-            changed += found
-        whole[_DO] = self._telling
-        return changed
+    def factor(self):
+        return self._job[2]
 
-    def _go_on(self, dirty):
-        return self._scan(self._buffer, self.factor, _MASK, self.table, dirty, self._whole)
+    def see_all(self):
+        """Hash every strip that is not masked at the next refresh."""
 
     # --- with masks ---
 
@@ -102,7 +77,7 @@ class Strips:
         zeros, and is marked dirty if it had another. Allocates.
         """
         if masked is None:
-            self._seen = None
+            self._seen = b""
             whole = self._whole
             whole[0], whole[1], whole[2], whole[3] = 0, self.cols, 0, self.rows
             return
@@ -120,36 +95,8 @@ class Strips:
         size = self.aimed[8]
         table = array("I", (0, 0))
         one = array("i", (0, 1, 0, 1, 1, size, size, 0, size, 0, _STORE))
-        self.check(bytearray(size), self.factor, _MASK, table, bytearray(1), one)
+        self.check(bytearray(size), self.factor(), MASK, table, bytearray(1), one)
         return table[0]
-
-    def _refresh_seen(self, dirty, moves):
-        self._at = changed = 0
-        if moves is not None:
-            moves.begin()
-        column = self._seen[0]
-        while column < self.cols:
-            found = self._refresh_column(column, dirty)
-            if found and moves is not None and not moves.search(column, dirty):
-                moves = None
-            changed += found
-            column = self._seen[self._at]
-        return changed
-
-    def _refresh_column(self, column, dirty):
-        changed = 0
-        while self._seen[self._at] == column:
-            self._aim_at(self._seen, self._at)
-            changed += self._go_on(dirty)
-            self._at += 3
-        return changed
-
-    def _aim_at(self, seen, at):
-        whole = self._whole
-        whole[0] = seen[at]
-        whole[1] = seen[at] + 1
-        whole[2] = seen[at + 1]
-        whole[3] = seen[at + 2]
 
 
 def _kernel(size, offsets, buffer, table):

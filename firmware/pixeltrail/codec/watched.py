@@ -7,12 +7,10 @@ be that of the last scan alone.
 
 from micropython import const
 
-from .strips import Strips
+from .strips import Strips, kernel
 
 _EVERYWHERE = const(0xFFFF)  # see taps/areas.py
-_DO = const(10)
-_STORE = const(1)
-_PAUSE = const(2)
+_COUNT = const(5)  # of moves
 
 
 class WatchedStrips(Strips):
@@ -23,30 +21,28 @@ class WatchedStrips(Strips):
         self._areas = areas
         self._strip_px = strip_px
         self._strip_rows = strip_rows
-        self._first = self._end = self._top = self._stop = 0  # an area, while it is cut along masks
+        # an area, while it is cut along masks, and where in `_seen`
+        self._first = self._end = self._top = self._stop = self._at = 0
         areas[0] = _EVERYWHERE
 
-    def refresh(self, dirty):
+    def refresh(self, dirty, moves=()):
         if self._areas[0] == _EVERYWHERE:
             self._take_all()
-            return Strips.refresh(self, dirty)
-        return self._look(dirty)
-
-    def refresh_telling(self, dirty, moves):
-        if self._areas[0] == _EVERYWHERE:
-            self._take_all()
-            return Strips.refresh_telling(self, dirty, moves)
-        if self._areas[0] == 1 and self._seen is None:
+            return Strips.refresh(self, dirty, moves)
+        if self._areas[0] == 1 and not self._seen:
             self._areas[0] = 0
             self._aim(1)
-            return self._look_telling(dirty, moves)
+            return kernel.look(0, 0, dirty, moves, self._job, b"")
         changed = self._look(dirty)
-        if changed:
-            moves.drop()
+        if changed and moves:
+            moves[0][_COUNT] = 0
         return changed
 
     def see(self, masked, dirty):
         Strips.see(self, masked, dirty)
+        self.see_all()
+
+    def see_all(self):
         self._areas[0] = _EVERYWHERE
 
     def _take_all(self):
@@ -70,31 +66,14 @@ class WatchedStrips(Strips):
 
     def _look(self, dirty):
         areas = self._areas
-        self._whole[_DO] = _STORE
         changed = 0
         while areas[0]:
             areas[0] -= 1
             self._aim(1 + 4 * areas[0])
-            if self._seen is None:
-                changed += self._go_on(dirty)
+            if not self._seen:
+                changed += kernel.look(0, 0, dirty, (), self._job, b"")
             else:
                 changed += self._look_beside_masks(dirty)
-        self._whole[_DO] = self._telling
-        return changed
-
-    def _look_telling(self, dirty, moves):
-        """As Strips.refresh_telling, in the window."""
-        whole = self._whole
-        found = changed = self._go_on(dirty)
-        if not found:
-            return 0
-        moves.begin()
-        while found and whole[0] <= whole[1] and whole[_DO] & _PAUSE:
-            if not moves.search(whole[0] - 1, dirty):
-                whole[_DO] = _STORE
-            found = self._go_on(dirty)
-            changed += found
-        whole[_DO] = self._telling
         return changed
 
     def _look_beside_masks(self, dirty):
@@ -106,7 +85,7 @@ class WatchedStrips(Strips):
         changed = self._at = 0
         while self._seen[self._at] < self._end:
             if self._seen[self._at] >= self._first and self._cut():
-                changed += self._go_on(dirty)
+                changed += kernel.look(0, 0, dirty, (), self._job, b"")
             self._at += 3
         return changed
 

@@ -31,6 +31,11 @@ _NAMES = ("MONO_VLSB", "MONO_HLSB", "MONO_HMSB", "GS2_HMSB", "GS4_HMSB", "GS8", 
 # framebuf's own numbers, which drivers keep in `mode` or `_mode`
 _OF_FRAMEBUF = {0: _MONO_VLSB, 1: _RGB565, 2: _GS4_HMSB, 3: _MONO_HLSB, 4: _MONO_HMSB, 5: _GS2_HMSB, 6: _GS8}
 _HOOKS = ("show", "do_refresh", "refresh")
+# what is known of a driver
+_FINDER = 0
+_NAME = 1
+_SEEN = 2
+_LUT = 3
 
 
 class Tap:
@@ -66,33 +71,30 @@ class Tap:
         self.palette = None if palette is None else bytes(palette)
         self.rotation = rotation
         self._hooks = _hooks(display) if hook is None else (hook,) if hook else ()
-        self._originals = []
-        self._refreshed = None
+        self._originals = ()  # names and methods
         self.version = 0
-        self._finder = None  # for a display of a known driver: what made this tap,
-        self._name = ""  # the attribute that holds its buffer,
-        self._seen = None  # which was this object,
-        self._lut = None  # and a copy of its table of colours
+        # For a display of a known driver: what made this tap, the attribute that holds its buffer, which was this
+        # object, and a copy of its table of colours.
+        self._known = None
 
     def attach(self, refreshed):
-        self._refreshed = refreshed
         for name in self._hooks:
             original = getattr(self._display, name, None)
             if original is None:
                 raise ValueError("tap: %s has no method %s" % (_kind(self._display), name))
             try:
-                setattr(self._display, name, self._wrap(name, original))
+                setattr(self._display, name, self._wrap(name, original, refreshed))
             except AttributeError:
                 raise ValueError(
                     "tap: %s of %s cannot be replaced; give hook='' and call recorder.capture() after each refresh"
                     % (name, _kind(self._display))
                 ) from None
-            self._originals.append((name, original))
+            self._originals += ((name, original),)
 
     def detach(self):
         for name, original in self._originals:
             setattr(self._display, name, original)
-        self._originals = []
+        self._originals = ()
 
     def change(self, buffer=None, width=None, height=None, palette=None, rotation=None):
         """The application's word that the display is another now: what is given, from the next refresh on."""
@@ -110,29 +112,26 @@ class Tap:
 
     def look(self):
         """See whether a display of a known driver has another buffer or other colours."""
-        if self._finder is None:
+        known = self._known
+        if known is None:
             return
         display = self._display
-        if self._lut is not None and display.lut != self._lut:
-            self._lut[:] = display.lut
-        elif getattr(display, self._name) is self._seen:
+        if known[_LUT] is not None and display.lut != known[_LUT]:
+            known[_LUT][:] = display.lut
+        elif getattr(display, known[_NAME]) is known[_SEEN]:
             return
-        found = self._finder(display)
-        self._seen = found._seen
+        found = known[_FINDER](display)
+        known[_SEEN] = found._known[_SEEN]
         self.buffer, self.format, self.palette = found.buffer, found.format, found.palette
         self.width, self.height = found.width, found.height
         self.version += 1
 
     def known(self, finder, name, lut=None):
         """Look at a driver's attribute `name`, and at its table of colours, at each refresh."""
-        self._finder = finder
-        self._name = name
-        self._seen = getattr(self._display, name)
-        self._lut = None if lut is None else bytearray(lut)
+        self._known = [finder, name, getattr(self._display, name), None if lut is None else bytearray(lut)]
         return self
 
-    def _wrap(self, name, original):
-        refreshed = self._refreshed
+    def _wrap(self, name, original, refreshed):
         if name == "do_refresh":
 
             async def do_refresh(*args, **named):
@@ -141,9 +140,8 @@ class Tap:
                 return answer
 
             return do_refresh
-        if hasattr(
-            self._display, "renderbuf"
-        ):  # sh1106: newer ones take full_update, and `**` would allocate
+        # sh1106: newer ones take full_update, and `**` would allocate
+        if hasattr(self._display, "renderbuf"):
 
             def show_part(*args, full_update=None):
                 if full_update is not None:

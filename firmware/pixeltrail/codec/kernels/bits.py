@@ -129,17 +129,3 @@ def fill(d: ptr8, i: int, height: int, cols: int, rows: int):
             i += 1
             r -= 8
         c += 1
-
-
-@micropython.viper
-def move(d: ptr8, t: ptr8, size: int) -> int:
-    """Add the bits of t to d and clear t; return how many bytes of t had any."""
-    i = 0
-    n = 0
-    while i < size:
-        if t[i]:
-            d[i] |= t[i]
-            t[i] = 0
-            n += 1
-        i += 1
-    return n

@@ -2,15 +2,17 @@
 
 plain/refs.py is the same text for ports without an emitter; tests/firmware/codec/make_kernels.py writes it.
 
-arrays: e, p, t and q. e: two numbers of each entry, its hash. p: three, column + 256 * (columns - 1), row, rows.
-t: hashes of strips.
-q: 0 column, 1 columns, 2 row, 3 rows of a rectangle; 4, 5 the two halves of its hash; 6 rows of a column of the table;
-7 entries that fit; 8 entries there are; 9 where the next one goes; 10 what makes rectangles at the right edge and at
-the foot of the display differ from others: 1 for the last column, 2 for the last row; 11 the last column; 12 tops of a
-rectangle to look for.
+arrays: e, p, t and q. e: a number of each entry, half of its hash. p: of the other half what its place leaves of 32
+bits, from the top down; column, row, columns - 1 and rows - 1. t: hashes of strips.
+q: 0 column, 1 columns, 2 row, 3 rows of a rectangle; 4 bits of a row, 5 of row and column; 6 rows of a column of the
+table; 7 entries that fit; 8 entries there are; 9 where the next one goes; 10 what makes rectangles at the right edge
+and at the foot of the display differ from others: 1 for the last column, 2 for the last row; 11 the last column; 12
+tops of a rectangle to look for.
 
-A hash has 60 bits, made of the hashes of the strips row by row. Each half keeps 30 bits, so that interpreters need no
-heap to handle it: one takes the low bits of a strip's hash, the other the high ones. 40 instructions a strip.
+A hash is made of the hashes of the strips row by row, in halves of 30 bits: one takes the low bits of a strip's hash,
+the other the high ones, and of that the upper bits are kept, since a product carries upwards: 20 with 128x64 in pages,
+8 with 320x240, 2 with a side of 1,024 px. So two rectangles of one size that have one hash are no more common than two
+such strips, and 64 times as rare with 320x240. 40 instructions a strip.
 """
 
 import micropython
@@ -22,10 +24,10 @@ def find(a: int, size: int, arrays) -> int:
 
     Returns twice how many entries back it is, 1 being the newest, plus 1 if at the same place; 0: nowhere. Where only
     its top is known, q[3], the rows, is lowered to those of the tallest entry that begins at the same place and is
-    lower. A large rectangle gets a hash only when there is an entry of its size. 40 instructions an entry.
+    lower. A large rectangle gets a hash only when there is an entry of its size. 30 instructions an entry.
     """
     e = ptr32(arrays[0])
-    p = ptr16(arrays[1])
+    p = ptr32(arrays[1])
     t = ptr32(arrays[2])
     q = ptr32(arrays[3])
     tries = q[12]
@@ -33,7 +35,10 @@ def find(a: int, size: int, arrays) -> int:
     count = q[8]
     y = q[2]
     columns = q[1]
-    size = q[0] | (columns - 1) << 8
+    bits = q[5]
+    ones = (1 << bits) - 1
+    size = (columns - 1) << q[4]
+    place = q[0] << q[4] | y
     rows = q[3]
     stride = q[6]
     b = 0
@@ -48,10 +53,10 @@ def find(a: int, size: int, arrays) -> int:
         c = 1
         if columns * rows > 32:
             c = 0
-            i = count * 3
+            i = count
             while i:
-                i -= 3
-                if not (p[i] ^ size) >> 8 | (p[i + 2] ^ rows):
+                i -= 1
+                if not p[i] & ones ^ size + rows - 1:
                     c = 1
         a = 0 - 2  # no hash
         b = a
@@ -74,6 +79,7 @@ def find(a: int, size: int, arrays) -> int:
                     j += stride
                     c -= 1
                 i += 1
+            b = (b >> bits + bits - 2) << bits + bits | size + rows - 1
         lower = 0
         best = 0
         i = q[9]
@@ -82,20 +88,20 @@ def find(a: int, size: int, arrays) -> int:
             if not i:
                 i = entries
             i -= 1
-            if not e[i + i] ^ a:
-                j = 3 * i
-                if not (e[i + i + 1] ^ b) | (p[j] ^ size) >> 8 | (p[j + 2] ^ rows):
+            j = p[i]
+            if not e[i] ^ a:
+                j ^= b
+                if not (j ^ (j >> bits & ones) << bits):
                     if not best:
                         best = (count - k + 1) << 1
-                    if not (p[j] ^ size) | (p[j + 1] ^ y):
+                    if not j >> bits ^ place:
                         q[3] = rows
                         return (count - k + 1) << 1 | 1
-            elif not p[3 * i] ^ size:
-                j = 3 * i
-                if not p[j + 1] ^ y:
-                    if p[j + 2] < rows:
-                        if p[j + 2] > lower:
-                            lower = p[j + 2]
+            elif not j >> bits & ones ^ place:
+                j = (j & ones) + 1 - size
+                if j < rows:
+                    if j > lower:
+                        lower = j
             k -= 1
         if best:
             q[3] = rows
@@ -112,7 +118,7 @@ def find(a: int, size: int, arrays) -> int:
 def put(a: int, b: int, arrays):
     """Add an entry in place of the oldest."""
     e = ptr32(arrays[0])
-    p = ptr16(arrays[1])
+    p = ptr32(arrays[1])
     t = ptr32(arrays[2])
     q = ptr32(arrays[3])
     rows = q[6]
@@ -138,11 +144,10 @@ def put(a: int, b: int, arrays):
             c -= 1
         i += 1
     i = q[9]
-    e[2 * i] = a
-    e[2 * i + 1] = b
-    p[3 * i] = q[0] | (q[1] - 1) << 8
-    p[3 * i + 1] = q[2]
-    p[3 * i + 2] = q[3]
+    e[i] = a
+    j = q[5]
+    b = (b >> j + j - 2) << j | q[0] << q[4] | q[2]
+    p[i] = b << j | (q[1] - 1) << q[4] | q[3] - 1
     if q[8] < q[7]:
         q[8] += 1
     i += 1

@@ -120,16 +120,3 @@ def fill(d, i, height, cols, rows):
             i += 1
             r -= 8
         c += 1
-
-
-def move(d, t, size):
-    """Add the bits of t to d and clear t; return how many bytes of t had any."""
-    i = 0
-    n = 0
-    while i < size:
-        if t[i]:
-            d[i] |= t[i]
-            t[i] = 0
-            n += 1
-        i += 1
-    return n

@@ -6,7 +6,7 @@ def code(rng, c, p, out, T, pr, st, ws):
 
     st: [11] byte of the first row to read, [12] pitch, [14] rows to code, pages where there are pages; [16] mask of the
     last page, [17] pixels of a row, [18] rows above to read first, [20] 0 pages, 1 bit 7 leftmost, 2 bit 0 leftmost,
-    [22] stop when `out` is filled to here, [23] context of "stop". Sets [3], as cxcolour does. ws: columns from 272 on,
+    [22] stop when `out` is filled to here, [23] context of "stop". Sets [3], as cxcolour does. ws: columns from 0 on,
     at least 10 more than there are.
     """
     low = st[0]
@@ -19,7 +19,7 @@ def code(rng, c, p, out, T, pr, st, ws):
     done = 0
     mark = k + 31
     stop = 0
-    end = 272 + st[17]
+    end = st[17]
     s = 0
     x = 0
     n = 0
@@ -32,7 +32,7 @@ def code(rng, c, p, out, T, pr, st, ws):
     t = 0
     m = 0
     pixels = 0
-    x = 272
+    x = 0
     while x < end + 2:
         ws[x] = 0
         x += 1
@@ -48,7 +48,7 @@ def code(rng, c, p, out, T, pr, st, ws):
             s = 13 - n
             while n:
                 n -= 1
-                x = 272
+                x = 0
                 i = at
                 at += st[12]
                 while x < end:
@@ -70,7 +70,7 @@ def code(rng, c, p, out, T, pr, st, ws):
             m = 255
             if not above and left < 2:
                 m = st[16]
-            x = 272
+            x = 0
             U = x
             i = at
             x = at + st[17]
@@ -86,10 +86,10 @@ def code(rng, c, p, out, T, pr, st, ws):
             continue
         while True:
             # one row, in bit s + 3 of the columns; bits s, s + 1 and s + 2 are the rows above it
-            a = ws[272] >> s
-            d = ws[273] >> s
+            a = ws[0] >> s
+            d = ws[1] >> s
             c = ((a & 4) << 1 | d & 4 | (a & 2) << 6) << 1 & 0x37A
-            x = 272
+            x = 0
             while True:
                 if not (x ^ end):
                     break
@@ -98,7 +98,7 @@ def code(rng, c, p, out, T, pr, st, ws):
                     stop = 0
                     if k > st[22]:
                         stop = 1
-                    elif k - st[2] > 8 + ((pixels + x - 272) >> 3):
+                    elif k - st[2] > 8 + ((pixels + x) >> 3):
                         stop = 2
                     i = st[23]
                     while not rng >> 22:
@@ -163,7 +163,7 @@ def code(rng, c, p, out, T, pr, st, ws):
                         break
             if stop:
                 break
-            pixels += end - 272
+            pixels += end
             s += 1
             if kind:
                 left -= 1

@@ -35,6 +35,8 @@ def run(st, job):
     space = job[1]
     area = job[2]
     scratch = job[3]
+    marks = job[3]
+    hashes = job[12]
     window = job[4]
     dirty = job[5]
     rect = job[6]
@@ -284,7 +286,7 @@ def run(st, job):
                     i = n * st[13]
                     # where time is short, pixels that take as much as their bytes are not worth fifty times the work
                     if st[3] == 2 or (st[46] and i >= 64 and y > i):
-                        job[34](numbers, n, 1)
+                        job[30](numbers, n, 1)
                         if not n:
                             j = 1
                     elif st[42]:
@@ -307,7 +309,7 @@ def run(st, job):
                         job[29](0, 0, buffer, out, numbers)
                         y = st[62] - n * st[13]
                         st[62] = y if y > 0 else 0
-                        job[34](numbers, n, 0)
+                        job[30](numbers, n, 0)
                 st[12] = st[60]
             if n or narrow or st[2] ^ begun:
                 break
@@ -323,10 +325,20 @@ def run(st, job):
         if torn:
             w[2] = row
             w[3] = row + n
-            torn = int(job[13](job[8], job[14], job[15], job[12], job[30], window))
+            job[34](scratch, height * st[56])
+            torn = int(job[13](job[8], job[14], job[15], job[12], scratch, window))
             if torn:
+                # a hash that nothing has: whatever the next refresh finds there is a change
                 st[47] = 1
                 st[59] = 1
+                j = column
+                while j < column + columns:
+                    y = row
+                    while y < row + n:
+                        if marks[j * height + (y >> 3)] >> (y & 7) & 1:
+                            hashes[j * q[6] + y] = 0x2C5E9D13
+                        y += 1
+                    j += 1
         i = n * px
         st[44] += i
         if i >= 160:
@@ -336,7 +348,7 @@ def run(st, job):
                 q[1] = columns
                 q[2] = row
                 q[3] = n
-                y = q[9] << 1
+                y = q[9]
                 job[19](0, 0, arrays)
                 if torn:
                     arrays[0][y] = 0 - 1  # perhaps not what the refresh had: nothing is like it
