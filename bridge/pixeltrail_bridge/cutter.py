@@ -117,15 +117,24 @@ class Cutter:
         with self._lock:
             due = [device for device, at_ms in self._look_ms.items() if at_ms <= now_ms]
         for device_id in due:
-            row, wait_ms = self._look_at(device_id, now_ms)
             with self._lock:
+                self._look_ms.pop(device_id)  # before the look: what is committed behind it is heard of anew
+            row: PieceRow | None = None
+            wait_ms: int | None = 0  # at once, where the look fails
+            try:
+                row, wait_ms = self._look_at(device_id, now_ms)
+            finally:
                 if row is not None:
-                    self._look_ms[device_id] = self._look_ms.pop(device_id)  # the others first
-                    return row
-                self._look_ms.pop(device_id)
+                    wait_ms = 0  # behind the others
                 if wait_ms is not None:
-                    self._look_ms[device_id] = now_ms + wait_ms
+                    self._look_again(device_id, now_ms + wait_ms)
+            if row is not None:
+                return row
         return None
+
+    def _look_again(self, device_id: str, at_ms: int) -> None:
+        with self._lock:
+            self._look_ms[device_id] = min(at_ms, self._look_ms.pop(device_id, at_ms))
 
     def _look_at(self, device_id: str, now_ms: int) -> tuple[PieceRow | None, int | None]:
         """A piece of a device, or how long to wait until there may be one; None: until there is news."""

@@ -1,4 +1,7 @@
-"""Sends deletion requests to vendors, and asks how far they are: a task of its own, as long as it takes."""
+"""Sends deletion requests to vendors, and asks how far they are: a task of its own, as long as it takes.
+
+Of several workers one does.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from .store.database import SqlStore
 from .store.requests import RequestRow
 
 LOOK_EVERY_S: Final = 5.0
+DUTY: Final = "vendor deletions"
 ASK_AGAIN_MS: Final = 3_600_000  # how often a vendor is asked how far it is: it takes days
 TIMEOUT_S: Final = 20.0
 log = structlog.get_logger(__name__)
@@ -63,7 +67,8 @@ class VendorDeletions:
     async def _run(self) -> None:
         while True:
             try:
-                await self.turn()
+                if await asyncio.to_thread(self._store.hold, DUTY):
+                    await self.turn()
             except PixeltrailError as error:
                 log.warning("deletion requests wait", error=str(error))
             await asyncio.sleep(LOOK_EVERY_S)

@@ -1,8 +1,9 @@
 """From the outbox to the sinks: one asyncio task per sink leases calls, delivers them, and settles them.
 
 The store keeps the order of each device (a device whose oldest call waits yields nothing) and the leases; this module
-only turns the crank. A crash between delivering and settling leaves leases behind, which the next start releases, so
-those calls go out again under the same message ID. Nothing here may end the task but `stop`.
+only turns the crank. A crash between delivering and settling leaves leases behind, which the next start releases, and
+on PostgreSQL any other worker, so those calls go out again under the same message ID. Nothing here may end the task
+but `stop`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import structlog
@@ -22,6 +23,7 @@ from .sinks.base import Clock, Sink, backoff_ms, host_clock
 LEASE_ROWS = 500
 LEASE_MS = 300_000  # above the longest a sink may take for LEASE_ROWS, or two workers would send the same
 CLOCK_STEP_MS = 1_000  # less, and a wait is that much longer
+PACE_S = 0.1  # of rest after a trickle: each lease costs two commits and a request
 POLL_S = 1.0  # how late a retry may begin; new calls wake the task at once
 
 _FAILED = " failed with "
@@ -59,22 +61,25 @@ class SinkHealth:
 class Delivery:
     """Start and stop belong to the event loop; `wake` may be called from any thread."""
 
-    def __init__(self, outbox: Outbox, sinks: Sequence[Sink], *, now_ms: Clock = host_clock) -> None:
-        self._outbox, self.sinks, self._now_ms = outbox, tuple(sinks), now_ms
+    def __init__(
+        self, outbox: Outbox, sinks: Sequence[Sink], *, now_ms: Clock = host_clock, pace_s: float = PACE_S
+    ) -> None:
+        self._outbox, self.sinks, self._now_ms, self._pace_s = outbox, tuple(sinks), now_ms, pace_s
         self.health = {sink.name: SinkHealth(sink.name) for sink in sinks}
         self._tasks: list[asyncio.Task[None]] = []
         self._wakes = {sink.name: asyncio.Event() for sink in sinks}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
+        self._renewed: dict[str, str | None] = {}  # by sink that has other settings, its alarm with them
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._stopping = False
+        self._stopping.clear()
         self._tasks = [asyncio.create_task(self._run(sink), name=f"sink {sink.name}") for sink in self.sinks]
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Let deliveries under way end, for at most `grace_s`, then close the sinks."""
-        self._stopping = True
+        self._stopping.set()
         self._wake_all()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=grace_s)
@@ -91,6 +96,10 @@ class Delivery:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nothing to wake
                 self._loop.call_soon_threadsafe(self._wake_all)
 
+    def renew(self, sink: Sink) -> None:
+        """It has other settings now: what comes of a delivery under way was said of the earlier ones."""
+        self._renewed[sink.name] = sink.alarm
+
     def _wake_all(self) -> None:
         for wake in self._wakes.values():
             wake.set()
@@ -99,7 +108,7 @@ class Delivery:
         failures = 0
         released = False
         latest_ms = self._now_ms()
-        while not self._stopping:
+        while not self._stopping.is_set():
             try:
                 now_ms = self._now_ms()
                 if now_ms < latest_ms - CLOCK_STEP_MS:
@@ -129,9 +138,16 @@ class Delivery:
             await self._sleep(sink, POLL_S)
             return
         health.state = "sending"
+        self._renewed.pop(sink.name, None)
         results = await self._deliver(sink, rows)
+        if sink.name in self._renewed:
+            sink.paused_until_ms, sink.alarm = 0, self._renewed.pop(sink.name)
+            results = [replace(one, next_try_ms=0) for one in results]
         if await self._settle(sink, results):
             self._count(sink, results)
+        if len(rows) < LEASE_ROWS:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._pace_s)
 
     async def _settle(self, sink: Sink, results: list[Settled]) -> bool:
         """Write down what became of leased calls, as often as it takes: with the answers lost, their leases would have
@@ -143,7 +159,7 @@ class Delivery:
                 return True
             except PixeltrailError as error:
                 self._report(sink, f"{error}")
-                if self._stopping:
+                if self._stopping.is_set():
                     return False
                 await asyncio.sleep(min(POLL_S, backoff_ms(failures) / 1000))
                 failures += 1

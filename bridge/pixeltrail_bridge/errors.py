@@ -21,12 +21,20 @@ class ConfigError(LocalError):
     """A setting that is missing, unknown or wrong."""
 
 
+class InUseError(LocalError):
+    """Another process has what only one may have at a time."""
+
+
 class PeerError(PixeltrailError):
     """Something that another party sent breaks the contract."""
 
 
 class StoreError(PixeltrailError):
     """The database cannot be opened, read or written."""
+
+
+class StoreAway(StoreError):
+    """The database's server does not answer, or not yet."""
 
 
 class StoreFailure(StoreError):

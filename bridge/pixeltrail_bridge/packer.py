@@ -7,7 +7,8 @@ gave up on any of them. In this order, so that at every moment each chunk can be
 
 A process that is killed leaves a file nobody knows (before the commit) or rows nobody needs (after it); the next run
 writes the same object under the same name, or deletes the rows. Rows are deleted some thousand at a time, so that no
-device waits for it. Where the objects' place cannot be reached, everything stays in the database.
+device waits for it. Where the objects' place cannot be reached, everything stays in the database. Of several workers
+one packs.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from .wire.recording_file import Head, encode_chunk, encode_head
 
 log = structlog.get_logger(__name__)
 LOOK_EVERY_S: Final = 60.0
+DUTY: Final = "packing"
+_ASK_EVERY_S: Final = 2.0  # whether the worker that packs has ended
 _DROPPED_AT_ONCE: Final = 2_000  # rows in one transaction: some ms, for which ingest waits
 _READ_BYTES: Final = 1 << 20
 _FORGOTTEN: Final = -1  # no pack has this number
@@ -81,8 +84,9 @@ class Packer:
         if self._store.folder is not None:  # nobody else packs there
             self._guarded(lambda: sweep_scratch(self._objects))
         while not self._stop.is_set():
-            if not self._guarded(self.turn):
-                self._stop.wait(LOOK_EVERY_S)
+            is_ours = self._guarded(lambda: self._store.hold(DUTY))
+            if not (is_ours and self._guarded(self.turn)):
+                self._stop.wait(LOOK_EVERY_S if is_ours else _ASK_EVERY_S)
 
     def _guarded(self, work: Callable[[], bool | None]) -> bool:
         try:
@@ -125,14 +129,24 @@ class Packer:
 
 
 def _commit(tx: SqlTransaction, pack: Pack, now_ms: int) -> int | None:
-    """The pack's number; None where another worker was first; _FORGOTTEN where the session is gone."""
+    """The pack's number; None where another worker was first; _FORGOTTEN where the session or some of it is gone."""
     tx.lock_devices([pack.device_id])
     exists = "SELECT 1 FROM sessions s JOIN devices d ON d.no = s.device WHERE d.device_id = ? AND s.session_id = ?"
     if tx.db.execute(exists, (pack.device_id, pack.session_id)).fetchone() is None:
         return _FORGOTTEN
     if any(tx.packed_digest(block.stream * SEQ_SPAN + block.first) is not None for block in pack.blocks):
         return None  # another worker was first
+    if not all(_is_kept(tx, block, pack.session_id) for block in pack.blocks):
+        return _FORGOTTEN
     return tx.put_pack(pack, now_ms)
+
+
+def _is_kept(tx: SqlTransaction, block: Block, session_id: int) -> bool:
+    """Whether nothing of a block was erased since it was read; what came besides is for another object."""
+    base = block.stream * SEQ_SPAN
+    query = "SELECT key FROM chunks WHERE key >= ? AND key <= ? AND session_id = ?"
+    rows = tx.db.execute(query, (base + block.first, base + block.last, session_id))
+    return {key - base for (key,) in rows.fetchall()}.issuperset(packs.seqs_of(block.entries))
 
 
 def _displays(store: SqlStore, due: DueSession) -> dict[bytes, StoredChunk]:

@@ -9,6 +9,9 @@ see some of them again.
 While a window of a stream is open, or chunks are gathered for an event, the cursor in the store stays one below the
 follower's own, so that the stream is found again after a restart, and the window closed, even if the device never says
 another word. Of an imported stream nothing is told: that was done where it was recorded.
+
+Of several workers each projects the streams of its own devices (division.py). What was decoded under a lock that is
+gone is thrown away, because the worker that has it now begins where the last commit ended.
 """
 
 from __future__ import annotations
@@ -22,21 +25,23 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 import structlog
 
-from .errors import PixeltrailError
+from .display_calls import ProjectorSettings as ProjectorSettings
+from .display_calls import Sessions, display_calls
+from .division import Division
+from .errors import PixeltrailError, StoreError
 from .follower import Chunks, Follower, FollowerState
-from .mapping.calls import Call, Origin
-from .mapping.display import Window, Windows, summary_call
-from .mapping.inline import Piece, Sent, piece_call
+from .mapping.calls import Call
+from .mapping.display import Windows
 from .replay.canvas import Canvas
 from .replay.timeline import Moment
 from .sessions.ids import NO_SESSION
-from .sessions.state import DeviceState, SessionRow
 from .store.base import Projection, Transaction
 from .wire.messages import KeyframeRequest
 
 COMMIT_EVERY_MS = 1_000  # an fsync a second, whatever the number of streams
 REQUEST_EVERY_MS = 5_000  # a device answers no more often
 LIVE_MS = 10_000  # a stream whose newest chunk is older has nobody to ask for a keyframe
+RECOVER_EVERY_MS = 30_000  # how late chunks are seen that a worker committed and then died before it told
 KEEP_MS = 300_000  # a follower without news for this long is forgotten; the store has its state
 CHUNKS_A_TURN = 256
 RETRY_S = 1.0
@@ -46,26 +51,13 @@ Subscriber = Callable[[str, Canvas | None, Moment], None]
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectorSettings:
-    display_events: bool = True
-    inline: bool = False  # the chunks themselves go out as well
-    window_ms: int = 10_000
-    public_url: str | None = None
-    classic: bool = False
-    replay_by_user: bool = False
-    debug: str | None = None
-
-
-class ProjectorStore(Chunks, Protocol):
+class ProjectorStore(Chunks, Sessions, Protocol):
     """What the projector needs of the store."""
 
     def commit_batch(self, work: Callable[[Any], T]) -> T: ...
     def projection_state(self, stream: bytes) -> bytes | None: ...
     def is_imported(self, stream: bytes) -> bool: ...
-    def device_state(self, device_id: str) -> bytes | None: ...
     def streams_to_project(self) -> list[Projection]: ...
-    def sessions(self, device_id: str | None = None) -> list[SessionRow]: ...
 
 
 @dataclass(slots=True)
@@ -91,18 +83,20 @@ class Projector:
         send: Callable[[str, KeyframeRequest], None],
         on_calls: Callable[[], None] = lambda: None,
         *,
+        division: Division | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._store, self._settings, self._send, self._on_calls = store, settings, send, on_calls
-        self._now_ms = now_ms
+        self._division, self._now_ms = division, now_ms
         self._followed: dict[bytes, _Followed] = {}
         self._news: dict[bytes, tuple[str, int]] = {}
         self._condition = threading.Condition()
         self._subscribers: tuple[Subscriber, ...] = ()
         self._thread: threading.Thread | None = None
         self._stopping = False
-        self._committed_ms = 0
-        self._forgotten: set[str] | None = None
+        self._committed_ms = self._recovered_ms = 0
+        self._left: set[str] | None = None  # who was left when some were forgotten, until that is heeded
+        self._showing = threading.Lock()  # while subscribers are called
 
     def set_settings(self, settings: ProjectorSettings) -> None:
         """Go on with other settings. The length of a window counts for streams that are followed anew."""
@@ -125,8 +119,12 @@ class Projector:
     def notify(self, device_id: str, stream: bytes, watermark: int) -> None:
         """Chunks of `stream` below `watermark` are committed. From any thread."""
         with self._condition:
-            self._news[stream] = (device_id, watermark)
+            self._note(stream, device_id, watermark)
             self._condition.notify()
+
+    def _note(self, stream: bytes, device_id: str, watermark: int) -> None:
+        """Words of one stream may come in any order, from commits and from looks at the store."""
+        self._news[stream] = (device_id, max(watermark, self._news.get(stream, ("", 0))[1]))
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """`callback(device_id, canvas, moment)` runs on the projector's thread, quickly; returns the undo.
@@ -143,18 +141,41 @@ class Projector:
         return unsubscribe
 
     def turn(self) -> bool:
-        """One step of the thread: decode what is new, ask for keyframes, commit when due. True: there is more to do."""
+        """One step of the thread: decode what is new, ask for keyframes, commit when due. True: there is more to do.
+
+        A stream that cannot be opened now is heard of again with the next turn, and holds up no other.
+        """
         with self._condition:
             news, self._news = self._news, {}
-            known, self._forgotten = self._forgotten, None
-        if known is not None:
-            self._followed = {s: one for s, one in self._followed.items() if one.follower.device_id in known}
-        for stream, (device_id, watermark) in news.items():
-            self._hear(device_id, stream, watermark)
+        faults: list[PixeltrailError] = []
+        try:
+            is_behind = self._turn(news, faults)
+        finally:
+            with self._condition:
+                for stream, (device_id, watermark) in news.items():
+                    self._note(stream, device_id, watermark)
+        if faults:
+            raise faults[0]
+        return is_behind
+
+    def _turn(self, news: dict[bytes, tuple[str, int]], faults: list[PixeltrailError]) -> bool:
+        """Takes from `news` what has been heard."""
+        self._let_go()
+        if self._division is not None:
+            self._divide(self._division)
+        for stream, (device_id, watermark) in list(news.items()):
+            try:
+                if self._owns(device_id):
+                    self._hear(device_id, stream, watermark)
+                del news[stream]
+            except PixeltrailError as error:
+                faults.append(error)
         is_behind = False
         for followed in self._followed.values():
             self._switch_inline(followed)
             is_behind |= self._advance(followed)
+            if self._division is not None:
+                self._division.stay(self._now_ms())
         now_ms = self._now_ms()
         if not is_behind:
             self._close_quiet(now_ms)
@@ -164,15 +185,35 @@ class Projector:
             self._forget(now_ms)
         return is_behind
 
+    def _owns(self, device_id: str) -> bool:
+        return self._division is None or self._division.owns(device_id)
+
+    def _divide(self, division: Division) -> None:
+        """Take over streams that have become ours, and give those back that others should have."""
+        before = division.connection_no
+        has_more = division.look(self._now_ms())
+        if division.connection_no != before:
+            self._followed.clear()  # others may have gone on with them meanwhile
+        over = [s for s, one in self._followed.items() if division.is_over(one.follower.device_id)]
+        if over:
+            self.commit()
+        for stream in over:
+            del self._followed[stream]
+        division.give()
+        if has_more or abs(self._now_ms() - self._recovered_ms) >= RECOVER_EVERY_MS:
+            self.recover()
+
     def commit(self) -> None:
         """Make everything decoded so far durable, in one transaction."""
         self._committed_ms = self._now_ms()
         dirty = [followed.follower for followed in self._followed.values() if followed.follower.is_dirty]
         if not dirty:
             return
-        calls = [call for follower in dirty for call in (*self._pieces(follower), *self._summaries(follower))]
+        calls = [call for follower in dirty for call in self._calls_of(follower)]
 
         def work(tx: Transaction) -> None:
+            if self._division is not None and not self._division.is_whole(tx.connection_no):
+                raise StoreError("the connection broke; streams go on where they were committed last")
             for follower in dirty:
                 _write(tx, follower)
             tx.enqueue_calls(calls)
@@ -183,15 +224,41 @@ class Projector:
         if calls:
             self._on_calls()
 
+    def _calls_of(self, follower: Follower) -> list[Call]:
+        is_imported = self._followed[follower.stream].is_imported
+        return display_calls(self._store, self._settings, follower, is_imported=is_imported)
+
     def drop_forgotten(self, known: set[str]) -> None:
-        """Let go of the pictures of devices that are not `known` any more. From any thread."""
+        """Let go of the pictures of devices that are not `known` any more. From any thread.
+
+        Once it returns, no subscriber is called with one of theirs.
+        """
+        with self._showing:
+            self._left = known
+
+    def _let_go(self) -> None:
+        left = self._left
+        if left is None:
+            return
+        lacking = {one.follower.device_id for one in self._followed.values()} - left
+        gone = {one for one in lacking if self._store.device_state(one) is None}  # or it is new
+        self._followed = {s: one for s, one in self._followed.items() if one.follower.device_id not in gone}
+        with self._showing:
+            if self._left is left:
+                self._left = None
+
+    def look_again(self) -> None:
+        """What other workers committed may not have been heard. From any thread."""
         with self._condition:
-            self._forgotten = known
+            self._recovered_ms = 0
+            self._condition.notify()
 
     def recover(self) -> None:
-        """Hear of every stream whose chunks or window are not finished."""
+        """Hear of every stream of ours whose chunks or window are not finished."""
+        self._recovered_ms = self._now_ms()
         for found in self._store.streams_to_project():
-            self.notify(found.device_id, found.stream, found.watermark)
+            if self._owns(found.device_id):
+                self.notify(found.device_id, found.stream, found.watermark)
 
     def _run(self) -> None:
         self._insist(self.recover)
@@ -278,11 +345,14 @@ class Projector:
         subscribers = self._subscribers
 
         def publish(canvas: Canvas | None, moment: Moment) -> None:
-            for subscriber in subscribers:
-                try:
-                    subscriber(follower.device_id, canvas, moment)
-                except Exception:  # noqa: BLE001 a viewer's fault must not end the projection
-                    log.exception("subscriber failed", device=follower.device_id)
+            with self._showing:
+                if self._left is not None and follower.device_id not in self._left:
+                    return
+                for subscriber in subscribers:
+                    try:
+                        subscriber(follower.device_id, canvas, moment)
+                    except Exception:  # noqa: BLE001 a viewer's fault must not end the projection
+                        log.exception("subscriber failed", device=follower.device_id)
 
         return publish
 
@@ -301,60 +371,6 @@ class Projector:
             if follower.wants_keyframe and is_due and now_ms - followed.received_ms <= LIVE_MS:
                 followed.requested_ms = now_ms
                 self._send(follower.device_id, KeyframeRequest(follower.stream))
-
-    def _summaries(self, follower: Follower) -> list[Call]:
-        is_imported = self._followed[follower.stream].is_imported
-        if not self._settings.display_events or not follower.windows or is_imported:
-            return []
-        rows = {row.session_id: row for row in self._store.sessions(follower.device_id)}
-        length_ms = follower.state.windows.length_ms
-        return [
-            summary_call(
-                self._origin(follower, window, rows.get(window.session_id), is_recording=True),
-                follower.stream,
-                window,
-                length_ms,
-            )
-            for window in follower.windows
-        ]
-
-    def _pieces(self, follower: Follower) -> list[Call]:
-        """Events of the pieces that are closed; says in the follower's state how far they reach."""
-        gatherer = follower.gatherer
-        if gatherer is None or not gatherer.closed:
-            return []
-        kept = self._store.device_state(follower.device_id)
-        may_record = kept is None or not msgspec.json.decode(kept, type=DeviceState).opted_out
-        rows = {row.session_id: row for row in self._store.sessions(follower.device_id)}
-        calls, sent = [], gatherer.sent
-        for piece in gatherer.closed:
-            row = rows.get(piece.session_id)
-            sampled = row is not None and row.sampled
-            origin = self._origin(follower, piece, row, is_recording=sampled and may_record)
-            call = piece_call(origin, follower.stream, piece, sent, sampled=sampled)
-            if call is not None:
-                calls.append(call)
-                sent = piece.end_seq
-        follower.state.inline = Sent(True, gatherer.closed[-1].end_seq, sent)
-        return calls
-
-    def _origin(
-        self, follower: Follower, window: Window | Piece, row: SessionRow | None, *, is_recording: bool
-    ) -> Origin:
-        return Origin(
-            device_id=follower.device_id,
-            hello=follower.state.hello,
-            display=follower.state.display,
-            user_id=row.user_id if row else None,
-            session_id=window.session_id,
-            session_start_ms=window.session_start_ms,
-            is_recording=is_recording,
-            is_estimated=row.estimated if row else False,
-            public_url=self._settings.public_url,
-            classic=self._settings.classic,
-            replay_device=row.user_id if row and self._settings.replay_by_user else None,
-            debug=self._settings.debug,
-        )
 
     def _forget(self, now_ms: int) -> None:
         quiet = [

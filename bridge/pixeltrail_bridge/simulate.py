@@ -207,7 +207,7 @@ def _start(
         sink: Any
         source: Any = subprocess.DEVNULL
         if terminal is not None:
-            source = sink = stack.enter_context(open(terminal, "r+b", buffering=0))
+            source = sink = stack.enter_context(open(terminal, "r+b", buffering=0, opener=_not_as_ours))
         else:  # the port prints errors to its standard output
             sink = stack.enter_context(output.open("ab")) if output is not None else sys.stderr.fileno()
         return subprocess.Popen(
@@ -219,6 +219,11 @@ def _start(
             cwd=cwd,
             start_new_session=True,
         )
+
+
+def _not_as_ours(path: str, flags: int) -> int:
+    """Else it becomes the terminal of a process that leads its session and has none, and its end ends that process."""
+    return os.open(path, flags | os.O_NOCTTY)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -3,7 +3,8 @@ what became of it.
 
 The store keeps the pieces and their order (a session with a piece that waits yields no other); cutter.py says when one
 is cut; this module only turns the crank. A crash between sending and settling leaves a lease behind, which the next
-start gives back, so that one piece goes out again. Nothing here may end a task but `stop`.
+start gives back, so that one piece goes out again. Of several workers one sends to a sink; another follows it when it
+ends. Nothing here may end a task but `stop`.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Uploads:
         self._store, self.sinks, self._now_ms = store, tuple(sinks), now_ms
         self.health = {sink.name: SinkHealth(sink.name) for sink in sinks}
         self._cutters = {sink.name: Cutter(store, sink.name, piece_ms, now_ms=now_ms) for sink in sinks}
+        self._ours: set[str] = set()  # sinks that this worker sends to
         self._tasks: list[asyncio.Task[None]] = []
         self._ending = asyncio.Event()
 
@@ -100,7 +102,8 @@ class Uploads:
             await self._sleep(min(POLL_S, (sink.paused_until_ms - now_ms) / 1000))
             return
         cutter = self._cutters[sink.name]
-        row = await asyncio.to_thread(cutter.next)
+        is_ours = await asyncio.to_thread(self._holds, sink.name)
+        row = await asyncio.to_thread(cutter.next) if is_ours else None
         if row is None:
             health.state = "idle"
             await self._sleep(POLL_S)
@@ -110,6 +113,13 @@ class Uploads:
         tried = Tried(_STATES[outcome.state], outcome.status, outcome.answer, outcome.next_try_ms)
         if await self._settle(sink, row, tried):
             self._count(sink, outcome)
+
+    def _holds(self, sink: str) -> bool:
+        is_ours = self._store.hold(f"replay uploads to {sink}")
+        if is_ours and sink not in self._ours:
+            self._cutters[sink].start()  # where another worker ended, with what it had leased
+        self._ours = self._ours | {sink} if is_ours else self._ours - {sink}
+        return is_ours
 
     async def _settle(self, sink: ReplaySink, row: PieceRow, tried: Tried) -> bool:
         """Write down what became of a piece, as often as it takes, or its lease would hold up the session."""

@@ -5,9 +5,10 @@
                            +-> delivery -> sinks
                            +-> uploads -> replay sinks
 
-Started from the store outwards and stopped in the opposite order, so that nothing is taken that cannot be kept. The
-event loop serves the page and sends to the sinks; sources, ingest and projector have threads of their own, and the
-database is never touched on the loop.
+A worker is everything up to the sinks (worker.py), a viewer the page (front.py); one box is both, and so may be a node
+of a cluster. Started from the store outwards and stopped in the opposite order, so that nothing is taken that cannot be
+kept. The event loop serves the page and sends to the sinks; sources, ingest and projector have threads of their own,
+and the database is never touched on the loop.
 """
 
 from __future__ import annotations
@@ -22,36 +23,32 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from ..backup.schedule import Backups
 from ..config import Config
-from ..delivery import Delivery, SinkHealth
-from ..ingest import Committed, Ingest
+from ..delivery import Delivery
+from ..errors import StoreAway, StoreError
+from ..ingest import Ingest
 from ..keeper import Keeper
-from ..mapping.chunks import map_chunk, map_sync
-from ..mapping.presence import map_presence
 from ..packer import Packer
 from ..projector import Projector
-from ..sources.base import TextLine
 from ..store.database import SqlStore
 from ..store.tombstones import salt_of
 from ..uploads import Uploads
-from ..web.feed import Feed
 from ..web.live import Hub
-from ..wire.messages import KeyframeRequest
-from . import exposure, parts, reload, replays
-from .links import Links
+from . import cluster, exposure, parts, reload
+from .front import Front, cancel, serve_waiting
 from .logs import set_up_logging
 from .redaction import redactor
 from .watch import Watch
+from .worker import Worker
+
+if TYPE_CHECKING:
+    from ..sources.nats_link import NatsLink
+    from ..web.server import WebServer
+    from .mobile import MobileBridge
 
 # Alerts that no other line of `problems` tells.
 _NOT_SHOWN_ELSE = ("backlog", "backup", "device_silent", "disk", "clock")
-_REFRESH_S = 1.0  # how old the page's facts about devices may be
-
-if TYPE_CHECKING:
-    from ..web.queries import StoreQueries
-    from ..web.server import WebServer
-    from .mobile import MobileBridge
+_RETRY_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -60,40 +57,34 @@ class Bridge:
     """`async with Bridge(config) as bridge:`, or start() and stop(). Raises PixeltrailError when it cannot start.
 
     `failed` gets a reason when the store must not be used any more; all that is left then is to end the process.
+    A node of a cluster waits in start() for a database that is away; once `ended` is set it waits no more and raises
+    CancelledError. `worker` is None in a viewer.
     """
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    def __init__(self, config: Config, ended: asyncio.Event | None = None) -> None:
+        self.config, self._ended = config, ended or asyncio.Event()
         self.hub = Hub()
         self.failed: asyncio.Future[str]
-        self._stack = contextlib.AsyncExitStack()
         self.store: SqlStore
-        self.ingest: Ingest
-        self.projector: Projector
-        self.delivery: Delivery
-        self.uploads: Uploads
-        self.packer: Packer | None = None
-        self.keeper: Keeper
-        self._forgetful: list[Callable[[], None]] = []  # caches that may hold what was forgotten
-        self.backups: Backups | None = None
+        self.worker: Worker | None = None
         self.watch: Watch
-        self._links: Links
-        self._web: WebServer | None = None
-        self.mobile: MobileBridge | None = None
         self.settings_problem: str | None = None  # why those that were to be read again were refused
+        self._stack = contextlib.AsyncExitStack()
+        self._front: Front
+        self._link: NatsLink | None = None
 
     # --- life -----------------------------------------------------------------
 
     async def start(self) -> None:
         self.failed = asyncio.get_running_loop().create_future()
         async with contextlib.AsyncExitStack() as stack:
-            await self._start_core(stack)
-            await self._start_links(stack)
-            await self._start_mobile(stack)
-            await self._start_page(stack)  # last: its imports take as long as all the rest
+            await self._start(stack)
             self._stack = stack.pop_all()
         log.info(
-            "bridge started", data=str(self.config.bridge.data_dir), bridge_id=self.store.bridge_id.hex()
+            "bridge started",
+            role=self.config.bridge.role,
+            data=str(self.config.bridge.data_dir),
+            bridge_id=self.store.bridge_id.hex(),
         )
 
     async def stop(self) -> None:
@@ -110,109 +101,77 @@ class Bridge:
     ) -> None:
         await self.stop()
 
-    async def _start_core(self, stack: contextlib.AsyncExitStack) -> None:
-        config = self.config
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        config, role = self.config, self.config.bridge.role
         exposure.check(config)
+        cluster.check(config)
         for words in exposure.warnings(config):
             log.warning(words)
-        stack.enter_context(parts.sole_user(config.bridge.data_dir))
-        sinks, replay_sinks = parts.make_sinks(config), replays.make_replay_sinks(config)
-        names = [sink.name for sink in sinks]
-        self.store = await asyncio.to_thread(parts.make_store, config, names)
+        stack.enter_context(
+            parts.sole_user(config.bridge.data_dir, "viewer" if role == "viewer" else "bridge")
+        )
+        sinks = parts.make_sinks(config)
+        self.store = await self._open_store([sink.name for sink in sinks])
         self.store.on_failure = self._on_failure
         stack.push_async_callback(asyncio.to_thread, self.store.close)
         redactor.key = await asyncio.to_thread(self.store.commit_batch, lambda tx: salt_of(tx.db))
         redactor.plain_ids = config.privacy.log_ids == "plain"
-        self.keeper = parts.make_keeper(config, self.store, self._on_erased)
-        await asyncio.to_thread(self.keeper.recover)
-        self.delivery = Delivery(self.store, sinks)
-        await self.delivery.start()
-        stack.push_async_callback(self.delivery.stop)
-        deletions = parts.make_deletions(config, self.store)
-        await deletions.start()
-        stack.push_async_callback(deletions.stop)
-        self.uploads = Uploads(self.store, replay_sinks, config.amplitude_replay.piece_s * 1000)
-        await self.uploads.start()
-        stack.push_async_callback(self.uploads.stop)
-        self.ingest = Ingest(
-            self.store,
-            parts.ingest_settings(config),
-            map_chunk=map_chunk,
-            map_sync=map_sync,
-            map_presence=map_presence,
-            on_commit=self._on_commit,
-            on_text=_log_text,
-        )
-        self.projector = Projector(
-            self.store, parts.projector_settings(config), self._request_keyframe, self.delivery.wake
-        )
-        self.projector.subscribe(Feed(self.hub).take)
-        self.projector.start()
-        stack.push_async_callback(asyncio.to_thread, self.projector.stop)
-        self.keeper.start()
-        stack.push_async_callback(asyncio.to_thread, self.keeper.stop)
-        if config.packing.enabled:
-            self.packer = parts.make_packer(config, self.store)
-            self.packer.start()
-            stack.push_async_callback(asyncio.to_thread, self.packer.stop)
-        if config.backup.every_h:
-            self.backups = parts.make_backups(config, self.store)
-            self.backups.start()
-            stack.push_async_callback(asyncio.to_thread, self.backups.stop)
-        self.ingest.start()
-        stack.push_async_callback(asyncio.to_thread, self.ingest.stop)
-        self.watch = Watch(
-            config, self.store, self.ingest, self.delivery, self.uploads, self.hub, self.backups
-        )
-        stack.push_async_callback(_cancel, asyncio.create_task(self.watch.run(), name="watch"))
+        self._link = cluster.make_link(config)
+        if self._link is not None:
+            stack.push_async_callback(asyncio.to_thread, self._link.stop)
+        self._front = Front(config, self.store, self.hub, self.health)
+        if role != "viewer":
+            self.worker = Worker(config, self.store, sinks, self._link)
+            self._let_hear(self.worker)
+            await self.worker.start(config, stack)
+        self.watch = Watch(config, self.store, self.worker, self.hub, self._front.links)
+        if self.worker is not None:
+            stack.push_async_callback(cancel, asyncio.create_task(self.watch.run(), name="watch"))
+            await self.worker.open(config, stack)
+        if self._link is not None:
+            self._link.start()
+        if config.web.enabled:  # last: its imports take as long as all the rest
+            await self._start_front(stack)
 
-    async def _start_page(self, stack: contextlib.AsyncExitStack) -> None:
-        web = self.config.web
-        if not web.enabled:
+    async def _open_store(self, sinks: Sequence[str]) -> SqlStore:
+        """A node of a cluster starts in any order with its database, and says once that it waits."""
+        said = ""
+        async with contextlib.AsyncExitStack() as stack:
+            while not self._ended.is_set():
+                try:
+                    return await asyncio.to_thread(parts.make_store, self.config, sinks)
+                except StoreAway as error:
+                    if not self.config.cluster.nats_urls:
+                        raise
+                    if not said and self.config.web.enabled:
+                        await serve_waiting(self.config, stack)
+                    if str(error) != said:
+                        log.error("waiting for the database", error=str(error))
+                        said = str(error)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._ended.wait(), _RETRY_S)
+        raise asyncio.CancelledError
+
+    def _let_hear(self, worker: Worker) -> None:
+        """Tell those who look on: the page of this process, or viewers over NATS."""
+        if self._link is not None:
+            from .relay import Announcer
+
+            worker.tell(Announcer(self._link))
             return
-        from ..web import guard, routes
-        from ..web.access import Doorman
-        from ..web.login import LoginRoutes
-        from ..web.queries import StoreQueries
-        from ..web.server import WebServer
-        from .access import make_access
-        from .page import make_viewing
+        worker.tell(self._front)
+        if not self.store.is_shared:
+            worker.projector.subscribe(self._front.feed.take)
 
-        queries = StoreQueries(self.store, self.hub, self.health)
-        await queries.refresh()
-        names = guard.allowed_names(web.host, web.public_url, web.allowed_hosts)
-        viewing = make_viewing(
-            self.store, lambda: self.config, self.delivery.wake, self.hub, self.delivery.sinks
-        )
-        stack.push_async_callback(asyncio.to_thread, viewing.close)
-        self._forgetful.append(viewing.forget)
-        access = make_access(self.config, self.store)
-        stack.push_async_callback(asyncio.to_thread, access.close)
-        login = LoginRoutes(access)
-        stack.push_async_callback(asyncio.to_thread, login.close)
-        more = [*viewing.routes(), *self.watch.routes(), *login.routes()]
-        app = routes.build(self.hub, queries, names, more, lambda inner: Doorman(inner, access))
-        self._web = WebServer(app, web.host, web.port, exposure.page_tls(self.config))
-        await self._web.start()
-        stack.push_async_callback(self._web.stop)
-        task = asyncio.create_task(self._keep_facts_fresh(queries), name="facts")
-        stack.push_async_callback(_cancel, task)
-
-    async def _start_links(self, stack: contextlib.AsyncExitStack) -> None:
-        self._links = Links(self.config, self.store.bridge_id)
-        stack.push_async_callback(asyncio.to_thread, self._links.stop)
-        await asyncio.to_thread(self._links.start, self.ingest)
-
-    async def _start_mobile(self, stack: contextlib.AsyncExitStack) -> None:
-        if not self.config.mobile.enabled:
+    async def _start_front(self, stack: contextlib.AsyncExitStack) -> None:
+        if self.config.bridge.role == "worker":
+            await self._front.start_for_programs(self.watch.routes(), stack)
             return
-        from .mobile import MobileBridge  # its imports are those of the page
-
-        self.mobile = MobileBridge(
-            self.config, self.store, lambda: self.ingest.health.is_ready, self._on_app_events
-        )
-        await self.mobile.start()
-        stack.push_async_callback(self.mobile.stop)
+        if self.store.is_shared:
+            await self._front.follow(self._link, stack)
+        sinks = self.delivery.sinks if self.worker is not None else parts.make_sinks(self.config)
+        wake = self.delivery.wake if self.worker is not None else lambda: None  # workers look by themselves
+        await self._front.start(lambda: self.config, wake, sinks, self.watch.routes(), stack)
 
     async def reload(self, config: Config) -> list[str]:
         """Go on with other settings; returns those that changed and need a restart, which keep their old values.
@@ -220,16 +179,11 @@ class Bridge:
         Everything is checked before anything changes. Raises ConfigError: all stays as it was.
         """
         changes = reload.plan(self.config, config)
-        for sink in reload.apply(changes, self.store, self.ingest, self.projector, self.delivery):
-            await asyncio.to_thread(self._hurry, sink)
-        self.delivery.wake()
+        if self.worker is not None:
+            await self.worker.reload(changes)
         self.config = changes.config
-        self.keeper.keep = parts.keep_for(self.config)
         redactor.plain_ids = self.config.privacy.log_ids == "plain"
-        self.ingest.set_blocked(parts.blocked(self.config))
         self.settings_problem = None
-        if self.mobile is not None:
-            self.mobile.update(self.config)
         if changes.logging:
             set_up_logging(self.config.bridge)
         log.info("settings read again", changed=list(changes.applied) or "nothing")
@@ -237,72 +191,74 @@ class Bridge:
             log.warning("this setting changes with the next start", setting=key)
         return list(changes.needs_restart)
 
-    def _hurry(self, sink: str) -> None:
-        self.store.commit_batch(lambda tx: tx.hurry_deliveries(sink))
-
-    # --- between the parts ------------------------------------------------------
-
-    def _request_keyframe(self, device_id: str, request: KeyframeRequest) -> None:
-        self.ingest.send(device_id, request)  # a device that is away sends a keyframe when it connects
-
-    def _on_commit(self, committed: Committed) -> None:
-        self.projector.notify(committed.device_id, committed.stream, committed.watermark)
-        self.delivery.wake()
-        self.uploads.hear(committed.device_id)
-        self.hub.tell_committed(committed.device_id)
-
-    def _on_erased(self, numbers: Sequence[int], has_device: bool) -> None:
-        """Something was forgotten: nothing of it may be shown from memory. On the keeper's thread."""
-        rows = self.store._all("SELECT no, device_id FROM devices")
-        self.hub.forget({device_id for _, device_id in rows}, {name for no, name in rows if no in numbers})
-        self.projector.drop_forgotten({device_id for _, device_id in rows})
-        for forget in self._forgetful:
-            forget()
-        links: Links | None = getattr(self, "_links", None)  # the keeper works before there are any
-        if has_device and links is not None:
-            links.forget()
-        log.info("something was forgotten", devices=len(numbers))
-
-    def _on_app_events(self, device_ids: set[str]) -> None:
-        self.delivery.wake()
-        for device_id in device_ids:
-            self.hub.tell_committed(device_id)
-
     def _on_failure(self, reason: str) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: the bridge is ending
             self.failed.get_loop().call_soon_threadsafe(self.failed.set_result, reason)
 
-    async def _keep_facts_fresh(self, queries: StoreQueries) -> None:
-        while True:
-            await asyncio.sleep(_REFRESH_S)
-            if self.hub.viewers:
-                try:
-                    await queries.refresh()
-                except Exception:  # noqa: BLE001 the page goes on with what it knew
-                    log.exception("facts about devices could not be read")
+    # --- its parts ----------------------------------------------------------------
+
+    @property
+    def _working(self) -> Worker:
+        assert self.worker is not None, "a viewer takes nothing"
+        return self.worker
+
+    @property
+    def ingest(self) -> Ingest:
+        return self._working.ingest
+
+    @property
+    def projector(self) -> Projector:
+        return self._working.projector
+
+    @property
+    def delivery(self) -> Delivery:
+        return self._working.delivery
+
+    @property
+    def uploads(self) -> Uploads:
+        return self._working.uploads
+
+    @property
+    def keeper(self) -> Keeper:
+        return self._working.keeper
+
+    @property
+    def packer(self) -> Packer | None:
+        return self._working.packer
+
+    @property
+    def mobile(self) -> MobileBridge | None:
+        return self.worker.mobile if self.worker is not None else None
 
     # --- for people and tests -----------------------------------------------------
 
     @property
+    def turns(self) -> int:
+        """Goes up while work goes on."""
+        return self.worker.ingest.turns if self.worker is not None else self._front.turns
+
+    @property
+    def web(self) -> WebServer | None:
+        return self._front.server
+
+    @property
     def web_port(self) -> int | None:
-        return self._web.port if self._web else None
+        return self._front.port
 
     @property
     def mqtt_port(self) -> int | None:
         """Port of the broker inside, None without one."""
-        return self._links.mqtt_port
+        return self.worker.links.mqtt_port if self.worker is not None else None
 
     def page_url(self) -> str | None:
-        if self._web is None:
-            return None
-        host = parts.reachable(self.config.web.host)
-        scheme = "http" if exposure.page_certificate(self.config) is None else "https"
-        return f"{scheme}://{f'[{host}]' if ':' in host and '[' not in host else host}:{self._web.port}/"
+        return self._front.url()
 
     def addresses(self) -> list[str]:
         """Lines that tell a person where everything is."""
-        lines = [f"Page:     {self.page_url()}"] if self._web else []
-        lines += [f"Devices:  {where}" for where in self._links.addresses()]
+        lines = [f"Page:     {self.page_url()}"] if self.page_url() else []
+        if self.worker is None:
+            return [*lines, f"Database: {self.store.place}"]
+        lines += [f"Devices:  {where}" for where in self.worker.links.addresses()]
         lines += [f"Apps:     {self.mobile.url}"] if self.mobile else []
         return [
             *lines,
@@ -313,46 +269,31 @@ class Bridge:
 
     def summary(self) -> str:
         """One line for whoever lists services."""
+        if self.worker is None:
+            return f"viewer at {self.page_url()}"
         return f"{len(self.ingest.health.sources)} sources, sinks: {', '.join(self.delivery.health)}"
 
     async def health(self) -> dict[str, Any]:
-        """`ok` while messages are taken; `problems` also names what does not stop the bridge."""
-        ingest = self.ingest.health
-        problems = [words for words in (ingest.error, ingest.warning) if words]
+        """`ok` while it can do its work; `problems` also names what does not stop it."""
+        problems = list(self.worker.problems() if self.worker is not None else self._front.problems())
+        is_ok = self.worker is None or self.worker.is_ready
+        try:
+            figures = await asyncio.to_thread(self._figures)
+        except StoreError as error:
+            problems.append(str(error))
+            is_ok, figures = False, {}
         if self.settings_problem is not None:
             problems.append(f"new settings were refused, the earlier ones stay: {self.settings_problem}")
         problems += [
-            f"{device or 'new devices'}: {count:,} messages above the quota were refused; they come again. See [quotas]"
-            for device, count in self.ingest.quotas.over().items()
-        ]
-        problems += [f"{link.source}: {link.detail}" for link in ingest.sources.values() if not link.is_up]
-        if self.keeper.problem:
-            problems.append(f"retention waits: {self.keeper.problem}")
-        if self.packer is not None and self.packer.problem:
-            problems.append(f"packing waits: {self.packer.problem}")
-        sinks = {}
-        for name, health in self.delivery.health.items():
-            pending = await asyncio.to_thread(self.store.pending, name)
-            sinks[name] = _describe(health, pending)
-            problems += [f"{name}: {health.alarm}"] if health.alarm else []
-        for name, health in self.uploads.health.items():
-            waiting = await asyncio.to_thread(self.uploads.waiting, name)
-            sinks[name] = _describe(health, waiting)
-            problems += [f"{name}: {health.alarm}"] if health.alarm else []
-        problems += [
             one.condition.text for one in self.watch.standing if one.condition.kind in _NOT_SHOWN_ELSE
         ]
-        return {
-            "ok": ingest.is_ready,
-            "problems": problems,
-            "ingest": {
-                "state": ingest.state,
-                "messages": ingest.messages,
-                "queued": ingest.queued_messages,
-                "refused": ingest.refused_messages,
-            },
-            "sinks": sinks,
-        }
+        return {"ok": is_ok, "role": self.config.bridge.role, "problems": problems, **figures}
+
+    def _figures(self) -> dict[str, Any]:
+        if self.worker is not None:
+            return self.worker.figures()
+        self.store.sessions("")  # whether the database answers
+        return {"ingest": None, "sinks": {}}
 
 
 @contextlib.contextmanager
@@ -393,22 +334,3 @@ def running(config: Config) -> Iterator[Bridge]:
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-
-
-def _describe(health: SinkHealth, pending: int) -> dict[str, Any]:
-    return {
-        "state": health.state,
-        "pending": pending,
-        "sent": health.sent,
-        "dead": health.dead,
-        "alarm": health.alarm,
-    }
-
-
-def _log_text(line: TextLine) -> None:
-    log.info("device says", source=line.source, text=line.text)
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

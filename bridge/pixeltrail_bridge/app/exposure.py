@@ -7,7 +7,7 @@ all the same where the network is the operator's own.
 from __future__ import annotations
 
 import ipaddress
-import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,7 @@ from ..keys.brokers import nats_authorization
 from ..keys.files import CA_CERT, SERVER_CERT, SERVER_KEY, is_open_to_others
 from ..keys.ring import BRIDGE_PASSWORD, RING_NAME, KeyRing
 from ..sources.nats_server import Door
-from ..sources.tls import server_context
+from ..sources.tls import ServerTls, stamp
 from ..web.users import Users
 
 USERS_NAME: Final = "users.json"
@@ -42,11 +42,12 @@ def is_local(host: str) -> bool:
 
 
 def check(config: Config) -> None:
-    """ConfigError for the first thing that may not be as it is set."""
+    """ConfigError for the first thing that may not be as it is set, of what this role opens."""
+    role = config.bridge.role
     check_outward(config)
-    if config.mqtt.enabled:
+    if config.mqtt.enabled and role != "viewer":
         check_broker(config)
-    if config.web.enabled:
+    if config.web.enabled and role != "worker":
         check_page(config)
     if config.mobile.enabled:
         check_apps(config)
@@ -62,21 +63,21 @@ def check_outward(config: Config) -> None:
     }
     for key, address in addresses.items():
         parts = urlsplit(address)
-        if parts.scheme == "http" and not _may_be_clear(config, parts.hostname or ""):
+        if parts.scheme == "http" and not may_be_clear(config, parts.hostname or ""):
             raise ConfigError(
                 f"{key} = {address}: keys and events would cross the network unencrypted. Write https://, or name the "
                 f"host in bridge.insecure_hosts where the network is yours alone"
             )
     store = urlsplit(config.store.url)
     host, mode = store.hostname or "", parse_qs(store.query).get("sslmode", [""])[0]
-    if host and mode not in _ENCRYPTED and not _may_be_clear(config, host):
+    if host and mode not in _ENCRYPTED and not may_be_clear(config, host):
         raise ConfigError(
             f"store.url: recordings would cross the network unencrypted. Add ?sslmode=verify-full, or name "
             f"{host} in bridge.insecure_hosts where the network is yours alone"
         )
 
 
-def _may_be_clear(config: Config, host: str) -> bool:
+def may_be_clear(config: Config, host: str) -> bool:
     return is_local(host) or host in config.bridge.insecure_hosts
 
 
@@ -195,16 +196,16 @@ def page_certificate(config: Config) -> Certificate | None:
     return _certificate(config, web.host, web.cert_file, web.key_file, web.insecure)
 
 
-def page_tls(config: Config) -> ssl.SSLContext | None:
+def page_tls(config: Config) -> ServerTls | None:
     """ConfigError: the files are no certificate and its key."""
     found = page_certificate(config)
-    return server_context(found.cert, found.key, "web") if found else None
+    return ServerTls(found.cert, found.key, "web") if found else None
 
 
-def apps_tls(config: Config) -> ssl.SSLContext | None:
+def apps_tls(config: Config) -> ServerTls | None:
     """As page_tls."""
     found = apps_certificate(config)
-    return server_context(found.cert, found.key, "mobile") if found else None
+    return ServerTls(found.cert, found.key, "mobile") if found else None
 
 
 def apps_certificate(config: Config) -> Certificate | None:
@@ -225,37 +226,42 @@ def _certificate(
 
 
 class Doorkeeper:
-    """Says who may enter the broker inside, as the files are now. LocalError: one cannot be read."""
+    """Says who may enter the broker inside, as the files are now. LocalError: one cannot be read.
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    `kept_out` names devices that may not for a while, whatever the files say.
+    """
+
+    def __init__(self, config: Config, kept_out: Callable[[], frozenset[str]] = frozenset) -> None:
+        self._config, self._kept_out = config, kept_out
         self._seen: tuple[Any, ...] | None = None
         self._door = Door()
+        self._asks = not is_local(config.mqtt.host)
 
     def __call__(self) -> Door:
         folder, found = keys_folder(self._config), broker_certificate(self._config)
         cert, key = (found.cert, found.key) if found is not None else (None, None)
         ca = folder / CA_CERT if self._config.mqtt.client_certificates else None
-        certificates = tuple(_stamp(path) for path in (cert, key, ca) if path is not None)
-        seen = (certificates, found, *(_stamp(folder / name) for name in (RING_NAME, BRIDGE_PASSWORD)))
+        certificates = tuple(stamp(path) for path in (cert, key, ca) if path is not None)
+        kept_out = self._kept_out()
+        seen = (
+            certificates,
+            found,
+            kept_out,
+            *(stamp(folder / name) for name in (RING_NAME, BRIDGE_PASSWORD)),
+        )
         if seen != self._seen:
-            authorization = self._authorization(KeyRing(folder))
+            authorization = self._authorization(KeyRing(folder), kept_out)
             self._door = Door(authorization, cert, key, ca, hash(certificates))
             self._seen = seen
         return self._door
 
-    def _authorization(self, ring: KeyRing) -> str:
-        """Once there are keys they stay asked for: the last one's end lets nobody in, rather than everybody."""
-        devices = ring.devices()
-        return nats_authorization(devices, ring.bridge_hash()) if devices or ring.path.exists() else ""
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        state = path.stat()
-    except OSError:
-        return 0, 0
-    return state.st_mtime_ns, state.st_ino
+    def _authorization(self, ring: KeyRing, kept_out: frozenset[str]) -> str:
+        """Once there are keys they stay asked for: the last one's end, or that of their file, lets nobody in."""
+        self._asks = self._asks or ring.path.exists()
+        if not self._asks:
+            return ""
+        devices = {device_id: one for device_id, one in ring.devices().items() if device_id not in kept_out}
+        return nats_authorization(devices, ring.bridge_hash())
 
 
 def open_secrets(config: Config) -> list[Path]:

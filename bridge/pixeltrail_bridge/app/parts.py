@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..backup import Place
 from ..backup.schedule import Backups
 from ..config import Config
 from ..deletions import VendorDeletions
-from ..errors import ConfigError, LocalError
-from ..ingest import IngestSettings
+from ..division import Division
+from ..errors import ConfigError, InUseError, LocalError
+from ..ingest import Committed, IngestSettings
 from ..ingest.quotas import QuotaSettings
 from ..ingest.refusals import Blocked
 from ..keeper import Keeper, KeepFor, OnErased, days, ignore
+from ..keys import FOLDER as KEYS_FOLDER
+from ..keys.signing import SigningKeys
 from ..mapping import settings as mapping
 from ..mapping.calls import debug_value
 from ..mapping.settings import MappingSettings
@@ -29,10 +34,15 @@ from ..sinks.custom import load_sink
 from ..sinks.jsonl import JsonLinesSink
 from ..sinks.privacy_rules import AmplitudePrivacy, SegmentPrivacy
 from ..sinks.segment import SegmentSettings, SegmentSink, SegmentSource
+from ..store import overview
 from ..store.database import SqlStore
 from ..store.objects import Objects
 from ..store.opening import open_objects, open_store
+from ..store.sharing import SharedStore
 from .rules import make_rules
+
+if TYPE_CHECKING:
+    from ..store.news import News
 
 
 def reachable(host: str) -> str:
@@ -53,6 +63,24 @@ def make_objects(config: Config) -> Objects:
     return open_objects(config.bridge.data_dir, at.url, at.endpoint, at.region, at.key_id, at.secret.reveal())
 
 
+def make_division(store: SqlStore, is_able: Callable[[], bool] = lambda: True) -> Division | None:
+    """None where nobody else projects."""
+    return Division(store, is_able) if isinstance(store, SharedStore) else None
+
+
+def make_news(
+    store: SqlStore, on_commit: Callable[[Committed], None], on_missed: Callable[[], None]
+) -> News | None:
+    """None where nobody else commits."""
+    if not store.is_shared:
+        return None
+    from ..store.news import News
+    from ..store.postgres import PostgresStore
+
+    assert isinstance(store, PostgresStore)
+    return News(store, lambda *committed: on_commit(Committed(*committed)), on_missed)
+
+
 def make_packer(config: Config, store: SqlStore) -> Packer:
     return Packer(store, make_objects(config), round(config.packing.after_h * 3_600_000))
 
@@ -71,7 +99,15 @@ def make_backups(config: Config, store: SqlStore) -> Backups:
 
 
 def make_keeper(config: Config, store: SqlStore, on_erased: OnErased = ignore) -> Keeper:
-    return Keeper(store, config.bridge.data_dir, keep_for(config), on_erased)
+    def now_ms() -> int:
+        return earlier_ms(store, time.time_ns() // 1_000_000)
+
+    return Keeper(store, config.bridge.data_dir, keep_for(config), on_erased, now_ms)
+
+
+def earlier_ms(store: SqlStore, host_ms: int) -> int:
+    """This machine's clock or the database's: of one alone that is wrong nothing may be erased too soon."""
+    return min(host_ms, overview.clock_ms(store)) if store.is_shared else host_ms
 
 
 def keep_for(config: Config) -> KeepFor:
@@ -129,6 +165,7 @@ def event_files(config: Config) -> list[Path]:
 def ingest_settings(config: Config) -> IngestSettings:
     return IngestSettings(
         blocked=blocked(config),
+        keys_of=SigningKeys(config.bridge.data_dir / KEYS_FOLDER),
         mapping=mapping_settings(config),
         min_free_bytes=config.store.min_free_mb << 20,
         ballast_bytes=config.store.ballast_mb << 20,
@@ -277,11 +314,11 @@ def projector_settings(config: Config) -> ProjectorSettings:
 
 
 @contextmanager
-def sole_user(folder: Path) -> Iterator[None]:
-    """Make the folder and keep other bridges out of it; the system lets go of it when a process dies."""
+def sole_user(folder: Path, who: str = "bridge") -> Iterator[None]:
+    """Make the folder, its owner's alone, and keep others of the kind out; the system lets go when a process dies."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "bridge.lock").open("w")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / f"{who}.lock").open("w")
     except OSError as error:
         raise LocalError(
             f"bridge.data_dir = {folder}: {error.strerror}; name a folder that can be written"
@@ -290,8 +327,8 @@ def sole_user(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise LocalError(
-                f"another bridge is running in {folder}; stop it, or choose another folder with "
+            raise InUseError(
+                f"another {who} is running in {folder}; stop it, or choose another folder with "
                 "--set bridge.data_dir=FOLDER"
             ) from None
         yield

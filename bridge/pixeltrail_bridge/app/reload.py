@@ -117,6 +117,7 @@ def apply(
     for sink in delivery.sinks:
         if isinstance(sink, SegmentSink) and changes.segment is not None and changes.segment != sink.settings:
             sink.update(changes.segment)
+            delivery.renew(sink)
             mended.append(sink.name)
         if (
             isinstance(sink, AmplitudeSink)
@@ -124,5 +125,6 @@ def apply(
             and changes.amplitude != sink.settings
         ):
             sink.update(changes.amplitude)
+            delivery.renew(sink)
             mended.append(sink.name)
     return mended

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from ..backup.schedule import Backups
+from ..backup import schedule
 from ..config import Config
-from ..delivery import Delivery
-from ..ingest import Ingest
+from ..errors import PixeltrailError
+from ..ingest.committer import Health
+from ..ingest.latency import Durations
+from ..sources.base import LinkState
 from ..store.database import SqlStore
-from ..uploads import Uploads
 from ..watch.alerts import Alert, Alerts, Webhook
 from ..watch.conditions import Conditions, Thresholds
 from ..watch.page import describe
@@ -26,29 +28,33 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
+    from .worker import Worker
+
 _FRESH_MS = 1_000  # readings of the store serve everybody who asks meanwhile
 
+ALERTS = "alerts"  # a duty: what every worker sees is told by one
+_OWN_KINDS = ("backup", "clock", "disk", "ingest", "source")
 _MOST_DEVICES = 5_000  # in one answer; a larger fleet looks at its metrics
 
 log = structlog.get_logger(__name__)
 
 
 class Watch:
-    """`run` is for a task; `readings` and the routes for the event loop."""
+    """`run` is for a worker's task; `readings` and the routes for the event loop. `worker` is None in a viewer.
+
+    `links` are a viewer's own: how it hears of commits.
+    """
 
     def __init__(
         self,
         config: Config,
         store: SqlStore,
-        ingest: Ingest,
-        delivery: Delivery,
-        uploads: Uploads,
+        worker: Worker | None,
         hub: Hub,
-        backups: Backups | None = None,
+        links: Callable[[], Mapping[str, LinkState]] = dict,
     ) -> None:
-        self._backups = backups
-        self._config, self._store, self._ingest = config, store, ingest
-        self._delivery, self._uploads, self._hub = delivery, uploads, hub
+        self._links = links
+        self._config, self._store, self._worker, self._hub = config, store, worker, hub
         at = config.alerts
         self._wanted = Wanted(
             database=None if config.store.url else config.bridge.database,
@@ -62,6 +68,7 @@ class Watch:
         self._read: StoreReadings | None = None
         self._read_ms = 0
         self._reading = asyncio.Lock()
+        self._told_of_all = False
 
     @property
     def standing(self) -> list[Alert]:
@@ -76,21 +83,38 @@ class Watch:
             read = self._read
         return Readings(
             now_ms=host_ms(),
-            ingest=self._ingest.health,
-            commit_times=self._ingest.commit_times,
-            waits=self._ingest.waits,
             store=read,
-            sinks={**self._delivery.health, **self._uploads.health},
             viewers=self._hub.viewers,
-            backup_ms=self._backups.last_ms if self._backups else None,
-            backup_problem=self._backups.problem if self._backups else None,
+            viewers_refused=self._hub.places.refused,
+            duties=dict(self._store.duties),
+            **self._readings_of_worker(),
         )
+
+    def _readings_of_worker(self) -> dict[str, Any]:
+        worker = self._worker
+        if worker is None:  # a viewer takes nothing, and nothing is wrong with that
+            return {
+                "ingest": Health(state="running", sources=dict(self._links())),
+                "commit_times": Durations(),
+                "waits": Durations(),
+                "is_viewer": True,
+            }
+        backups = worker.backups
+        return {
+            "ingest": worker.ingest.health,
+            "commit_times": worker.ingest.commit_times,
+            "waits": worker.ingest.waits,
+            "sinks": {**worker.delivery.health, **worker.uploads.health},
+            "backup_ms": backups.last_ms if backups and self._makes_backups() else None,
+            "backup_problem": backups.problem if backups else None,
+        }
 
     async def look(self) -> list[Alert]:
         """Look once; returns what was told."""
         now = await self.readings()
         conditions = self._conditions.look(now, time.monotonic_ns() // 1_000_000)
         news = self._alerts.update(conditions, now.now_ms)
+        is_ours = await self._tells_of_all()
         for alert in news:
             level = log.warning if alert.state == "firing" else log.info
             text, device = alert.condition.text, alert.condition.device
@@ -100,8 +124,26 @@ class Watch:
                 text = text.replace(device, "a device", 1)
                 level("alert", state=alert.state, kind=alert.condition.kind, text=text, device=device)
         if self.webhook is not None:
-            self.webhook.tell(news)
+            self.webhook.tell(one for one in self._new_to_us(news, is_ours) if is_ours or _is_own(one))
+            self._told_of_all = is_ours
         return news
+
+    def _new_to_us(self, news: list[Alert], is_ours: bool) -> list[Alert]:
+        """With what stands already, where another worker told it and may have ended before it could."""
+        if not is_ours or self._told_of_all:
+            return news
+        keys = {one.condition.key for one in news}
+        return [*news, *(one for one in self.standing if one.condition.key not in keys)]
+
+    async def _tells_of_all(self) -> bool:
+        """Whether this worker tells what every worker sees; in doubt, none does twice."""
+        try:
+            return await asyncio.to_thread(self._store.hold, ALERTS)
+        except PixeltrailError:
+            return False
+
+    def _makes_backups(self) -> bool:
+        return self._store.duties.get(schedule.DUTY, True)
 
     async def run(self) -> None:
         """Until cancelled; a look that fails is one look less."""
@@ -135,6 +177,11 @@ class Watch:
         from ..watch.metrics import CONTENT_TYPE, render
 
         return Response(render(await self.readings()), headers={"content-type": CONTENT_TYPE})
+
+
+def _is_own(alert: Alert) -> bool:
+    """Whether no other worker sees it."""
+    return alert.condition.kind in _OWN_KINDS
 
 
 def thresholds(config: Config) -> Thresholds:

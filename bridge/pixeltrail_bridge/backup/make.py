@@ -99,13 +99,15 @@ def _write(
     store: SqlStore, place: Place, copy: Path, part: Path, progress: Progress, now_ms: int
 ) -> Manifest:
     found = [(copy.name, copy), *_objects(store, place, copy), *_keys(place.folder)]
-    total, done = sum(path.stat().st_size for _, path in found), 0
+    total, done = sum(_size_of(path) for _, path in found), 0
     files: dict[str, tuple[int, str]] = {}
     with _private(part) as out, tarfile.open(fileobj=out, mode="w:") as tar:
         for name, path in found:
             info = tarfile.TarInfo(name)
-            info.size, info.mtime, info.mode = path.stat().st_size, now_ms // 1000, 0o600
-            with path.open("rb") as file:
+            with _opened(name, path) as file:
+                if file is None:
+                    continue
+                info.size, info.mtime, info.mode = os.fstat(file.fileno()).st_size, now_ms // 1000, 0o600
                 hashing = _Hashing(file)
                 tar.addfile(info, cast(BinaryIO, hashing))
             files[name] = info.size, hashing.digest.hexdigest()
@@ -143,6 +145,27 @@ def _named(store: SqlStore, copy: Path) -> list[str]:
         return figures.object_names(store)  # newer than the dump by some seconds: at worst one too many
     with contextlib.closing(sqlite3.connect(copy)) as db:
         return [name for (name,) in db.execute(figures.OBJECT_NAMES)]
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+@contextlib.contextmanager
+def _opened(name: str, path: Path) -> Iterator[BinaryIO | None]:
+    """None for an object that was deleted since it was looked up: all before it takes time to be written."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        if not name.startswith(OBJECTS):
+            raise
+        yield None
+        return
+    with file:
+        yield file
 
 
 def _keys(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -1,4 +1,7 @@
-"""Backups at regular times, in a thread of their own; the newest few stay."""
+"""Backups at regular times, in a thread of their own; the newest few stay.
+
+Of several workers one makes them, in its own folder; another that follows it begins with one at once.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ from ..store.database import SqlStore
 from .make import Place, make_backup
 
 PREFIX: Final = "pixeltrail-auto-"
-_LOOK_S: Final = 60.0
+DUTY: Final = "backups"
+_LOOK_S: Final = 5.0
 _AGAIN_MS: Final = 900_000  # after one that failed
 
 log = structlog.get_logger(__name__)
@@ -83,6 +87,9 @@ class Backups:
     def _run(self) -> None:
         while not self._stop.wait(min(_LOOK_S, self._every_ms / 1000)):
             try:
-                self.turn()
+                if self._store.hold(DUTY):
+                    self.turn()
+            except PixeltrailError as error:
+                log.warning("backups wait", reason=str(error))
             except Exception:  # noqa: BLE001 the next turn may go well
                 log.exception("backup failed")

@@ -21,7 +21,7 @@ TLS_BYTES: Final = 21_000
 ROOM_BYTES: Final = 24 * 1024
 """What an app and its driver need at least, and a heap that is never quite full."""
 REFERENCES: Final = 128
-_REFERENCE_BYTES: Final = 14
+_REFERENCE_BYTES: Final = 8
 _STRIP_PX: Final = 32
 _NARROW_STRIP_PX: Final = 16
 _NARROW_PX: Final = 160
@@ -117,11 +117,14 @@ def encoder_bytes(display: Display, references: int = REFERENCES) -> int:
     columns = -(-display.width // strip_px(display))
     is_mono = FORMATS[display.format] == 1
     is_565 = FORMATS[display.format] == 16
-    hashes = 4 * rows * (columns + 1)
-    marks = 2 * columns * -(-rows // 8)
-    states = 2220 if is_mono else 1084
-    under_way = 544 + display.width * (2 if is_mono else 4 if is_565 else 6)
-    return hashes + marks + 120 + _REFERENCE_BYTES * references + states + under_way + 2290
+    hashes = 4 * rows * columns
+    marks = columns * -(-rows // 8)
+    states = 2230 if is_mono else 1084
+    if is_mono:
+        under_way = 2 * display.width + 20 + 4 * rows
+    else:
+        under_way = 544 + max((4 if is_565 else 6) * (display.width + 4), 4 * rows)
+    return hashes + marks + 120 + _REFERENCE_BYTES * references + states + under_way + 1450
 
 
 def strip_px(display: Display) -> int:

@@ -32,6 +32,7 @@ from . import (
     import_,
     init,
     keys,
+    migrate,
     play,
     restore,
     sessions,
@@ -41,6 +42,7 @@ from . import (
     up,
     users,
 )
+from .options import printable
 
 _MISTAKE, _FAILURE = 2, 1
 
@@ -67,6 +69,7 @@ for command in (
     audit,
     backup,
     restore,
+    migrate,
     health,
 ):
     app.command(command.__name__.rpartition(".")[2])(command.run)
@@ -109,6 +112,7 @@ def run(arguments: list[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except PixeltrailError as error:
-        print(f"pixeltrail: {error}", file=sys.stderr)
+        text = "\n".join(map(printable, str(error).splitlines()))  # it may tell what a file or a device holds
+        print(f"pixeltrail: {text}", file=sys.stderr)
         return _MISTAKE if isinstance(error, LocalError) else _FAILURE
     return 0

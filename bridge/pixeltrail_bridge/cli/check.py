@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from .check_amplitude import show as show_samples
 from .check_replays import find as find_replays
 from .check_rules import find as find_rules
 from .check_rules import show as show_rules
-from .options import ConfigOption, SetOption, load_config
+from .options import ConfigOption, SetOption, load_config, printable
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -50,7 +51,7 @@ def run(
     is_well = True
     for ok, what, found in _findings(settings, offline, samples):
         is_well &= ok
-        print(f"{'ok' if ok else 'FAULT':5}  {what}: {found}")
+        print(f"{'ok' if ok else 'FAULT':5}  {what}: {printable(found)}")
     show_rules(settings, samples)
     for text in show_samples(settings, samples) if show or sample else ():
         print(text)
@@ -65,10 +66,11 @@ def _findings(settings: Config, offline: bool, samples: list[dict[str, Any]] | N
     yield from _exposure("outward", settings, "check_outward")
     if settings.packing.enabled:
         yield _packing(settings, offline)
+    yield from _cluster(settings, offline)
     yield from _mqtt(settings, offline)
     for port in settings.serial.ports:
         yield _serial(port)
-    if not (settings.mqtt.enabled or settings.serial.ports):
+    if not (settings.mqtt.enabled or settings.serial.ports or settings.cluster.nats_urls):
         yield False, "sources", "no device can reach the bridge; set mqtt.enabled or serial.ports"
     yield from find_rules(settings)
     yield from _segment(settings, offline)
@@ -131,9 +133,37 @@ def _writable(what: str, folder: Path, key: str) -> Finding:
     return True, what, str(folder) if existing == folder else f"{folder} will be made"
 
 
+def _cluster(settings: Config, offline: bool) -> Iterator[Finding]:
+    """Whether its settings fit together, and whether each server takes us; `doctor` asks for more."""
+    from ..app import cluster
+    from ..app.diagnosis import jetstream
+
+    at = settings.cluster
+    try:
+        cluster.check(settings)
+        login = cluster.login_of(settings)
+        login.check()
+    except ConfigError as error:
+        yield False, "cluster", str(error)
+        return
+    if not at.nats_urls:
+        return
+    if offline:
+        yield True, "cluster", f"{login.place} not asked (--offline)"
+        return
+    state = jetstream.ask(login, cluster.stream_settings(settings))
+    for url, why in state.away.items():
+        yield (
+            False,
+            "cluster",
+            f"{url} cannot be reached ({why}); check cluster.nats_urls, and that the server runs",
+        )
+    yield True, "cluster", f"{state.addresses - len(state.away)} of {state.addresses} NATS servers take us"
+
+
 def _mqtt(settings: Config, offline: bool) -> Iterator[Finding]:
     mqtt = settings.mqtt
-    if not mqtt.enabled:
+    if not mqtt.enabled or (settings.cluster.nats_urls and not mqtt.url):
         return
     yield from _exposure("broker", settings, "check_broker")
     if not mqtt.url:
@@ -200,9 +230,17 @@ def _free(host: str, port: int, what: str, key: str) -> Finding:
 
 def _serial(port: str) -> Finding:
     if port.startswith("usb:"):
+        from ..sources.serial import parse_usb
+
+        try:
+            parse_usb(port)
+        except ConfigError as error:
+            return False, "serial", str(error)
         return True, "serial", f"{port} will be looked for while `up` runs"
     try:
-        is_device = stat.S_ISCHR(os.stat(port).st_mode)
+        found = os.stat(port)
+        is_memory = sys.platform == "linux" and os.major(found.st_rdev) == 1  # /dev/null, /dev/zero
+        is_device = stat.S_ISCHR(found.st_mode) and not is_memory
     except OSError as error:
         return False, "serial", f"{port}: {error.strerror}; is the device plugged in?"
     if not is_device:

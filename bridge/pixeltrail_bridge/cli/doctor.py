@@ -19,6 +19,7 @@ from .options import ConfigOption, JsonOption, SetOption, load_config, open_stor
 if TYPE_CHECKING:
     from ..app.diagnosis import Finding
     from ..config import Config
+    from ..store.database import SqlStore
 
 _HEALTH_S = 3.0
 
@@ -53,18 +54,41 @@ def _findings(settings: Config, offline: bool) -> Iterator[Finding]:
     if running:
         yield from _ask_page(settings)
     own = ""
-    if settings.bridge.database.exists():
+    if settings.store.url or settings.bridge.database.exists():
         try:
             with open_store(settings) as store:
                 own = store.bridge_id.hex()
                 yield from diagnosis.examine(settings, store, time.time_ns() // 1_000_000)
+                yield from _cluster(settings, store, offline)
         except PixeltrailError as error:
             yield Finding("FAULT", "store", str(error))
+            yield from _cluster(settings, None, offline)
     else:
         yield Finding("note", "store", f"there are no recordings in {folder} yet; start `pixeltrail up`")
+    if settings.packing.enabled and settings.packing.url:
+        yield _packing(settings, offline)
     for port in settings.serial.ports:
         yield _from_check(check._serial(port))
     yield from _broker(settings, own, running, offline)
+
+
+def _cluster(settings: Config, store: SqlStore | None, offline: bool) -> Iterator[Finding]:
+    from ..app import diagnosis
+
+    if settings.cluster.nats_urls and not offline:
+        yield from diagnosis.check_cluster(settings, store)
+
+
+def _packing(settings: Config, offline: bool) -> Finding:
+    """Whether objects can be kept, asked as `check` asks."""
+    from ..app.diagnosis import Finding
+
+    found = check._packing(settings, offline)
+    if found[0]:
+        return _from_check(found)
+    text = f"{found[2]}. Until it can, others stay in the database, and those cannot be opened"
+    remedy = "see to that store, and check packing.url, packing.endpoint and the key"
+    return Finding("FAULT", "packing", f"{text}; {remedy}")
 
 
 def _broker(settings: Config, own: str, running: bool, offline: bool) -> Iterator[Finding]:

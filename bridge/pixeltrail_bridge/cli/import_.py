@@ -68,7 +68,7 @@ def _make_folder(settings: Config) -> None:
     from ..errors import LocalError
 
     try:
-        settings.bridge.data_dir.mkdir(parents=True, exist_ok=True)
+        settings.bridge.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise LocalError(
             f"bridge.data_dir = {settings.bridge.data_dir}: {error.strerror}; name a folder that can be written"

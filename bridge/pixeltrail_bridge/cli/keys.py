@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import ConfigError, LocalError
+from . import signing
+from .key_options import DeviceArgument, FinishOption, OutOption, keys_folder, now_ms
 from .options import ConfigOption, JsonOption, SetOption, clock_time, load_config, print_table
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.add_typer(signing.app, name="signing")
 
-DeviceArgument = Annotated[str, typer.Argument(metavar="DEVICE", help="The device's ID.", show_default=False)]
 HostsArgument = Annotated[
     list[str],
     typer.Argument(
@@ -33,12 +34,6 @@ HostsArgument = Annotated[
 HostOption = Annotated[
     str | None, typer.Option("--host", help="Where the device finds the broker.", show_default=False)
 ]
-OutOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--out", help="Write the device's files into this folder, its key with them.", show_default=False
-    ),
-]
 
 
 @app.command()
@@ -47,7 +42,7 @@ def init(hosts: HostsArgument, config: ConfigOption = None, set_: SetOption = No
     from ..keys.authority import Authority
     from ..keys.files import SERVER_CERT
 
-    folder = _folder(load_config(config, set_))
+    folder = keys_folder(load_config(config, set_))
     authority = Authority.make(folder)
     try:
         authority.issue_server(hosts)
@@ -74,7 +69,7 @@ def renew(
     from ..keys.authority import Authority, server_names
     from ..keys.files import SERVER_CERT
 
-    folder = _folder(load_config(config, set_))
+    folder = keys_folder(load_config(config, set_))
     authority = Authority.open(folder)
     names = hosts or server_names(folder / SERVER_CERT)
     authority.issue_server(names)
@@ -94,7 +89,7 @@ def add(
     settings = load_config(config, set_)
     if certificate and out is None:
         raise LocalError("--certificate needs --out FOLDER, where device.pem and device.key are written")
-    secret = _ring(settings).add(device, _now_ms())
+    secret = _ring(settings).add(device, now_ms())
     _hand_over(settings, device, device, secret, host, certificate, out)
 
 
@@ -124,9 +119,7 @@ def list_(as_json: JsonOption = False, config: ConfigOption = None, set_: SetOpt
 @app.command()
 def rotate(
     device: DeviceArgument,
-    finish: Annotated[
-        bool, typer.Option("--finish", help="The device has the new key: drop the old.")
-    ] = False,
+    finish: FinishOption = False,
     host: HostOption = None,
     out: OutOption = None,
     config: ConfigOption = None,
@@ -139,7 +132,7 @@ def rotate(
         ring.finish(device)
         print(f"The older key of {device} holds no longer.")
         return
-    user, secret = ring.rotate(device, _now_ms())
+    user, secret = ring.rotate(device, now_ms())
     _hand_over(settings, device, user, secret, host, False, out)
     print(f"Both keys hold until: pixeltrail keys rotate {device} --finish", file=sys.stderr)
 
@@ -195,7 +188,7 @@ def _hand_over(
     from ..keys.brokers import settings_snippet
     from ..keys.files import CA_CERT, make_private_folder, write_private
 
-    folder = _folder(settings)
+    folder = keys_folder(settings)
     url = urlsplit(settings.mqtt.url)
     has_tls = url.scheme == "mqtts" if settings.mqtt.url else (folder / CA_CERT).exists()
     default_port = 8883 if has_tls else 1883
@@ -227,17 +220,7 @@ def _first_name(folder: Path) -> str:
     return next((name for name in names if name not in ("localhost", "127.0.0.1", "::1")), "")
 
 
-def _folder(settings: Config) -> Path:
-    from ..keys import FOLDER
-
-    return settings.bridge.data_dir / FOLDER
-
-
 def _ring(settings: Config) -> KeyRing:
     from ..keys.ring import KeyRing
 
-    return KeyRing(_folder(settings))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return KeyRing(keys_folder(settings))

@@ -102,14 +102,18 @@ def clock_time(epoch_ms: int | None) -> str:
 
 
 def print_table(heads: Iterable[str], rows: Iterable[Iterable[str]], numbers: Container[str] = ()) -> None:
-    """A table as wide as the terminal, or as it likes where there is none. Columns named in `numbers` end flush."""
+    """A table as wide as the terminal, or as it likes where there is none. Columns named in `numbers` end flush.
+
+    Cells are text and nothing else: what a device calls itself may be a terminal's command, or rich's markup.
+    """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None)
     for head in heads:
         table.add_column(head, justify="right" if head in numbers else "left")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(printable(cell)) for cell in row))
     console = Console()
     (console if console.is_terminal else Console(width=_FILE_COLUMNS)).print(table)

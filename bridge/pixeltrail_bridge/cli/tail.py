@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.5
 _PAGE = 200
+# JSON has the others escaped; these are commands for some terminals as well, and mean the same written so.
+_COMMANDS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 
 
 def run(
@@ -44,7 +46,7 @@ def run(
 
 def _line(event: EventRow, payload: bool) -> str:
     if payload:
-        return event.payload.decode()
+        return event.payload.decode().translate(_COMMANDS)
     answers = ", ".join(
         f"{delivery.sink} {delivery.state}" + (f" {delivery.status}" if delivery.status else "")
         for delivery in event.deliveries

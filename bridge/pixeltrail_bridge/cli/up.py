@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
 from .options import ConfigOption, SetOption, load_config
 
 
-def run(config: ConfigOption = None, set_: SetOption = None) -> None:
+class Role(StrEnum):
+    ALL = "all"
+    WORKER = "worker"
+    VIEWER = "viewer"
+
+
+RoleOption = Annotated[
+    Role | None,
+    typer.Option(help="What this one does in a cluster, in place of bridge.role. See docs/cluster.md."),
+]
+
+
+def run(config: ConfigOption = None, set_: SetOption = None, role: RoleOption = None) -> None:
     """Run the bridge. Ctrl-C or SIGTERM ends it; devices keep what it has not confirmed. SIGHUP reads the settings."""
-    settings = load_config(config, set_)
+    overrides = [*(set_ or ()), *([f"bridge.role={role.value}"] if role is not None else ())]
+    settings = load_config(config, overrides)
     import asyncio
     import os
     import sys
@@ -18,6 +36,8 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
     from ..errors import ConfigError, StoreFailure
     from ..watch.systemd import Notifier
 
+    # What it writes are recordings: for its own user alone, as deploy/ has it for the service
+    os.umask(0o077)
     set_up_logging(settings.bridge)
     log = structlog.get_logger(__name__)
     systemd = Notifier()
@@ -25,11 +45,11 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
     async def serve() -> None:
         again = asyncio.Event()
         with until_signal(again.set) as ended:
-            async with Bridge(settings) as bridge:
+            async with Bridge(settings, ended) as bridge:
                 for line in bridge.addresses():
                     print(line, flush=True)
                 systemd.ready(bridge.summary())
-                feeding = asyncio.create_task(systemd.feed(lambda: bridge.ingest.turns))
+                feeding = asyncio.create_task(systemd.feed(lambda: bridge.turns))
                 await wait(bridge, ended, again)
                 systemd.stopping()
                 feeding.cancel()
@@ -46,7 +66,8 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
                 again.clear()
                 systemd.reloading()
                 try:
-                    await bridge.reload(await asyncio.to_thread(load_config, config, set_))
+                    file = config or settings.file  # one that is gone meanwhile is no wish for the defaults
+                    await bridge.reload(await asyncio.to_thread(load_config, file, overrides))
                 except ConfigError as error:
                     log.error("settings were not read again, the earlier ones stay", error=str(error))
                     bridge.settings_problem = str(error)
@@ -54,8 +75,9 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
 
     try:
         asyncio.run(serve())
+    except asyncio.CancelledError:
+        log.info("told to end before the database was there")
     except StoreFailure as error:
         print(f"pixeltrail: {error}", file=sys.stderr, flush=True)
-        os._exit(
-            1
-        )  # an orderly end closes the database, which would sync again what a sync has just failed for
+        # An orderly end closes the database, which would sync again what a sync has just failed for
+        os._exit(1)

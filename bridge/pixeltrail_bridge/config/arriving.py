@@ -24,6 +24,10 @@ class MqttSettings:
         None, "Certificate of this bridge, where your broker asks for one (mqtts)."
     )
     key_file: Path | None = setting(None, "Key of that certificate, where it is not in the same file.")
+    share: str = setting(
+        "",
+        "Name under which several bridges on one database share your own broker's messages. See docs/cluster.md.",
+    )
     host: str = setting("127.0.0.1", "Address the broker inside listens on.")
     port: int = setting(1883, "Port the broker inside listens on; 0 takes any free one.", low=0, high=65_535)
     server_cert_file: Path | None = setting(

@@ -14,6 +14,11 @@ DATABASE_NAME = "pixeltrail.db"
 @dataclass(frozen=True, slots=True)
 class BridgeSettings:
     data_dir: Path = setting(Path("pixeltrail-data"), "Folder of the database and of the broker's files.")
+    role: str = setting(
+        "all",
+        "What this one does where several are one: worker takes and delivers, viewer serves the page.",
+        choices=("all", "worker", "viewer"),
+    )
     server_zone: str = setting(
         "us",
         "Region of your workspaces at all vendors: sets every host at once.",

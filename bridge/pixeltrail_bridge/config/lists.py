@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from ..reading import read_file
 from .rules import EventRule, read_rules
-from .values import Secret, as_toml
+from .values import Secret, in_words
 
 RESERVED_SINKS = ("segment", "amplitude", "jsonl", "amplitude-replay")
 MAX_TTL_S = (1 << 30) - 1  # what the wire holds
-_SECRET_LIMIT = 4_096  # characters; a key file longer than this is some other file
+_SECRET_LIMIT = 4_096  # bytes; a key file longer than this is some other file
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,8 @@ EXAMPLES = """
 """
 
 
-def take_lists(content: dict[str, Any], file: Path) -> Lists:
-    """Take the lists out of a settings file's content and check them. Raises ConfigError."""
+def take_lists(content: dict[str, Any], file: Path, text: str) -> Lists:
+    """Take the lists out of a settings file's content and check them; `text` is all of it. Raises ConfigError."""
     groups = _take_groups(content, file)
     base = file.resolve().parent
     keys = _take(content, file, "segment", "keys")
@@ -127,7 +128,7 @@ def take_lists(content: dict[str, Any], file: Path) -> Lists:
         tuple(_custom_sink(_Table(file, "sinks.custom", row, groups)) for row in sinks),
         tuple(_custom_sink(_Table(file, "sinks.replay", row, groups)) for row in replay),
         tuple(_amplitude_mapping(_Table(file, "amplitude.mappings", row, groups)) for row in mappings),
-        read_rules(content.pop("rules", []), file, groups, read_secret),
+        read_rules(content.pop("rules", []), file, text, groups, read_secret),
     )
     names = [sink.name for sink in (*lists.sinks, *lists.replay_sinks)]
     for name in names:
@@ -143,12 +144,13 @@ def take_lists(content: dict[str, Any], file: Path) -> Lists:
 def read_secret(key: str, path: Path) -> Secret:
     """The one line of a file that holds a secret. Raises ConfigError, which never shows it."""
     try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(_SECRET_LIMIT + 1)
+        text = read_file(path, _SECRET_LIMIT).decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise ConfigError(f"{key}: {path} cannot be read: {reason}") from None
-    if len(text) > _SECRET_LIMIT or not text.strip() or "\n" in text.strip():
+        raise ConfigError(
+            f"{key}: {path} cannot be read: {reason}; write the secret into it, alone, for this user to read."
+        ) from None
+    if not text.strip() or not text.strip().isprintable():
         raise ConfigError(f"{key}: {path} must hold one line with the secret and nothing else.")
     return Secret(text.strip())
 
@@ -163,7 +165,7 @@ class _Table:
         self._row = dict(row)
 
     def fault(self, name: str, value: Any, expected: str) -> ConfigError:
-        return ConfigError(f"{self.file}: {self.key}.{name} = {as_toml(value)}: expected {expected}.")
+        return ConfigError(f"{self.file}: {self.key}.{name} = {in_words(value)}: expected {expected}.")
 
     def text(self, name: str, default: str | None = None) -> str:
         value = self._row.pop(name, default)

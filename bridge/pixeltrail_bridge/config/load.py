@@ -14,17 +14,27 @@ the standard library: `pixeltrail --help` pays for it.
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from ..errors import ConfigError
+from ..reading import read_file
 from .lists import Lists, read_secret, take_lists
 from .table import ENVIRONMENT_PREFIX, Config, Setting, rows, sections
-from .values import Secret, as_toml
+from .values import Secret, as_toml, in_words
 
 ENVIRONMENT_FILE = "PIXELTRAIL_CONFIG"
+_MOST_DOTS: Final = 100  # of one line outside of texts: a name of 100,000 parts takes tomllib 40 GB
+_TEXT: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
+_MOST_WHOLE: Final = 1 << 53  # that is a float without loss
+_MOST_PATH: Final = 4_096  # bytes, on Linux
+_MOST_FILE_NAME: Final = 255
+# No setting has one: a line's end would begin another in a log
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _BOOLEANS = {
     "true": True,
     "1": True,
@@ -60,6 +70,7 @@ def load(
     found |= _from_overrides(overrides, table)
     base = read_file.resolve().parent if read_file else Path.cwd()
     _check_urls(found)
+    _check_ports(found)
     _settle_zone(found, table)
     _read_secrets(found, table, base)
     return _build(found, table, base, read_file, lists)
@@ -69,19 +80,14 @@ def load(
 
 
 def _from_file(file: Path, table: Mapping[str, Setting]) -> tuple[dict[str, Any], Lists]:
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{file}: there is no such file. Run `pixeltrail init` to write one.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file}: is not valid TOML: {error}") from None
-    lists = take_lists(content, file)
+    text = _read_text(file)
+    content = _parse(text, file)
+    lists = take_lists(content, file, text)
     found = {}
     for section, values in content.items():
         if not isinstance(values, dict):
-            raise ConfigError(f"{file}: {section} stands outside of any section. {_nearest(section, table)}")
+            shown = in_words(section)[1:-1]
+            raise ConfigError(f"{file}: {shown} stands outside of any section. {_nearest(section, table)}")
         for name, value in values.items():
             row = _find(f"{section}.{name}", str(file), table)
             if row.is_secret:
@@ -91,6 +97,41 @@ def _from_file(file: Path, table: Mapping[str, Setting]) -> tuple[dict[str, Any]
                 )
             found[row.key] = _checked(row, value, str(file))
     return found, lists
+
+
+def _read_text(file: Path) -> str:
+    try:
+        data = read_file(file)
+    except FileNotFoundError:
+        raise ConfigError(f"{file}: there is no such file. Run `pixeltrail init` to write one.") from None
+    except OSError as error:
+        raise ConfigError(
+            f"{file}: cannot be read: {error.strerror}; name a file of settings, as `pixeltrail init` writes one."
+        ) from None
+    try:
+        return data.decode().replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{file}:{line}: cannot be read: byte {data[error.start]:#x} is not UTF-8; save it as that."
+        ) from None
+
+
+def _parse(text: str, file: Path) -> dict[str, Any]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.count(".") > _MOST_DOTS and _TEXT.sub("", line).count(".") > _MOST_DOTS:
+            raise ConfigError(
+                f"{file}:{number}: has a name of more than {_MOST_DOTS} parts; two are the most here."
+            )
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{file}: is nested deeper than any setting; take the brackets out.") from None
+    except ValueError as error:  # tomllib's own, or of a number with thousands of digits
+        raise ConfigError(
+            f"{file}: is not valid TOML: {error}; texts stand in quotes, a section in brackets on a line of its own. "
+            "`pixeltrail init --print` shows a whole file."
+        ) from None
 
 
 def _from_environment(environment: Mapping[str, str], table: Mapping[str, Setting]) -> dict[str, Any]:
@@ -135,7 +176,8 @@ def _read_secrets(found: dict[str, Any], table: Mapping[str, Setting], base: Pat
 def _find(key: str, place: str, table: Mapping[str, Setting]) -> Setting:
     if key in table:
         return table[key]
-    raise ConfigError(f"{place}: there is no setting {key}. {_nearest(key, table)}")
+    shown = in_words(key)[1:-1]
+    raise ConfigError(f"{place}: there is no setting {shown}. {_nearest(key, table)}")
 
 
 def _nearest(key: str, table: Mapping[str, Setting]) -> str:
@@ -169,17 +211,24 @@ def _from_text(row: Setting, text: str, place: str) -> Any:
 def _checked(row: Setting, value: Any, place: str) -> Any:
     """The value as its setting keeps it. Raises ConfigError."""
     wanted = _wanted(row)
-    fault = ConfigError(f"{place}: {row.key} = {as_toml(value)}: expected {wanted}.")
+    fault = ConfigError(f"{place}: {row.key} = {in_words(value)}: expected {wanted}.")
     if row.type is float and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > _MOST_WHOLE:
+            raise fault
         value = float(value)
     if row.type == tuple[str, ...]:
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        if not isinstance(value, list) or not all(_is_line(item) and item for item in value):
             raise fault
+        _check_addresses(row, value, place)
         return tuple(value)
+    if row.type in (str, Path, Path | None) and not _is_line(value):
+        raise fault
     if row.type in (Path, Path | None):
-        if not isinstance(value, str) or "\0" in value or (not value and row.default is not None):
+        if not isinstance(value, str) or not _may_be_path(value) or (not value and row.default is not None):
             raise fault
         return Path(value).expanduser() if value else None
+    if row.type is str:
+        _check_addresses(row, [value], place)
     if row.choices and isinstance(value, str) and value.lower() in row.choices:
         value = value.lower()
     if type(value) is not row.type or (row.choices and value not in row.choices):
@@ -187,6 +236,37 @@ def _checked(row: Setting, value: Any, place: str) -> Any:
     if (row.low is not None and not value >= row.low) or (row.high is not None and not value <= row.high):
         raise fault
     return value
+
+
+def _may_be_path(text: str) -> bool:
+    """Longer ones no system has, and their first use would be an error that nobody expects."""
+    encoded = text.encode(errors="surrogateescape")
+    return len(encoded) < _MOST_PATH and all(len(part) <= _MOST_FILE_NAME for part in encoded.split(b"/"))
+
+
+def _check_addresses(row: Setting, texts: list[str], place: str) -> None:
+    for text in texts:
+        if not _may_be_address(row, text):
+            shown = in_words(text) if "@" not in text else "an address with a login"
+            raise ConfigError(
+                f"{place}: {row.key} = {shown}: expected an address, and no such name, port or brackets can be in one."
+            )
+
+
+def _may_be_address(row: Setting, text: str) -> bool:
+    """Whether what takes addresses apart can: urllib, and the codec of host names."""
+    try:
+        if "://" in text:
+            _ = urlsplit(text).port
+        elif row.name == "host":
+            text.encode("idna")
+    except ValueError:
+        return False
+    return True
+
+
+def _is_line(value: Any) -> bool:
+    return isinstance(value, str) and not _CONTROL.search(value)
 
 
 def _check_urls(found: Mapping[str, Any]) -> None:
@@ -199,8 +279,17 @@ def _check_urls(found: Mapping[str, Any]) -> None:
     public = found.get("web.public_url", "")
     if public and not public.startswith(("http://", "https://")):
         raise ConfigError(
-            f"web.public_url = {as_toml(public)}: expected an address that begins http:// or https://."
+            f"web.public_url = {in_words(public)}: expected an address that begins http:// or https://."
         )
+
+
+def _check_ports(found: Mapping[str, Any]) -> None:
+    ports = found.get("serial.ports", ())
+    for port in ports:
+        if ports.count(port) > 1:
+            raise ConfigError(
+                f"serial.ports names {in_words(port)} twice, and a port is opened once; take one of them out."
+            )
 
 
 def _settle_zone(found: dict[str, Any], table: Mapping[str, Setting]) -> None:
@@ -234,8 +323,8 @@ def _wanted(row: Setting) -> str:
         bool: "true or false",
         int: "a whole number",
         float: "a number",
-        str: "text",
-        tuple[str, ...]: "a list of text",
+        str: "text of one line",
+        tuple[str, ...]: "a list of text, none of it empty",
     }
     wanted = names.get(row.type, "a path")
     if row.low is not None:

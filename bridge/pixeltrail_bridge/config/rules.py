@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import ConfigError
-from .values import Secret, as_toml
+from .values import Secret, in_words
 
 _LEAST_KEY = 16  # letters of a key for hashes; what is shorter can be guessed
+_KEY_FILE: Final = "redact_key_file"
 _TEXTS: Final = ("types", "events", "devices", "users", "sinks", "drop", "keep", "redact", "send_to")
 
 
@@ -32,29 +33,40 @@ class Lines:
         self._text = text
 
     @cached_property
-    def _beginnings(self) -> list[tuple[int, list[Any]]]:
-        """Lines read, and the rules in them."""
-        lines = self._text.splitlines(keepends=True)
-        found: list[tuple[int, list[Any]]] = [(0, [])]
-        for count in range(1, len(lines) + 1):
-            if count < len(lines) and not _ends_here(lines[count - 1]):
-                continue
-            try:
-                content = tomllib.loads("".join(lines[:count]))
-            except tomllib.TOMLDecodeError:
-                continue
-            rules = content.get("rules")
-            found.append((count, rules if isinstance(rules, list) else []))
-        return found
+    def _lines(self) -> list[str]:
+        return self._text.splitlines(keepends=True)
 
     def of(self, number: int, key: str = "", value: str = "") -> int:
         """The line on which rule `number`, counted from 0, or a key of it begins, or the line of a value of that."""
-        before = 0
-        for count, rules in self._beginnings:
-            if len(rules) > number and (not key or key in rules[number]):
-                return self._within(before, count, value)
-            before = count
-        return self.of(number) if key else 1
+
+        def has_it(rules: list[Any]) -> bool:
+            return len(rules) > number and (not key or key in rules[number])
+
+        lines = self._lines
+        ends = [0, *(n for n in range(1, len(lines)) if _ends_here(lines[n - 1])), len(lines)]
+        if not has_it(self._rules(len(lines)) or []):
+            return self.of(number) if key else 1
+        low, high = 0, len(ends) - 1  # the one lacks it, the other has it
+        while high - low > 1:
+            middle = at = (low + high) // 2
+            while at < high and (rules := self._rules(ends[at])) is None:
+                at += 1
+            if at == high:
+                del ends[middle:high]  # all of them are inside of a statement
+                high = middle
+            elif has_it(rules or []):
+                high = at
+            else:
+                low = at
+        return self._within(ends[low], ends[high], value)
+
+    def _rules(self, count: int) -> list[Any] | None:
+        """The rules in so many lines; None where these end inside of a statement."""
+        try:
+            rules = tomllib.loads("".join(self._lines[:count])).get("rules")
+        except tomllib.TOMLDecodeError:
+            return None
+        return rules if isinstance(rules, list) else []
 
     def _within(self, before: int, end: int, value: str) -> int:
         lines = self._text.splitlines()[before:end]
@@ -94,12 +106,11 @@ Devices = Callable[[Any], tuple[str, ...]]
 
 
 def read_rules(
-    rows: Any, file: Path, groups: Mapping[str, Any], read_key: Callable[[str, Path], Secret]
+    rows: Any, file: Path, text: str, groups: Mapping[str, Any], read_key: Callable[[str, Path], Secret]
 ) -> tuple[EventRule, ...]:
     """Raises ConfigError with file and line."""
     if rows == []:
         return ()
-    text = file.read_text(encoding="utf-8")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         line = next((n for n, one in enumerate(text.splitlines(), 1) if re.match(r"\s*\[?rules\b", one)), 1)
         raise ConfigError(f"{file}:{line}: write [[rules]] with two brackets: there may be several.")
@@ -134,7 +145,7 @@ class _Reader:
     def read(self) -> EventRule:
         key, key_file = Secret(), None
         for name, value in self._row.items():
-            if name == "redact_key_file":
+            if name == _KEY_FILE:
                 key, key_file = self._key(value)
             elif name == "groups":
                 self._fields["devices"] = (*self._fields.get("devices", ()), *self._devices(value))
@@ -146,7 +157,7 @@ class _Reader:
                 self._fields[name] = self._checked(name, value)
             else:
                 raise self._unknown(name)
-        if "redact_with" in self._row and "redact_key_file" in self._row:
+        if "redact_with" in self._row and _KEY_FILE in self._row:
             raise self._fault("redact_with", "redact_key_file says how already; take one of the two out")
         if ("redact_with" in self._row) > ("redact" in self._row):
             raise self._fault(
@@ -159,10 +170,10 @@ class _Reader:
         return self._rule.fault(self._number, key, text, value)
 
     def _wrong(self, key: str, value: Any, expected: str) -> ConfigError:
-        return self._fault(key, f"{as_toml(value)} is not what it takes; expected {expected}")
+        return self._fault(key, f"{in_words(value)} is not what it takes; expected {expected}")
 
     def _unknown(self, name: str) -> ConfigError:
-        known = (*_TEXTS, *_KINDS, "groups", "redact_key_file")
+        known = (*_TEXTS, *_KINDS, "groups", _KEY_FILE)
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
         return self._fault(name, f"a rule has no such setting; {hint}")
@@ -193,16 +204,15 @@ class _Reader:
 
     def _key(self, value: Any) -> tuple[Secret, Path]:
         if not isinstance(value, str) or not value or "\0" in value:
-            raise self._wrong("redact_key_file", value, "the path of a file with a secret")
+            raise self._wrong(_KEY_FILE, value, "the path of a file with a secret")
         path = self._rule.file.resolve().parent / Path(value).expanduser()
         try:
-            key = self._read_key("rules.redact_key_file", path)
+            key = self._read_key(_KEY_FILE, path)
         except ConfigError as error:
-            raise self._fault("redact_key_file", str(error).rstrip(".")) from None
+            reason = str(error).removeprefix(f"{_KEY_FILE}: ").rstrip(".")
+            raise self._fault(_KEY_FILE, reason) from None
         if len(key.reveal()) < _LEAST_KEY:
-            raise self._fault(
-                "redact_key_file", f"the secret has less than {_LEAST_KEY} letters; take a longer one"
-            )
+            raise self._fault(_KEY_FILE, f"the secret has less than {_LEAST_KEY} letters; take a longer one")
         return key, path
 
 

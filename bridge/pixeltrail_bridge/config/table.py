@@ -1,8 +1,8 @@
 """The table of settings: a field's name, type and default, with unit, limits and help beside it.
 
-The sections stand in `keeping`, `arriving`, `sending`, `serving` and `watching`, by what their settings are about.
-Validation, `pixeltrail init` and the documentation are made from it, so a setting is written once. Imports only
-the standard library: `pixeltrail --help` pays for it.
+The sections stand in `keeping`, `arriving`, `clustering`, `sending`, `serving` and `watching`, by what their settings
+are about. Validation, `pixeltrail init` and the documentation are made from it, so a setting is written once. Imports
+only the standard library: `pixeltrail --help` pays for it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from .arriving import MqttSettings, QuotasSettings, RecordingSettings, SerialSettings
+from .clustering import ClusterSettings
 from .keeping import BackupSettings, BridgeSettings, OutboxSettings, PackingSettings, StoreSettings
 from .lists import EXAMPLES, Lists
 from .privacy import PrivacySettings, RetentionSettings
@@ -45,6 +46,7 @@ class Config:
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     serial: SerialSettings = field(default_factory=SerialSettings)
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
     quotas: QuotasSettings = field(default_factory=QuotasSettings)
     segment: SegmentSettings = field(default_factory=SegmentSettings)
     amplitude: AmplitudeSettings = field(default_factory=AmplitudeSettings)

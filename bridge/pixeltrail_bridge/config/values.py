@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+_MOST_SHOWN: Final = 200  # characters of a value in an error
 
 
 class Secret:
@@ -39,4 +41,16 @@ def as_toml(value: Any) -> str:
         return str(value)
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {as_toml(item)}" for key, item in value.items()) + " }"
-    return '"' + ("" if value is None else str(value)).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    text = ("" if value is None else str(value)).replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(letter if letter.isprintable() else _escape(letter) for letter in text) + '"'
+
+
+def in_words(value: Any) -> str:
+    """The same for an error: no longer than a person reads, and nothing that a terminal would heed."""
+    text = as_toml(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+
+
+def _escape(letter: str) -> str:
+    code = ord(letter)
+    return f"\\u{code:04x}" if code < 1 << 16 else f"\\U{code:08x}"

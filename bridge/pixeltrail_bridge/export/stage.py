@@ -47,6 +47,7 @@ class Source(Protocol):
 
     def pictures(self, from_ms: int = 0, to_ms: int | None = None) -> Iterator[Picture]: ...
     def marks(self) -> Iterator[Mark]: ...
+    def shown_displays(self) -> Iterator[tuple[int, Display]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +172,14 @@ class Stage:
             yield picture.at_ms, image
 
     def _find_sides(self) -> tuple[int, int]:
-        """Of the part's displays, the largest width and height."""
-        first = next(self._source.pictures(self._options.from_ms, self._options.to_ms), None)
+        """Of the part's displays, the largest width and height. What is known of a running session's end is old."""
+        from_ms, to_ms = self._options.from_ms, self._options.to_ms
+        first = next(self._source.pictures(from_ms, to_ms), None)
         sides = [(first.display.width, first.display.height)] if first is not None else []
         sides += [
-            (mark.values["width"], mark.values["height"])
-            for mark in self._marks
-            if mark.kind == "display" and self._options.from_ms <= mark.at_ms <= self._end_ms
+            (display.width, display.height)
+            for at_ms, display in self._source.shown_displays()
+            if from_ms <= at_ms and (to_ms is None or at_ms <= to_ms)
         ]
         return max((w for w, _ in sides), default=1), max((h for _, h in sides), default=1)
 

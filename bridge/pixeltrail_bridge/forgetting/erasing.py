@@ -48,11 +48,16 @@ def bury(store: SqlStore, subject: Subject, found: Found, at_ms: int, refuses: b
             for kind, text, is_refused in named
         ]
         unique = list({(one.kind, one.digest): one for one in reversed(rows)}.values())[::-1]
-        tombstones.add(tx.db, unique)
+        tombstones.add(tx.db, unique, tx.locking)
         return unique
 
     rows: list[Tombstone] = store.commit_batch(work)
     return rows
+
+
+def say_again(store: SqlStore, buried: list[Tombstone]) -> None:
+    """Once it is all gone: a bridge that heard of it earlier may have read, since then, what was still there."""
+    store.commit_batch(lambda tx: tombstones.say_again(tx.db, buried[:1], tx.locking))
 
 
 # ---- rows ---------------------------------------------------------------------------
@@ -223,7 +228,7 @@ def readmit(store: SqlStore, subject: Subject, now_ms: int) -> Tombstone | None:
         if stone is None:
             return None
         row = Tombstone(stone.kind, stone.digest, stone.salt, now_ms, False)
-        tombstones.add(tx.db, [row])
+        tombstones.add(tx.db, [row], tx.locking)
         return row
 
     return store.commit_batch(work)

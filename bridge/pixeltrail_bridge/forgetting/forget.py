@@ -16,7 +16,7 @@ from ..store.scanning import Needle
 from ..store.tombstones import digest_of, salt_of
 from ..wire.recording_file import Head
 from . import files, stones
-from .erasing import bury, erase, erase_returned
+from .erasing import bury, erase, erase_returned, say_again
 from .finding import Found, Subject, find, line_is_theirs
 
 _ROUNDS = 3  # a process that was in the middle of a transaction may have written once more
@@ -97,7 +97,8 @@ def forget(
     found = find(store, subject)
     for _ in range(_ROUNDS):
         report.sessions = max(report.sessions, len(found.sessions))
-        stones.append(place.folder, bury(store, subject, found, report.at_ms, refuses))
+        buried = bury(store, subject, found, report.at_ms, refuses)
+        stones.append(place.folder, buried)
         erase(store, subject, found, eraser, refuses)
         more = find(store, subject)
         if subject.kind == "session" or not more.adds_to(found):
@@ -105,6 +106,7 @@ def forget(
         found.take(more)
     report.vendors = ask_vendors(subject, digest)
     _clean(store, subject, found, place, eraser)
+    say_again(store, buried)
     problem = store.compact(place.full)
     report.open += [problem] if problem else []
     report.erased = {name: count for name, count in sorted(eraser.counts.items()) if count}

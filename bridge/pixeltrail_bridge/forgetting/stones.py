@@ -65,7 +65,7 @@ def merge(store: SqlStore, folder: Path, more: Path | None = None) -> int:
     stored = store.commit_batch(lambda tx: tombstones.read(tx.db))
     latest = {(one.salt, one.digest): one for one in stored}
     lacked = [one for one in _last(filed) if _is_news(one, latest.get((one.salt, one.digest)))]
-    added = store.commit_batch(lambda tx: tombstones.add(tx.db, lacked)) if lacked else 0
+    added = store.commit_batch(lambda tx: tombstones.add(tx.db, lacked, tx.locking)) if lacked else 0
     known = {(one.salt, one.digest, one.at_ms, one.refuses) for one in filed}
     unfiled = [one for one in stored if (one.salt, one.digest, one.at_ms, one.refuses) not in known]
     if unfiled:

@@ -17,9 +17,8 @@ import msgspec
 
 from ..errors import LocalError
 
-MAX_LINE_BYTES: Final = (
-    256 << 10
-)  # Segment's events have 32 KB at most; some exports escape every other character
+# Segment's events have 32 KB at most; some exports escape every other character
+MAX_LINE_BYTES: Final = 256 << 10
 MAX_COLUMNS: Final = 4_096
 FREE_BYTES: Final = 64 << 20  # of unpacked data, before its ratio to the packed counts
 MAX_RATIO: Final = (

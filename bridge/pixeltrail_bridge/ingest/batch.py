@@ -6,54 +6,39 @@ Rules kept here:
 - The same key with the same bytes is a duplicate; with other bytes a conflict, and the device begins a new stream.
 - What cannot be read is a dead letter. If its head could be read it still takes its place in the stream, so that no
   device resends it for ever.
-- A stream is one device's. The transport's word for who sent a message stands above the message's own.
+- A stream is one device's: desk.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import structlog
 
 from ..errors import UnknownMessageError, WireError
 from ..sessions.ids import NO_SESSION
 from ..sessions.state import GapRow
-from ..sources.base import Arrival, Presence
+from ..sources.base import Arrival, Presence, host_ms
 from ..store.base import SEQ_SPAN, IngestTransaction, NewChunk
 from ..store.packs import chunk_digest
 from ..wire import messages as m
 from ..wire.decode import decode_uplink
+from .desk import Desk, Outcome
 from .gate import Gate
 from .known import Device, Known, Stream
 from .refusals import Refusals
-from .rows import Rows
+from .seals import Decoded
 from .settings import IngestSettings, Mapped, Mapper
 from .standstill import unreadable_places
 
 log = structlog.get_logger(__name__)
 
-Decoded = tuple[Arrival, m.Chunk | m.Sync | WireError]
+_OVERTAKEN_MS = (
+    600_000  # of two workers each takes its share: order is lost by seconds, and by more a clock was set
+)
 _HEADS = frozenset((m.Hello, m.Display))
 _NOTED = frozenset((m.Hello, m.Bad, m.Unknown))  # records that are looked at one by one
-
-
-def decode(arrival: Arrival) -> Decoded:
-    try:
-        return arrival, decode_uplink(arrival.data)
-    except WireError as error:
-        return arrival, error
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What to tell the devices once the transaction has been committed."""
-
-    acks: dict[Stream, bool] = field(default_factory=dict)  # True: at once
-    replies: list[tuple[str, m.Downlink]] = field(default_factory=list)
-    routes: dict[str, Arrival] = field(default_factory=dict)  # the last arrival of each device
-    advanced: set[Stream] = field(default_factory=set)
-    waved: dict[tuple[str, bytes], int] = field(default_factory=dict)  # acks for what is not wanted
 
 
 class Batch:
@@ -71,18 +56,20 @@ class Batch:
         identities: dict[int, str],
         take_stream: Callable[[str], bool] = lambda device_id: True,
     ) -> None:
-        self._take_stream = take_stream
         self._tx, self._known, self._settings = tx, known, settings
         self._map, self._identities = mapper, identities
-        self.outcome = Outcome()
-        self._rows = Rows()
+        self._desk = Desk(tx, known, settings.keys_of, identities, take_stream)
+        self.note_refused = self._desk.note_refused
+        self.outcome, self._rows = self._desk.outcome, self._desk.rows
         self._mapping = settings.mapping
         self._gate: Gate | None = None  # while there is nobody of whom nothing is taken
 
     def run(self, items: Sequence[Decoded | Presence]) -> Outcome:
         self._lock(items)
         self._set_gate()
-        for item in items if self._gate is None else self._gate.let_in(items, self._device_of, self._reply):
+        for item in (
+            items if self._gate is None else self._gate.let_in(items, self._desk.device_of, self._desk.reply)
+        ):
             if isinstance(item, Presence):
                 self._take_presence(item)
                 continue
@@ -98,10 +85,11 @@ class Batch:
 
     def _lock(self, items: Sequence[Decoded | Presence]) -> None:
         messages = [item for item in items if not isinstance(item, Presence)]
-        devices = {device for arrival, _ in messages if (device := self._device_of(arrival))}
+        devices = {device for arrival, _ in messages if (device := self._desk.device_of(arrival))}
         devices |= {item.device_id for item in items if isinstance(item, Presence)}
         streams = {message.stream for _, message in messages if message.stream is not None}
-        self._known.begin(self._tx, devices, streams)
+        places = [(message.stream, message.seq) for _, message in messages if isinstance(message, m.Chunk)]
+        self._known.begin(self._tx, devices, streams, places)
 
     def _set_gate(self) -> None:
         """Behind the locks: whoever forgets a device holds its lock while it does."""
@@ -111,47 +99,27 @@ class Batch:
             if self._mapping is not None:
                 self._mapping = replace(self._mapping, refuses_user=refusals.refuses_user)
 
-    # ---- who ------------------------------------------------------------------
-
-    def _device_of(self, arrival: Arrival) -> str | None:
-        return arrival.device_id or self._identities.get(id(arrival.channel))
-
-    def _stream_of(self, arrival: Arrival, stream_id: bytes) -> Stream | None:
-        """The stream that a message belongs to, new or known; None when it may not belong to its sender."""
-        claimed = self._device_of(arrival)
-        stream = self._known.stream(self._tx, stream_id)
-        if stream is None:
-            if claimed is None:
-                self._count("", "chunks_before_sync")
-                return None
-            if not self._take_stream(claimed):
-                return None  # not acked, so it comes again
-            device = self._known.device(self._tx, claimed, arrival.received_ms)
-            stream = self._known.add_stream(self._tx, device, stream_id, arrival.received_ms)
-        elif claimed is not None and claimed != stream.device.device_id:
-            owner = stream.device.device_id
-            reason = f"stream {stream_id.hex()} belongs to {owner}; two devices share an ID or a stream"
-            self._dead_letter(claimed, "mismatch", reason, arrival.data, arrival.received_ms, stream_id, None)
-            self._reply(arrival, claimed, m.NewStream(stream_id))
-            return None
-        self._rows.touched[stream] = arrival.received_ms
-        self.outcome.routes[stream.device.device_id] = arrival
-        return stream
-
-    def _check_claim(self, stream: Stream, claimed: str, now_ms: int) -> None:
-        owner = stream.device.device_id
-        if claimed != owner:
-            reason = f"the device calls itself {claimed}, and its topic or line says {owner}, which stands"
-            self._dead_letter(owner, "mismatch", reason, claimed.encode(), now_ms, stream.id, None)
+    # ---- presence ---------------------------------------------------------------
 
     def _take_presence(self, presence: Presence) -> None:
         """The broker's word. That a device is back shows when it sends a sync: it may have started anew."""
-        self._tx.set_online(presence.device_id, presence.is_online)
         device = self._known.known_device(self._tx, presence.device_id)
+        if device is not None and _is_overtaken(presence, device):
+            return
+        self._tx.set_online(presence.device_id, presence.is_online)
         stream_id = self._tx.newest_stream(presence.device_id) if device and not presence.is_online else None
         stream = self._known.stream(self._tx, stream_id) if stream_id is not None else None
         if stream is not None:
             self._note_presence(stream, False, presence.received_ms)
+
+    def _note_sync(self, stream: Stream, now_ms: int) -> None:
+        state = stream.device.state
+        state.alive_ms = now_ms
+        if state.is_away:
+            if 0 <= state.away_since_ms - now_ms < _OVERTAKEN_MS:
+                return  # it has gone since
+            self._tx.set_online(stream.device.device_id, True)
+        self._note_presence(stream, True, now_ms)
 
     def _note_presence(self, stream: Stream, is_online: bool, now_ms: int) -> None:
         device = stream.device
@@ -166,7 +134,7 @@ class Batch:
     # ---- chunks ---------------------------------------------------------------
 
     def _take_chunk(self, arrival: Arrival, stream_id: bytes, seq: int, chunk: m.Chunk | WireError) -> None:
-        stream = self._stream_of(arrival, stream_id)
+        stream = self._desk.stream_of(arrival, stream_id)
         if stream is None:
             return
         key = stream.number * SEQ_SPAN + seq
@@ -183,21 +151,21 @@ class Batch:
         else:
             stream.ahead.add(seq)
         self._advance(stream)
-        self._ack(stream, at_once=bool(stream.ahead))
+        self._desk.ack(stream, at_once=bool(stream.ahead))
 
     def _take_again(self, arrival: Arrival, stream: Stream, seq: int, key: int) -> None:
         device_id = stream.device.device_id
         if self._is_repeat(key, arrival.data):
-            self._count(device_id, "duplicates")
+            self._desk.count(device_id, "duplicates")
         else:
             reason = f"stream {stream.id.hex()} seq {seq} came with other bytes before; the first are kept"
-            self._dead_letter(
+            self._desk.dead_letter(
                 device_id, "conflict", reason, arrival.data, arrival.received_ms, stream.id, seq
             )
-            self._count(device_id, "conflicts")
+            self._desk.count(device_id, "conflicts")
             log.error("conflict", device=device_id, stream=stream.id.hex(), seq=seq)
-            self._reply(arrival, device_id, m.NewStream(stream.id))
-        self._ack(stream, at_once=bool(stream.ahead))
+            self._desk.reply(arrival, device_id, m.NewStream(stream.id))
+        self._desk.ack(stream, at_once=bool(stream.ahead))
 
     def _is_known(self, key: int, data: bytes) -> bool:
         """Whether a chunk came with these very bytes before; True also where nothing of it was kept."""
@@ -212,11 +180,11 @@ class Batch:
         return self._is_known(key, data) or key in self._rows.scrubbed or self._tx.is_scrubbed(key)
 
     def _take_unreadable(self, arrival: Arrival, error: WireError) -> None:
-        device_id = self._device_of(arrival) or ""
+        device_id = self._desk.device_of(arrival) or ""
         if isinstance(error, UnknownMessageError):
-            self._count(device_id, "unknown_messages")
+            self._desk.count(device_id, "unknown_messages")
             return
-        self._dead_letter(
+        self._desk.dead_letter(
             device_id, "undecodable", str(error), arrival.data, arrival.received_ms, error.stream, error.seq
         )
         if error.stream is not None and error.seq is not None:
@@ -284,7 +252,9 @@ class Batch:
         except Exception as error:  # noqa: BLE001 - our own fault may not stop the stream: kept and shown instead
             log.exception("mapping failed", device=device.device_id, stream=stream.id.hex(), seq=seq)
             reason = f"mapping failed: {error!r}; please report it"
-            self._dead_letter(device.device_id, "mapping", reason, new.data, new.received_ms, stream.id, seq)
+            self._desk.dead_letter(
+                device.device_id, "mapping", reason, new.data, new.received_ms, stream.id, seq
+            )
             return
         new.session_id, new.host_ms = mapped.session_id, mapped.host_ms
         if self._gate is not None:
@@ -303,9 +273,9 @@ class Batch:
             self._rows.sessions[row.device_id, row.session_id] = row
         self.outcome.replies += ((device.device_id, reply) for reply in mapped.replies)
         for name, count in mapped.discarded.items():
-            self._count(device.device_id, name, count)
+            self._desk.count(device.device_id, name, count)
         for bad in mapped.bad:
-            self._dead_letter(device.device_id, "call", bad.reason, bad.raw, now_ms, stream.id, seq)
+            self._desk.dead_letter(device.device_id, "call", bad.reason, bad.raw, now_ms, stream.id, seq)
         if mapped.session_id != NO_SESSION and mapped.is_kept:
             span = (device.number, mapped.session_id, stream.number)
             first, _ = self._rows.spans.get(span, (seq, seq))
@@ -318,29 +288,33 @@ class Batch:
         for record in chunk.records:
             body = record.body
             if type(body) is m.Bad:
-                self._dead_letter(device_id, "record", body.reason, body.raw, now_ms, chunk.stream, chunk.seq)
+                self._desk.dead_letter(
+                    device_id, "record", body.reason, body.raw, now_ms, chunk.stream, chunk.seq
+                )
             elif type(body) is m.Unknown:
-                self._count(device_id, "unknown_records")
+                self._desk.count(device_id, "unknown_records")
             elif type(body) is m.Hello:
-                self._check_claim(stream, body.device_id, now_ms)
+                self._desk.check_claim(stream, body.device_id, now_ms)
 
     # ---- syncs ----------------------------------------------------------------
 
     def _take_sync(self, arrival: Arrival, sync: m.Sync) -> None:
-        if arrival.device_id is None:
-            self._identities[id(arrival.channel)] = sync.device_id
-        stream = self._stream_of(arrival, sync.stream)
+        if arrival.seal is not None and self._desk.is_repeated(arrival.seal, sync):
+            return
+        self._desk.name(arrival, sync.device_id)
+        stream = self._desk.stream_of(arrival, sync.stream)
         if stream is None:
             return
-        self._check_claim(stream, sync.device_id, arrival.received_ms)
+        self._desk.check_claim(stream, sync.device_id, arrival.received_ms)
         device = stream.device
+        self._desk.note_seal(stream, arrival.seal, sync)
         replies = list(
             self._map.sync(
                 *(device.state, stream.state, stream.line, sync, arrival.received_ms),
                 *(device.device_id, self._mapping),
             )
         )
-        self._note_presence(stream, True, arrival.received_ms)
+        self._note_sync(stream, arrival.received_ms)
         if sync.oldest > stream.watermark:
             self._free(stream, sync.oldest, arrival.received_ms)
         self._give_up(stream, sync)
@@ -349,9 +323,9 @@ class Batch:
             replies = [reply for reply in replies if not isinstance(reply, m.OptOutOrder)]
         replies += self._orders(device, replies, is_idle=sync.next <= stream.watermark)
         if sync.epoch_ms is None:
-            replies.append(m.Time(arrival.received_ms))
+            replies.append(m.Time(host_ms()))  # the sync may have waited, for a worker or a database
         self.outcome.replies += ((device.device_id, reply) for reply in replies)
-        self._ack(stream, at_once=True)
+        self._desk.ack(stream, at_once=True)
 
     def _orders(self, device: Device, replies: Sequence[m.Downlink], is_idle: bool) -> list[m.Downlink]:
         """The host's opt-out order, again until the device confirms it by a record."""
@@ -365,7 +339,7 @@ class Batch:
         for first, end in stream.missing(oldest):
             place = (stream.device.device_id, stream.state.session_id, stream.id, first, -1)
             self._rows.gaps.append(GapRow(*place, first, end, 0, 0, 0, int(m.GapReason.FREED), now_ms))
-            self._count(stream.device.device_id, "freed", end - first)
+            self._desk.count(stream.device.device_id, "freed", end - first)
         self._skip(stream, stream.watermark, oldest)
         self._advance(stream)
 
@@ -376,7 +350,7 @@ class Batch:
             self._rows.chunks[key] = NewChunk(key, letter.first_ms, letter.raw, fault=letter.reason)
             self._tx.place_letter(letter.id, stream.id, seq)
             stream.ahead.add(seq)
-            self._count(stream.device.device_id, "places_given_up")
+            self._desk.count(stream.device.device_id, "places_given_up")
             log.error(
                 "a chunk that cannot be read was given up on",
                 device=stream.device.device_id,
@@ -385,30 +359,13 @@ class Batch:
             )
         self._advance(stream)
 
-    # ---- ends -----------------------------------------------------------------
 
-    def _count(self, device_id: str, name: str, by: int = 1) -> None:
-        self._rows.counts[device_id, name] += by
-
-    def _dead_letter(
-        self,
-        device_id: str,
-        kind: str,
-        reason: str,
-        raw: bytes,
-        now_ms: int,
-        stream: bytes | None,
-        seq: int | None,
-    ) -> None:
-        self._tx.add_dead_letter(device_id, kind, reason, raw, now_ms, stream, seq)
-
-    def _reply(self, arrival: Arrival, device_id: str, message: m.Downlink) -> None:
-        self.outcome.routes[device_id] = arrival
-        if (device_id, message) not in self.outcome.replies:
-            self.outcome.replies.append((device_id, message))
-
-    def _ack(self, stream: Stream, at_once: bool) -> None:
-        self.outcome.acks[stream] = at_once or self.outcome.acks.get(stream, False)
+def _is_overtaken(presence: Presence, device: Device) -> bool:
+    """Whether another word of this device, which came before to the broker and later to us, says otherwise."""
+    state = device.state
+    if presence.is_online:
+        return state.is_away and 0 < state.away_since_ms - presence.received_ms < _OVERTAKEN_MS
+    return 0 < state.alive_ms - presence.received_ms < _OVERTAKEN_MS
 
 
 def _kinds(chunk: m.Chunk) -> set[type]:

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
 
 from ..errors import LocalError, StoreError, StoreFailure
-from ..sources.base import Arrival, LinkState, Presence, StateEvent, TextLine
+from ..sources.base import Arrival, Channel, LinkState, Presence, StateEvent, TextLine
 from ..store.base import DeviceSave, IngestTransaction, Store
 from ..wire import messages as m
 from ..wire.encode import encode_downlink
 from .acks import AckSchedule
-from .batch import Batch, Outcome, decode
+from .batch import Batch
+from .desk import Outcome
+from .flapping import Flapping
 from .hoard import Hoard
 from .known import Known, encode_json
 from .latency import Durations
-from .quotas import Quotas
+from .quotas import Once, Quotas
 from .refusals import Blocked, Refusals
 from .room import Room
+from .seals import Seals
 from .settings import IngestSettings, MapChunk, Mapper, MapPresence, MapSync, no_presence
+from .turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -79,28 +82,30 @@ class Ingest:
         self._store, self._settings = store, settings
         self._mapper = Mapper(map_chunk, map_sync, map_presence)
         self._on_commit, self._on_text = on_commit, on_text
-        self._queue: deque[Arrival | Presence] = deque()
+        self._queue = Turns()
         self._queued_bytes = 0
         self._queue_lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._began_ms = float("-inf")  # of the last commit
         self._known = Known()
         self._identities: dict[int, str] = {}
-        self._routes: dict[str, Arrival] = {}
+        self._routes: dict[str, Channel] = {}
+        self.reach: Channel | None = None  # to devices that others have heard, where there is such a way
         self._acks = AckSchedule(settings.ack_interval_ms)
         self._orders: dict[str, bool] = {}
         self._room = Room(store, settings)
+        self._seals = Seals(settings.keys_of)
         self.quotas = Quotas(settings.quotas)
+        self.flapping = Flapping()
         self._hoard = Hoard(store, self.quotas, settings.quotas.disk_share, settings.min_free_bytes)
         self._health = Health()
         self.turns = (
             0  # of the committer, also of one that waits or tries again: a thread that hangs makes none
         )
-        self.commit_times, self.waits = (
-            Durations(),
-            Durations(),
-        )  # of batches; of messages, until they were durable
+        self.commit_times = Durations()  # of batches
+        self.waits = Durations()  # of messages, until they were durable
 
     # ---- any thread -----------------------------------------------------------
 
@@ -138,7 +143,9 @@ class Ingest:
     def note(self, event: StateEvent) -> None:
         """What a source has to say besides messages."""
         if isinstance(event, Presence):
+            self.flapping.note(event)
             if not self.quotas.take(event.device_id, PRESENCE_BYTES):
+                _settle((event,))
                 return
             self._queue.append(event)
             self._wake.set()
@@ -149,9 +156,9 @@ class Ingest:
             self._on_text(event)
 
     def send(self, device_id: str, message: m.Downlink) -> bool:
-        """Send a message down now; False when the device has not been heard or its line is down."""
-        route = self._routes.get(device_id)
-        return route is not None and self._send(device_id, route, message)
+        """Send a message down now; False when there is no way to the device or its line is down."""
+        channel = self._routes.get(device_id, self.reach)
+        return channel is not None and self._send(device_id, channel, message)
 
     def order_opt_out(self, device_id: str, opted_out: bool) -> None:
         """Tell a device to opt out (or in again), and repeat it at each sync until the device confirms."""
@@ -174,49 +181,51 @@ class Ingest:
     # ---- committer thread -------------------------------------------------------
 
     def _run(self) -> None:
+        has_more = False
         while True:
             self.turns += 1
-            now_ms = time.monotonic() * 1000
-            wait_ms = self._acks.wait_ms(now_ms)
-            self._wake.wait(_IDLE_S if wait_ms is None else wait_ms / 1000)
+            if not has_more:
+                wait_ms = self._acks.wait_ms(time.monotonic() * 1000)
+                self._wake.wait(_IDLE_S if wait_ms is None else wait_ms / 1000)
             # Cleared before the queue is read: what comes later sets it again, so nothing is left lying.
             self._wake.clear()
-            if (
-                self._queue
-                and len(self._queue) < self._settings.batch_messages
-                and not self._stopping.is_set()
-            ):
-                time.sleep(self._settings.linger_ms / 1000)
-            self.commit_queued()
-            if self._stopping.is_set() and not self._queue:
+            self._gather(0.0 if has_more else self._settings.linger_ms)
+            self._commit_some()
+            has_more = bool(self._queue)
+            if self._stopping.is_set() and not has_more:
                 self._send_acks(all_of_them=True)
                 return
 
+    def _gather(self, least_ms: float) -> None:
+        """Let more come that one commit makes durable, unless it is full already."""
+        if self._queue and len(self._queue) < self._settings.batch_messages:
+            since_ms = time.monotonic() * 1000 - self._began_ms
+            self._stopping.wait(max(least_ms, self._settings.spacing_ms - since_ms) / 1000)
+        self._began_ms = time.monotonic() * 1000
+
     def commit_queued(self) -> None:
-        """Commit all that is queued, and send what is due. On the committer's thread, or, without one, a test's."""
-        while self._queue or self._orders:
+        """Commit all that is queued, and send what is due: what the thread does, for those who start none."""
+        self._commit_some()
+        while self._queue:
+            self._commit_some()
+
+    def _commit_some(self) -> None:
+        if self._queue or self._orders:
             self._commit(self._drain())
-            self._send_acks()
         self._send_acks()
 
     def _drain(self) -> list[Arrival | Presence]:
-        batch: list[Arrival | Presence] = []
-        size = 0
-        while (
-            self._queue and len(batch) < self._settings.batch_messages and size < self._settings.batch_bytes
-        ):
-            item = self._queue.popleft()
-            batch.append(item)
-            if isinstance(item, Arrival):
-                size += len(item.data)
+        settings = self._settings
+        batch, size = self._queue.take(settings.batch_messages, settings.batch_bytes, settings.share_messages)
         with self._queue_lock:
             self._queued_bytes -= size
         return batch
 
     def _commit(self, items: Sequence[Arrival | Presence]) -> None:
         """Write a batch, again and again until it is durable or the bridge stops."""
-        work = [decode(item) if isinstance(item, Arrival) else item for item in items]
+        opened = self._seals.open(items)
         orders, refused = dict(self._orders), self.quotas.untold()
+        take_stream = Once(self.quotas.take_stream)
 
         def transaction(tx: IngestTransaction) -> Outcome:
             self._known.begin(tx, orders, ())
@@ -232,9 +241,10 @@ class Ingest:
                 )
                 device.version += 1
             tx.count_all({(device_id, OVER_QUOTA): count for device_id, count in refused.items()})
-            take_stream = self.quotas.take_stream
+            take_stream.begin()
             batch = Batch(tx, self._known, self._settings, self._mapper, self._identities, take_stream)
-            return batch.run(work)
+            batch.note_refused(opened, time.time_ns() // 1_000_000)
+            return batch.run(opened.items)
 
         attempt = 0
         while True:
@@ -289,7 +299,9 @@ class Ingest:
                 messages=health.messages + len(items),
                 last_commit_ms=now_ms,
             )
+        _settle(items)
         self._routes.update(outcome.routes)
+        self._seals.note(outcome.seals)
         for stream, at_once in outcome.acks.items():
             self._acks.add(stream.device.device_id, stream.id, stream.watermark, at_once)
         for (device_id, stream_id), end in outcome.waved.items():
@@ -306,9 +318,17 @@ class Ingest:
         for device_id, stream, watermark in self._acks.take(now_ms):
             self.send(device_id, m.Ack(stream, watermark, self._settings.window, self._store.bridge_id))
 
-    def _send(self, device_id: str, route: Arrival, message: m.Downlink) -> bool:
+    def _send(self, device_id: str, channel: Channel, message: m.Downlink) -> bool:
         try:
-            return route.channel.send(device_id, encode_downlink(message))
+            data = self._seals.close(device_id, encode_downlink(message))
+            return data is not None and channel.send(device_id, data)
         except (LocalError, OSError) as error:
             log.warning("not sent", device=device_id, message=type(message).__name__, error=str(error))
             return False
+
+
+def _settle(items: Iterable[Arrival | Presence]) -> None:
+    """Tell the sources that wait for it what need not come again."""
+    for item in items:
+        if item.settled is not None:
+            item.settled()

@@ -20,7 +20,8 @@ from .rows import Rows
 from .settings import Mapped
 
 if TYPE_CHECKING:
-    from .batch import Decoded, Outcome
+    from .desk import Outcome
+    from .seals import Decoded
 
 
 class Gate:
@@ -65,7 +66,7 @@ class Gate:
             end = None if message.seq is None else message.seq + 1
         if message.stream is None or end is None:
             return
-        self._outcome.routes[device_id] = arrival
+        self._outcome.routes[device_id] = arrival.channel
         place = (device_id, message.stream)
         self._outcome.waved[place] = max(end, self._outcome.waved.get(place, 0))
 

@@ -14,7 +14,7 @@ import msgspec
 
 from ..sessions.clock import TimeLine
 from ..sessions.state import DeviceState, StreamState
-from ..store.base import IngestTransaction
+from ..store.base import SEQ_SPAN, IngestTransaction
 
 MAX_STREAMS: Final = 4096  # a fleet that talks at once; beyond, states are read from the database again
 
@@ -84,11 +84,28 @@ class Known:
         if len(self._streams) > MAX_STREAMS:
             self.forget()
 
-    def begin(self, tx: IngestTransaction, device_ids: Collection[str], streams: Collection[bytes]) -> None:
-        """Lock what a transaction is about to need, all at once, so that two of them do not block each other."""
+    def begin(
+        self,
+        tx: IngestTransaction,
+        device_ids: Collection[str],
+        streams: Collection[bytes],
+        places: Collection[tuple[bytes, int]] = (),
+    ) -> None:
+        """Lock what a transaction is about to need, all at once, so that two of them do not block each other.
+
+        Then read what is not known of it; `places` are stream and seq of chunks, some of which came before.
+        """
         self._locked.clear()
         owners = {known.device.device_id for stream in streams if (known := self._streams.get(stream))}
         self._lock(tx, {*device_ids, *owners})
+        devices = [one for one in self._locked if one not in self._devices]
+        strange = [one for one in streams if one not in self._streams]
+        keys = [
+            known.number * SEQ_SPAN + seq
+            for stream, seq in places
+            if (known := self._streams.get(stream)) and (seq < known.watermark or seq in known.ahead)
+        ]
+        tx.read_ahead(self._locked, devices, strange, places, keys)
 
     def _lock(self, tx: IngestTransaction, device_ids: Collection[str]) -> None:
         self._locked |= set(device_ids)

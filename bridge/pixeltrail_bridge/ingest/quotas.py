@@ -34,6 +34,26 @@ class QuotaSettings:
     disk_share: float = 1.0
 
 
+class Once:
+    """Asks `take` about a device's streams; to a batch that is tried again it gives the same answers, in order."""
+
+    def __init__(self, take: Callable[[str], bool]) -> None:
+        self._take = take
+        self._answers: dict[str, list[bool]] = {}
+        self._asked: Counter[str] = Counter()
+
+    def begin(self) -> None:
+        """The batch is tried, perhaps again."""
+        self._asked.clear()
+
+    def __call__(self, device_id: str) -> bool:
+        answers, number = self._answers.setdefault(device_id, []), self._asked[device_id]
+        self._asked[device_id] += 1
+        if number == len(answers):
+            answers.append(self._take(device_id))
+        return answers[number]
+
+
 class _Bucket:
     __slots__ = ("at_s", "bytes", "messages", "streams")
 

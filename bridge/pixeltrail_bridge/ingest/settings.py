@@ -12,6 +12,7 @@ from ..sessions.state import DeviceState, GapRow, SessionRow, StreamState
 from ..wire.messages import Bad, Chunk, Downlink, Sync
 from .quotas import QuotaSettings
 from .refusals import Blocked
+from .seals import KeysOf, nobody_signs
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,16 @@ class IngestSettings:
 
     mapping: Any = None
     blocked: Blocked = Blocked()
+    keys_of: KeysOf = nobody_signs  # that devices sign with
     batch_messages: int = (
         4_000  # 0.2 s of work, beside which a slow fsync is small: of 500 one of 20 ms took 40 %
     )
     batch_bytes: int = 4 << 20
+    share_messages: int = 500  # of one device in a batch, 25 ms of work: others wait no longer for its sake
     linger_ms: float = 3.0  # 2 to 5: fewer wake-ups and fsyncs, and invisible to a person
+    spacing_ms: float = (
+        20.0  # from one commit to the next: fifty fsyncs a second are the most that a card has to bear
+    )
     queue_bytes: int = 64 << 20  # what a stalled disk may cost in memory; beyond, devices resend
     ack_interval_ms: int = 20
     window: int = 16

@@ -17,6 +17,8 @@ from .ring import BRIDGE_USER, DeviceKeys, bcrypt_of, mosquitto_of, user_name
 MAX_PACKET_BYTES: Final = 65_536  # 16 of the largest messages; a broker buffers what it is sent
 
 _BRIDGE_WRITES = ("pt/v1/+/down", "pt/v1/_bridge/+")
+# What workers and viewer nodes tell each other, and the stream's own subjects with the answers to what is asked there.
+_CLUSTER = ("pt/v1/_live/+", "pt/v1/_forgotten", "$JS/API/>", "$JS/ACK/>", "_INBOX/>")
 _BRIDGE_READS = ("pt/v1/+/up", "pt/v1/+/state", "pt/v1/_bridge/+")
 
 
@@ -28,9 +30,11 @@ def _reads(device_id: str) -> tuple[str, ...]:
     return (f"pt/v1/{device_id}/down",)
 
 
-def nats_authorization(devices: Mapping[str, DeviceKeys], bridge_hash: str) -> str:
-    """The block `authorization` of a NATS server's configuration."""
-    lines = [_nats_user(BRIDGE_USER, bridge_hash, _BRIDGE_WRITES, _BRIDGE_READS)]
+def nats_authorization(
+    devices: Mapping[str, DeviceKeys], bridge_hash: str, more: tuple[str, ...] = ()
+) -> str:
+    """The block `authorization` of a NATS server's configuration. `more`: what else a bridge may write and read."""
+    lines = [_nats_user(BRIDGE_USER, bridge_hash, _BRIDGE_WRITES + more, _BRIDGE_READS + more)]
     for device_id, one in devices.items():
         for key in one.keys:
             name = user_name(device_id, key.number)
@@ -90,6 +94,7 @@ def write_mosquitto(
         f"password_file {passwords}",
         f"acl_file {acl}",
         f"max_packet_size {MAX_PACKET_BYTES}",
+        "set_tcp_nodelay true",  # else small packets wait for those before to be acknowledged, and devices for acks
     ]
     if (keys / SERVER_CERT).exists():
         lines += [
@@ -105,7 +110,7 @@ def write_mosquitto(
 def write_nats(folder: Path, devices: Mapping[str, DeviceKeys], bridge_password: str) -> list[Path]:
     """`authorization.conf`, to be included by the configuration of every server of a cluster."""
     path = folder / "authorization.conf"
-    write_private(path, nats_authorization(devices, bcrypt_of(bridge_password)).encode())
+    write_private(path, nats_authorization(devices, bcrypt_of(bridge_password), _CLUSTER).encode())
     return [path]
 
 

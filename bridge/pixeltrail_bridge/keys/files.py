@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +27,15 @@ def make_private_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise LocalError(f"{folder}: {error.strerror}; name a folder that can be written") from None
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Change files of the folder alone. LocalError: it cannot be made."""
+    make_private_folder(folder)
+    with open(folder / "lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def write_private(path: Path, data: bytes, mode: int = 0o600) -> None:

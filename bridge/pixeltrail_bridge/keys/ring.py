@@ -10,7 +10,6 @@ ID has a dot, so no name of one device is another's; and none begins with `_`, a
 from __future__ import annotations
 
 import base64
-import fcntl
 import hashlib
 import os
 import secrets
@@ -22,8 +21,9 @@ from typing import Final
 import msgspec
 
 from ..errors import ConfigError, LocalError
+from ..reading import MOST_RING_BYTES, read_file
 from ..wire.limits import DEVICE_ID
-from .files import make_private_folder, write_private
+from .files import locked, write_private
 
 RING_NAME: Final = "devices.json"
 BRIDGE_USER: Final = "_bridge"
@@ -122,7 +122,7 @@ class KeyRing:
         path = self.folder / BRIDGE_PASSWORD
         with self._changing():
             try:
-                return path.read_text(encoding="ascii").strip()
+                return _read_line(path)
             except FileNotFoundError:
                 made = _new_secret()
                 write_private(path, made.encode() + b"\n")
@@ -134,7 +134,7 @@ class KeyRing:
         password = self.bridge_password()
         with self._changing():
             try:
-                found = path.read_text(encoding="ascii").strip()
+                found = _read_line(path)
             except FileNotFoundError:
                 found = ""
             if not matches(password, found):
@@ -153,25 +153,33 @@ class KeyRing:
 
     def _read(self) -> _Ring:
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=_Ring)
+            return msgspec.json.decode(read_file(self.path, MOST_RING_BYTES), type=_Ring)
         except FileNotFoundError:
             return _Ring()
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # msgspec's own is a ValueError
             raise LocalError(
                 f"{self.path} cannot be read: {error}; restore it, or delete it and begin anew"
             ) from None
 
     @contextmanager
     def _changing(self) -> Iterator[_Ring]:
-        make_private_folder(self.folder)
-        with open(self.folder / "lock", "a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.folder):
             ring = self._read()
             before = msgspec.json.encode(ring)
             yield ring
             after = msgspec.json.encode(ring)
             if after != before:
                 write_private(self.path, after)
+
+
+def _read_line(path: Path) -> str:
+    """FileNotFoundError; LocalError: it cannot be read."""
+    try:
+        return read_file(path).decode("ascii").strip()
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        raise LocalError(f"{path} cannot be read: {error}; delete it, and it is made anew") from None
 
 
 def bcrypt_of(secret: str) -> str:

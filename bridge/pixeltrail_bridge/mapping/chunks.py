@@ -387,9 +387,8 @@ class _Pass:
         self.mapped.discard("refused_calls")
 
 
-_PLAIN_CALLS = frozenset(
-    (messages.Track, messages.Screen, messages.Group)
-)  # they change nothing of whom they tell
+# They change nothing of whom they tell
+_PLAIN_CALLS = frozenset((messages.Track, messages.Screen, messages.Group))
 _HANDLERS: Mapping[type, Callable[[_Pass, Any], None]] = {
     messages.Hello: _Pass._hello,
     messages.Display: _Pass._display,

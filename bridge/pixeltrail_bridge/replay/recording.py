@@ -168,6 +168,22 @@ class Recording:
                 for piece in self._source.read(reel, seq, seq + 1):
                     yield from (r.body for r in piece.chunk.records if isinstance(r.body, Display))
 
+    def shown_displays(self) -> Iterator[tuple[int, Display]]:
+        """Displays with pictures of them, and `at_ms` of the first.
+
+        No mark tells of one that stands before a stream goes on with the session.
+        """
+        for number, reel in enumerate(self._source.reels):
+            for seq in reel.displays:
+                places = (one for one in self._places if one.reel == number and one.seq >= seq)
+                first = next(places, None)
+                if first is None:
+                    continue
+                for piece in self._source.read(reel, seq, seq + 1):
+                    yield from (
+                        (first.at_ms, r.body) for r in piece.chunk.records if isinstance(r.body, Display)
+                    )
+
     def _find_places(self) -> Iterator[_Place]:
         """Keyframes, each no earlier than anything before it."""
         at_ms, parts = 0, deque(self._source.parts())

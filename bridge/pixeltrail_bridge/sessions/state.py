@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from ..wire.messages import Display, Hello
+from ..wire.signed import Seal
 from .ids import NO_SESSION
 from .remote import Told
 
@@ -36,6 +37,8 @@ class Standing(msgspec.Struct):
 
 
 class DeviceState(msgspec.Struct):
+    """`seal`: of its newest sync, when that was signed; what goes down is bound to it."""
+
     name: str | None = None
     user_id: str | None = None
     last_session_id: int = 0
@@ -45,8 +48,10 @@ class DeviceState(msgspec.Struct):
     told: Told | None = None  # remote settings
     is_away: bool = False  # its broker said so, and no sync has come since
     away_since_ms: int = 0
+    alive_ms: int = 0  # when its newest sync came
     departures: int = 0  # how often it went
     user_refused: bool = False  # its user is one of whom nothing is kept, until it names another
+    seal: Seal | None = None
 
     @property
     def opted_out(self) -> bool:
@@ -70,6 +75,7 @@ class StreamState(msgspec.Struct):
     own: OpenSession | None = None
     user_id: str | None = None
     standing: Standing | None = None  # only while messages come that nothing tells the place of
+    signed_sync: tuple[int, bytes] | None = None  # time and number of the newest sync that was signed
     midway: bool | None = None  # its first chunk that we ever saw was not its first: no hello, no display
 
     @property

@@ -11,6 +11,7 @@ import fcntl
 import glob
 import gzip
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class JsonLinesSink:
         self.paused_until_ms = 0
         self._now_ms = now_ms
         self._file: int | None = None
+        self._appending = threading.Lock()
         self._recent: set[str] = set()  # IDs at the end of the file as it was found
 
     async def deliver(self, rows: Sequence[OutboxRow]) -> list[Settled]:
@@ -49,16 +51,23 @@ class JsonLinesSink:
         return [Settled(row.id, "sent") for row in rows]
 
     async def close(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        """An append that is still under way keeps the file: its number would be that of the next one opened."""
+        if not self._appending.acquire(blocking=False):
+            return
+        try:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+        finally:
+            self._appending.release()
 
     def _append(self, rows: Sequence[OutboxRow]) -> None:
-        file = self._locked()
-        try:
-            self._write(file, rows)
-        finally:
-            fcntl.flock(file, fcntl.LOCK_UN)
+        with self._appending:
+            file = self._locked()
+            try:
+                self._write(file, rows)
+            finally:
+                fcntl.flock(file, fcntl.LOCK_UN)
 
     def _locked(self) -> int:
         """The file, which nobody rewrites until the lock is let go of."""

@@ -8,9 +8,13 @@ told as LinkState, and mended without help where that is possible.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from ..wire.signed import Seal
+
+Settled = Callable[[], None] | None
 
 
 class Channel(Protocol):
@@ -23,21 +27,32 @@ class Channel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One message as it came. `device_id` is None where the transport does not tell (a serial line)."""
+    """One message as it came. `device_id` is None where the transport does not tell (a serial line).
+
+    `seal` is set once a signature was found to be genuine and taken off. `settled`, where its source wants to know, is
+    called once from the committer's thread: what it says is durable, or a dead letter is. One that is refused, or never
+    becomes durable, is not settled.
+    """
 
     device_id: str | None
     data: bytes
     received_ms: int
     channel: Channel
+    seal: Seal | None = None
+    settled: Settled = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """A source's own connection; `detail` tells a person what is wrong and what to do."""
+    """A source's own connection; `detail` tells a person what is wrong and what to do.
+
+    `dropped`: what it gave up on since it began, by a name for people.
+    """
 
     source: str
     is_up: bool
     detail: str = ""
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +62,8 @@ class Presence:
     device_id: str
     is_online: bool
     received_ms: int = field(default_factory=lambda: host_ms(), compare=False)
+    settled: Settled = field(default=None, compare=False)  # also where it is over the quota
+    was_kept: bool = field(default=False, compare=False)  # by the broker, since before we listened
 
 
 @dataclass(frozen=True, slots=True)

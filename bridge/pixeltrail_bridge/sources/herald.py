@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-GRACE_S: Final = 0.2  # a broker sends what is retained right after it grants the subscription
+GRACE_S: Final = 0.2  # for a sign of life that is on its way
 ANNOUNCE_S: Final = 10.0
 SILENT_S: Final = 2.5 * ANNOUNCE_S
 
@@ -61,12 +61,12 @@ class Herald:
         self._deadline_s = float("inf")
 
     def subscribed(self, now_s: float) -> None:
-        """The broker is about to send the announcements that it retains."""
-        self.stand, self._rivals = Stand.ASKING, {}
-        self._deadline_s = now_s + GRACE_S
+        """Each announcement from now on is heard, and those that the broker retains have been."""
+        if self.stand is Stand.ASKING:
+            self._deadline_s = now_s + GRACE_S
 
     def disconnected(self) -> None:
-        self.stand, self._deadline_s = Stand.ASKING, float("inf")
+        self.stand, self._rivals, self._deadline_s = Stand.ASKING, {}, float("inf")
 
     def heard(self, bridge: str, is_empty: bool, is_retained: bool, now_s: float) -> list[Action]:
         """An announcement came; an empty one says that the bridge has gone."""

@@ -10,10 +10,8 @@ import contextlib
 import os
 import random
 import re
-import ssl
 import threading
 import time
-from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -27,7 +25,8 @@ from ..wire.encode import encode_downlink
 from ..wire.limits import BRIDGE_ID_BYTES, DEVICE_ID, MAX_MESSAGE_BYTES, VERSION
 from ..wire.messages import HostHello
 from .base import Arrival, LinkState, Presence, Receive, State, StateEvent, host_ms
-from .herald import Action, Alarm, Announce, Herald, Refuse, Serve
+from .bulk import BulkClient
+from .herald import Action, Alarm, Announce, Herald, Refuse, Serve, Stand
 from .tls import Tls
 
 log = structlog.get_logger(__name__)
@@ -37,106 +36,29 @@ _KEEPALIVE_S: Final = 30
 _MAX_DELAY_S: Final = 30
 _REPEAT_LOG_S: Final = 60.0
 _STOP_S: Final = 2.0
-_READ_BYTES: Final = 1 << 20  # more than lies there: each read gives the interpreter away, for up to 5 ms
-_MAX_PACKET_BYTES: Final = 1 << 18  # MQTT allows 256 MB, which paho would gather in memory
 _MAX_TOPICS: Final = 10_000  # remembered, so that a topic is taken apart once
-_PUBLISH: Final = (0x30, 0x31)  # at QoS 0, not retained and retained
 _BRIDGE: Final = re.compile(f"[0-9a-f]{{{2 * BRIDGE_ID_BYTES}}}")
 _REFUSED: Final = {134, 135, 5, 4}  # bad user name or password, not authorised: MQTT 5 and 3.1.1
 
 
-class _BufferedSocket:
-    """A socket that paho reads in small pieces (three for each packet), filled by large ones.
-
-    Each read of the real socket gives the interpreter up to the committer's thread, for milliseconds when that is
-    busy. paho asks `pending` before it waits, as it must for TLS, so what lies here is not overlooked.
-    """
-
-    def __init__(self, real: Any) -> None:
-        self._real, self._data, self._at = real, b"", 0
-
-    def recv(self, size: int) -> bytes:
-        if self._at >= len(self._data):
-            self._data, self._at = self._real.recv(_READ_BYTES), 0
-        piece: bytes = self._data[self._at : self._at + size]
-        self._at += len(piece)
-        return piece
-
-    def take_publishes(self, take: Callable[[bytes, bytes], bool]) -> None:
-        """Hand over what lies here, up to the first packet that is no PUBLISH at QoS 0, not whole, or not taken."""
-        data, at = self._data, self._at
-        while len(data) - at > 4 and data[at] in _PUBLISH:
-            size, begin = data[at + 1] & 0x7F, at + 2
-            if data[at + 1] > 0x7F:  # two bytes are enough for any message of ours
-                size, begin = size | data[at + 2] << 7, at + 3
-            topic = begin + 2
-            payload = topic + (data[begin] << 8 | data[begin + 1])
-            end = begin + size
-            if data[begin - 1] > 0x7F or payload > end or end > len(data):
-                break
-            if not take(data[topic:payload], data[payload:end]):
-                break
-            at = end
-        self._at = at
-
-    def pending(self) -> int:
-        beyond = self._real.pending() if hasattr(self._real, "pending") else 0
-        return len(self._data) - self._at + int(beyond)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-
-class _Capped(bytearray):
-    """What is kept of a packet: its topic and beginning, however long it says it is.
-
-    The rest is read and forgotten: to close the connection instead would let whoever retains such a message keep us
-    from all others.
-    """
-
-    def __iadd__(self, data: Any) -> Any:  # type: ignore[misc]
-        return super().__iadd__(data[: max(0, _MAX_PACKET_BYTES - len(self))])
-
-
-class _Client(paho.Client):
-    """Takes messages of known devices out of the buffer, where they lie whole, before paho sees them one by one.
-
-    paho spends as long on a message as we do on decoding, mapping and storing it. `take` is given topic and payload,
-    and says whether it knew the topic.
-    """
-
-    take: Callable[[bytes, bytes], bool]
-    tls_fault = ""  # why the last handshake failed
-    trust: Callable[[], ssl.SSLContext] | None = None  # asked at each connection: certificates are renewed
-
-    def _create_socket(self) -> Any:
-        self.tls_fault = ""
-        try:
-            if self.trust is not None:
-                self._ssl_context = self.trust()
-        except ConfigError as error:
-            self.tls_fault = str(error)
-            raise OSError(str(error)) from None
-        try:
-            return _BufferedSocket(super()._create_socket())
-        except ssl.SSLError as error:
-            self.tls_fault = getattr(error, "verify_message", "") or error.reason or str(error)
-            raise
-
-    def _packet_read(self) -> Any:
-        if self._in_packet["command"] == 0 and isinstance(self._sock, _BufferedSocket):
-            self._sock.take_publishes(self.take)
-        if not self._in_packet["packet"]:
-            self._in_packet["packet"] = _Capped()
-        return super()._packet_read()
-
-
 class MqttSource:
-    """One broker. `url` is mqtt://host:1883 or mqtts://host:8883; user and password stand there or apart."""
+    """One broker. `url` is mqtt://host:1883 or mqtts://host:8883; user and password stand there or apart.
+
+    With `share`, a name, the broker gives each message to one of those who share under it. States of devices go to all:
+    what is retained is told to no shared subscription (MQTT 5, section 4.8.2).
+    """
 
     def __init__(
-        self, url: str, bridge_id: bytes, *, user: str = "", password: str = "", tls: Tls | None = None
+        self,
+        url: str,
+        bridge_id: bytes,
+        *,
+        user: str = "",
+        password: str = "",
+        tls: Tls | None = None,
+        share: str = "",
     ) -> None:
+        self._share = f"$share/{share}/" if share else ""
         parts = urlsplit(url)
         try:
             port = parts.port
@@ -157,7 +79,7 @@ class MqttSource:
         self._said: tuple[bool, str] = (False, "")
         self._said_s = float("-inf")
         client_id = f"pixeltrail-{self._bridge}-{os.urandom(3).hex()}"
-        self._client = _Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=paho.MQTTv311)
+        self._client = BulkClient(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=paho.MQTTv311)
         user, password = user or unquote(parts.username or ""), password or unquote(parts.password or "")
         if user:
             self._client.username_pw_set(user, password or None)
@@ -178,6 +100,9 @@ class MqttSource:
         self._client.on_message = self._on_message
         self._client.take = self._take
         self._announcements: int | None = None
+        self._serving: int | None = (
+            None  # the subscription to what devices send, until the broker's word on it
+        )
         self._thread: threading.Thread | None = None
 
     def start(self, receive: Receive, state: State) -> None:
@@ -211,13 +136,23 @@ class MqttSource:
             hint = "check mqtt.user and mqtt.password" if reason.value in _REFUSED else "see the broker's log"
             self._say(False, f"broker {self.name} refused the connection ({reason}); {hint}")
             return
-        _, self._announcements = client.subscribe(self._topic("_bridge", "+"))
+        # What the broker retains for the first comes before it grants the second, however late this thread looks
+        client.subscribe(self._topic("_bridge", "+"))
+        _, self._announcements = client.subscribe(self._topic("_bridge", self._bridge))
 
-    def _on_subscribe(self, _client: Any, _data: Any, message: int, _codes: Any, _properties: Any) -> None:
-        if message == self._announcements:
-            with self._lock:
+    def _on_subscribe(
+        self, _client: Any, _data: Any, message: int, codes: list[ReasonCode], _properties: Any
+    ) -> None:
+        with self._lock:
+            is_serving = message == self._serving
+            if message == self._announcements:
                 self._herald.subscribed(time.monotonic())
-            self._wake.set()
+                self._wake.set()
+        if is_serving and any(code.is_failure for code in codes):
+            allowed = f"{self._topic('+', 'up')} and {self._topic('+', 'state')}"
+            self._say(False, f"broker {self.name} does not let us hear devices; allow {allowed} to mqtt.user")
+        elif is_serving:  # what devices sent before this moment is gone, so nobody is told earlier
+            self._say(True, f"serving the devices of {self.name}")
 
     def _on_connect_fail(self, _client: Any, _data: Any) -> None:
         if self._client.tls_fault:
@@ -240,7 +175,8 @@ class MqttSource:
         if device_id is None:
             return False
         # One byte above the limit is enough to be refused as too large, and bounds what a dead letter keeps.
-        self._receive(Arrival(device_id, payload[: MAX_MESSAGE_BYTES + 1], host_ms(), self))
+        if not self._receive(Arrival(device_id, payload[: MAX_MESSAGE_BYTES + 1], host_ms(), self)):
+            self._client.is_flooded = True
         return True
 
     def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
@@ -255,9 +191,8 @@ class MqttSource:
             self._wake.set()  # the next thing due may be due sooner
         elif not DEVICE_ID.fullmatch(middle):
             self.bad_topics += 1
-            if (
-                self.bad_topics.bit_count() == 1
-            ):  # the 1st, 2nd, 4th ...: whoever floods us does not fill the log
+            # The 1st, 2nd, 4th ...: whoever floods us does not fill the log
+            if self.bad_topics.bit_count() == 1:
                 log.warning("topic of no device", topic=topic[:100], count=self.bad_topics)
         elif last == "up":
             if len(self._devices) >= _MAX_TOPICS:
@@ -266,11 +201,10 @@ class MqttSource:
             self._take(topic.encode(), bytes(message.payload))
         elif last == "state":
             is_online = message.payload == b"online"
-            if (
-                is_online and message.retain
-            ):  # it was there before us: what it sent meanwhile it need not wait to repeat
+            # It was there before us: what it sent meanwhile it need not wait to repeat
+            if is_online and message.retain:
                 self.send(middle, self._hello)
-            self._tell(Presence(middle, is_online))
+            self._tell(Presence(middle, is_online, was_kept=bool(message.retain)))
 
     # ---- who serves -------------------------------------------------------------
 
@@ -288,8 +222,11 @@ class MqttSource:
             if isinstance(action, Serve):
                 for bridge in action.stale:
                     self._client.publish(self._topic("_bridge", bridge), b"", retain=True)
-                self._client.subscribe([(self._topic("+", "up"), 0), (self._topic("+", "state"), 0)])
-                self._say(True, f"serving the devices of {self.name}")
+                topics = [(self._share + self._topic("+", "up"), 0), (self._topic("+", "state"), 0)]
+                with self._lock:  # the answer may come at once, on the other thread
+                    # Otherwise that connection is gone, and the next one asks
+                    if self._herald.stand is Stand.SERVING:
+                        _, self._serving = self._client.subscribe(topics)
             elif isinstance(action, Announce):
                 self._client.publish(self._topic("_bridge", self._bridge), self._hello, retain=True)
             elif isinstance(action, Refuse):

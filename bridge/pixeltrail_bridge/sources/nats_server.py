@@ -39,6 +39,8 @@ _KEPT: Final = "jetstream"  # the folder of what it keeps: last states of device
 _MAX_PAYLOAD_BYTES: Final = (
     65_536  # no message of ours comes near; more is refused before it is kept in memory
 )
+# On the disk that recordings lie on: 4,000 of the largest states, or many more
+_MOST_KEPT_BYTES: Final = 256 << 20
 _LOOK_S: Final = 0.5  # how often is looked whether the door has changed
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -98,6 +100,7 @@ class NatsServer:
         self._is_wiping = threading.Event()
         self._thread: threading.Thread | None = None
         self._error: str | None = None
+        self.most_kept_bytes = _MOST_KEPT_BYTES
 
     @property
     def url(self) -> str:
@@ -150,7 +153,8 @@ class NatsServer:
 
     def _config(self) -> str:
         # JSON strings are what NATS takes for quoted ones. MQTT needs a server name and JetStream; its own protocol
-        # is for nobody, so that port is any free one on loopback.
+        # is for nobody, so that port is any free one on loopback. What is sent at QoS 2 it would keep until the sender
+        # releases it, and nothing of ours is.
         quoted = json.dumps
         listener = f"host: {quoted(self._host)}, port: {self.port}"
         if self._open.cert is not None:
@@ -162,9 +166,9 @@ class NatsServer:
             listener += f", tls {{ {', '.join(lines)} }}"
         return (
             'server_name: "pixeltrail"\nhost: "127.0.0.1"\nport: -1\n'
-            f"jetstream {{ store_dir: {quoted(str(self._folder / _KEPT))} }}\n"
+            f"jetstream {{ store_dir: {quoted(str(self._folder / _KEPT))}, max_file_store: {self.most_kept_bytes} }}\n"
             f"max_payload: {_MAX_PAYLOAD_BYTES}\n"
-            f"mqtt {{ {listener} }}\n{self._open.authorization}"
+            f"mqtt {{ {listener}, reject_qos2_publish: true }}\n{self._open.authorization}"
             f"logfile: {quoted(str(self._folder / 'nats.log'))}\nlogfile_size_limit: {_LOG_BYTES}\nlogfile_max_num: 3\n"
         )
 
@@ -196,6 +200,9 @@ class NatsServer:
     def _run(self, program: Path, config: Path) -> None:
         failures = 0
         while not self._stopping.is_set():
+            if self._is_wiping.is_set():
+                self._is_wiping.clear()  # first: one that is asked for meanwhile is another
+                shutil.rmtree(self._folder / _KEPT, ignore_errors=True)
             began_s = time.monotonic()
             try:
                 code = self._run_once(program, config)
@@ -206,8 +213,6 @@ class NatsServer:
             if self._stopping.is_set():
                 return
             if self._is_wiping.is_set():
-                shutil.rmtree(self._folder / _KEPT, ignore_errors=True)
-                self._is_wiping.clear()
                 continue
             if not self._ready.is_set():
                 self._error = f"it ended with {code} before it listened"
@@ -241,7 +246,7 @@ class NatsServer:
             self._on_state(
                 LinkState("nats-server", True, f"broker inside listens on {self._host}:{self.port}")
             )
-            while process.poll() is None and not self._stopping.is_set():
+            while process.poll() is None and not self._stopping.is_set() and not self._is_wiping.is_set():
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_LOOK_S)
                     break

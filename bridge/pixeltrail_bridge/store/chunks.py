@@ -38,6 +38,16 @@ class ChunkWrites:
         query = f"SELECT device_id, version FROM devices WHERE device_id IN {marks(ids)} ORDER BY device_id"
         return dict(self._db.execute(query + self.locking, ids).fetchall())
 
+    def read_ahead(
+        self,
+        locked: Collection[str],
+        devices: Collection[str],
+        streams: Collection[bytes],
+        places: Collection[tuple[bytes, int]],
+        keys: Iterable[int],
+    ) -> None:
+        """What a batch will ask for; a file answers at once, so nothing is read here. See ahead.py."""
+
     def load_device(self, device_id: str) -> LoadedDevice | None:
         """A device, locked."""
         row = self._db.execute(

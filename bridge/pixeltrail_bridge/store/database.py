@@ -24,6 +24,7 @@ from .packs import PackReader
 from .readers import Readers
 from .sql import Connection, replacing
 from .tombstones import Tombstones
+from .workers import Team
 
 T = TypeVar("T")
 DROPPED = "dropped_by_rules"  # counter of a device: its events that rules kept out
@@ -32,8 +33,6 @@ RECOUNT_S = 60.0  # how old our word on the outbox may be where others write as 
 
 class SqlTransaction(ForgetfulWrites):
     """Everything that may be written inside `commit_batch`."""
-
-    lease_locking = ""  # what the SELECT of a device's oldest delivery ends with
 
     def __init__(
         self,
@@ -45,6 +44,7 @@ class SqlTransaction(ForgetfulWrites):
     ) -> None:
         super().__init__(db, budget, Tombstones() if tombstones is None else tombstones)
         self._sinks, self._shaping = sinks, shaping
+        self.connection_no = 0
         self.dropped = 0  # events that rules kept out
         self.filled: list[tuple[str, Fill]] = []  # by how much what waits for sinks changed
         self._numbers: dict[str, int] = {}
@@ -117,12 +117,13 @@ class SqlStore(Readers):
     transaction: ClassVar[type[SqlTransaction]]
     faults: ClassVar[type[Exception]]  # what its driver raises
     is_shared: ClassVar[bool]  # other processes may write as well
-    holder_has_ended: ClassVar[str] = "true"  # of a lease, as SQL
+    holder_has_ended = "true"  # of a lease, as SQL
     contains: ClassVar[str]  # SQL: whether bytes hold those of a value
     as_bytes: ClassVar[str]  # SQL: the bytes of a text or blob
     tables_query: ClassVar[str]  # names of all tables
     texts_query: ClassVar[str]  # table and column of each text and blob
     worker = 0  # under which this process leases
+    connection_no = 0  # of the one that writes: what was held on an earlier one may be somebody else's
     bridge_id: bytes
     place: str
     folder: Path | None
@@ -139,6 +140,7 @@ class SqlStore(Readers):
         self._fill: dict[str, Fill] | None = None
         self._filled_s = 0.0
         self._lease_after: dict[str, int] = {}
+        self.duties: dict[str, bool] = {}  # by duty that was asked for: whether it is ours
 
     @abstractmethod
     def _writing(self) -> Connection:
@@ -163,6 +165,13 @@ class SqlStore(Readers):
     def give_back(self, most_bytes: int) -> bool:
         """Give some room back to the disk, within milliseconds; True: there is more."""
 
+    def keep_days(self, now_ms: int) -> None:
+        """Where chunks lie in a table for each day: make those of the next days."""
+
+    def drop_days(self, before_ms: int) -> int:
+        """Drop days, chunks and all, of which nothing is of later or to be kept; the rest is erased row by row."""
+        return 0
+
     @abstractmethod
     def close(self) -> None:
         """Let go of all connections; may be called twice."""
@@ -170,13 +179,13 @@ class SqlStore(Readers):
     def commit_batch(self, work: Callable[[SqlTransaction], T]) -> T:
         """Run `work` in one transaction and return its result once it is durable. StoreError: nothing was written."""
         with self._lock:
-            if self._failure is not None:
-                raise StoreFailure(self._failure)
+            self._check_usable()
             try:
                 db = self._writing()
                 if self._budget is None:
                     self._budget = LetterBudget.read(db)
                 tx = self.transaction(db, self._budget, self.sinks, self.shaping, self.tombstones)
+                tx.connection_no = self.connection_no
                 result = work(tx)
                 db.execute("COMMIT")
             except self.faults as error:
@@ -188,6 +197,10 @@ class SqlStore(Readers):
             self._note_fill(tx.filled)
             return result
 
+    def _check_usable(self) -> None:
+        if self._failure is not None:
+            raise StoreFailure(self._failure)
+
     def _abandon(self) -> None:
         self._roll_back()
         self._budget = None  # it counted letters that were not kept
@@ -198,6 +211,32 @@ class SqlStore(Readers):
             self._failure = str(explained)
             self.on_failure(self._failure)
         return explained
+
+    # ---- duties ---------------------------------------------------------------
+
+    def hold(self, duty: str) -> bool:
+        """Whether what one worker alone does is ours: asked before each turn of it, and kept until the process ends.
+
+        StoreError: nobody knows, so it is not ours now.
+        """
+        try:
+            is_ours = self._hold(duty)
+        except BaseException:
+            self.duties[duty] = False
+            raise
+        self.duties[duty] = is_ours
+        return is_ours
+
+    def _hold(self, duty: str) -> bool:
+        return True  # of a file there is one user
+
+    def team(self) -> Team | None:
+        """The workers that share the store; None where one alone can use it."""
+        return None
+
+    def let_go(self, duty: str) -> None:
+        """Let another worker have a duty."""
+        self.duties.pop(duty, None)
 
     # ---- outbox ---------------------------------------------------------------
 
@@ -212,9 +251,7 @@ class SqlStore(Readers):
         def work(tx: SqlTransaction) -> list[OutboxRow]:
             after = self._lease_after.get(sink, 0)
             times = (now_ms, now_ms + lease_ms)
-            rows, self._lease_after[sink] = outbox.lease(
-                tx.db, sink, limit, *times, after, self.worker, self.transaction.lease_locking
-            )
+            rows, self._lease_after[sink] = outbox.lease(tx.db, sink, limit, *times, after, self.worker)
             return rows
 
         return self.commit_batch(work)
@@ -243,7 +280,7 @@ class SqlStore(Readers):
     def requeue_dead(self, sink: str, event_ids: Iterable[int] | None = None) -> int:
         """Try dead deliveries again, all of a sink's or some; returns how many."""
         count = self.commit_batch(lambda tx: outbox.requeue_dead(tx.db, sink, event_ids))
-        self._fill = None
+        self.recount()
         return count
 
     def fill(self) -> dict[str, Fill]:
@@ -256,7 +293,7 @@ class SqlStore(Readers):
             return dict(self._fill)
 
     def recount(self) -> None:
-        """Another process has deleted rows: what was counted of them is wrong."""
+        """Rows were written that were not counted, perhaps by another process: count anew."""
         with self._lock:
             self._fill = self._budget = None
 

@@ -10,8 +10,9 @@ that was in them: what is recorded later cannot be decoded without.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
 
 from ..errors import PeerError
 from ..sessions.ids import NO_SESSION
@@ -25,16 +26,44 @@ from .sql import marks
 
 ROWS: Final = 400  # deleted in one transaction
 _CLIPS: Final = 100  # larger rows
+T = TypeVar("T")
+IsDue = Callable[[SqlTransaction], bool]
 
 _BY_SESSION: Final = ("spans", "gaps", "stars", "shares", "event_names", "sessions")
 _BY_STREAM: Final = ("heads", "keyframes", "skips", "gaps", "spans", "projections", "clips", "replay_pieces")
 _BY_DEVICE: Final = ("gaps", "spans", "clips", "stars", "shares", "event_names", "replay_pieces", "sessions")
 
 
+class _Stays(Exception):
+    """It was to go, and is to be kept now."""
+
+
 class Eraser:
     def __init__(self, store: SqlStore, now_ms: Callable[[], int]) -> None:
         self._store, self._now_ms = store, now_ms
         self.counts: Counter[str] = Counter()
+        self._is_due: IsDue | None = None
+
+    @contextmanager
+    def as_long_as(self, is_due: IsDue) -> Iterator[None]:
+        """Asked in each transaction, before it erases anything: once it says no, what is left stays."""
+        self._is_due = is_due
+        try:
+            yield
+        except _Stays:
+            pass
+        finally:
+            self._is_due = None
+
+    def _commit(self, work: Callable[[SqlTransaction], T]) -> T:
+        is_due = self._is_due
+
+        def asked(tx: SqlTransaction) -> T:
+            if is_due is not None and not is_due(tx):
+                raise _Stays
+            return work(tx)
+
+        return self._store.commit_batch(asked)
 
     # ---- a device -------------------------------------------------------------------
 
@@ -46,7 +75,7 @@ class Eraser:
             self._packs("device = ?", row[0])
             for (stream,) in self._store._all("SELECT no FROM streams WHERE device = ?", row[0]):
                 self.stream(stream)
-            self._store.commit_batch(lambda tx: self._finish_device(tx, row[0], device_id))
+            self._commit(lambda tx: self._finish_device(tx, row[0], device_id))
         self._letters("device_id = ?", device_id)
         self._delete("counters", "device_id = ?", device_id)
 
@@ -105,7 +134,7 @@ class Eraser:
             self._doom(tx, "device = ? AND session_id = ?", number, session_id)
             tx.db.execute("UPDATE devices SET version = version + 1 WHERE no = ?", (number,))
 
-        self._store.commit_batch(finish)
+        self._commit(finish)
 
     def recording(self, device_id: str, session_id: int) -> None:
         """What was recorded in a session: pictures, touches, keys, logs, and the index of them. Its row stays."""
@@ -172,7 +201,7 @@ class Eraser:
                 )
                 tx.note_scrubbed([key])
 
-            self._store.commit_batch(put)
+            self._commit(put)
             kept.append(key)
         return kept
 
@@ -190,7 +219,7 @@ class Eraser:
                 )
                 self._run(tx, "events", f"DELETE FROM events WHERE id IN {marks(some)}", *some)
 
-            self._store.commit_batch(work)
+            self._commit(work)
 
     def letters(self, ids: Sequence[int]) -> None:
         for first in range(0, len(ids), ROWS):
@@ -209,9 +238,11 @@ class Eraser:
         for (name,) in self._store._all("SELECT name FROM doomed_objects ORDER BY name"):
             if self._store.packs.objects is None:
                 break
-            self._store.packs.objects.delete(name)
+            again = self._one("SELECT 1 FROM packs WHERE name = ?", name)  # imported and packed since
+            if again is None:
+                self._store.packs.objects.delete(name)
+                gone += 1
             self._delete("doomed_objects", "name = ?", name, is_counted=False)
-            gone += 1
         if gone:
             self._store.packs.clear()
             self.counts["objects"] += gone
@@ -223,7 +254,7 @@ class Eraser:
             self.events(found)
 
     def _packs(self, where: str, *values: Any) -> None:
-        self._store.commit_batch(lambda tx: self._doom(tx, where, *values))
+        self._commit(lambda tx: self._doom(tx, where, *values))
 
     def _doom(self, tx: SqlTransaction, where: str, *values: Any) -> None:
         tx.db.execute(
@@ -237,8 +268,9 @@ class Eraser:
         self._run(tx, "packs", f"DELETE FROM packs WHERE {where}", *values)
 
     def _chunks(self, where: str, *values: Any) -> None:
+        """`where` bounds the keys, and stands outside as well: PostgreSQL then leaves the other days alone."""
         inner = f"SELECT key FROM chunks WHERE {where} ORDER BY key LIMIT {ROWS}"
-        self._paged("chunks", f"DELETE FROM chunks WHERE key IN ({inner})", *values)
+        self._paged("chunks", f"DELETE FROM chunks WHERE {where} AND key IN ({inner})", *values, *values)
 
     def _clips(self, where: str, *values: Any) -> None:
         inner = f"SELECT stream, seq, number FROM clips WHERE {where} LIMIT {_CLIPS}"
@@ -252,12 +284,12 @@ class Eraser:
         def work(tx: SqlTransaction) -> int:
             return tx.db.execute(f"DELETE FROM {table} WHERE {where}", values).rowcount
 
-        gone = self._store.commit_batch(work)
+        gone = self._commit(work)
         if is_counted:
             self.counts[table] += gone
 
     def _paged(self, table: str, query: str, *values: Any) -> None:
-        while gone := self._store.commit_batch(lambda tx: tx.db.execute(query, values).rowcount):
+        while gone := self._commit(lambda tx: tx.db.execute(query, values).rowcount):
             self.counts[table] += gone
 
     def _run(self, tx: SqlTransaction, table: str, query: str, *values: Any) -> None:

@@ -29,7 +29,7 @@ class LastHeard:
 
 def fleet(store: Readers, since_ms: int) -> Fleet:
     query = (
-        "SELECT count(*), coalesce(sum(CASE WHEN d.is_online <> 0 AND d.last_seen_ms >= ? THEN 1 ELSE 0 END), 0)"
+        "SELECT count(*), coalesce(sum(CASE WHEN d.is_online AND d.last_seen_ms >= ? THEN 1 ELSE 0 END), 0)"
         f" FROM devices d WHERE {_KNOWN}"
     )
     known, online = store._all(query, since_ms)[0]

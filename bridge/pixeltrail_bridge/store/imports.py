@@ -19,6 +19,7 @@ from .packs import chunk_digest
 from .readers import Readers
 from .sql import marks
 
+# What is made from a stream's chunks
 _TABLES = (
     "keyframes",
     "clips",
@@ -26,7 +27,7 @@ _TABLES = (
     "gaps",
     "heads",
     "spans",
-)  # what is made from a stream's chunks
+)
 
 
 @dataclass(frozen=True, slots=True)

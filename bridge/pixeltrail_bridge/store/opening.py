@@ -8,12 +8,24 @@ from types import ModuleType
 
 from ..errors import ConfigError
 from .database import SqlStore
+from .moved import check_is_here
 from .objects import FolderObjects, Objects, S3Objects
 from .sqlite import SqliteStore
 
 
 def open_store(path: Path, url: str = "", password: str = "", sinks: Sequence[str] = ()) -> SqlStore:
-    """The store at `url`, or without one in the file. Raises StoreError or ConfigError, which say what to do."""
+    """The store at `url`, or without one in the file. Raises StoreError or LocalError, which say what to do."""
+    store = open_anyway(path, url, password, sinks)
+    try:
+        check_is_here(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def open_anyway(path: Path, url: str = "", password: str = "", sinks: Sequence[str] = ()) -> SqlStore:
+    """As open_store(), also one that has moved or is not whole."""
     if not url:
         return SqliteStore(path, sinks)
     store: SqlStore = _postgres().PostgresStore(url, sinks, password)

@@ -106,11 +106,10 @@ def lease(
     until_ms: int,
     after_device: int,
     worker: int,
-    locking: str,
 ) -> tuple[list[OutboxRow], int]:
     """Up to `limit` rows, device by device from the one after `after_device`; and the device to go on after.
 
-    `locking` ends the SELECT that locks a device's head; a head that another process has locked gives no row.
+    For SQLite, where nobody else leases; leases.py is for PostgreSQL.
     """
     rows: list[OutboxRow] = []
     device, wrapped = after_device, False
@@ -128,23 +127,13 @@ def lease(
             continue
         device = head[0]
         seen.add(device)
-        is_free = head[2] <= now_ms and head[3] <= now_ms
-        if is_free and (not locking or _lock_head(db, sink, head[1], now_ms, locking)):
+        if head[2] <= now_ms and head[3] <= now_ms:
             rows += _take(db, sink, device, limit - len(rows), now_ms)
     db.executemany(
         "UPDATE deliveries SET lease_until_ms = ?, lease_by = ? WHERE event = ? AND sink = ?",
         [(until_ms, worker, row.id, sink) for row in rows],
     )
     return rows, device
-
-
-def _lock_head(db: Connection, sink: str, event: int, now_ms: int, locking: str) -> bool:
-    """Whether the head is ours until the commit: nobody else holds, has leased or has settled it meanwhile."""
-    query = (
-        f"SELECT 1 FROM deliveries WHERE event = ? AND sink = ? AND {_WAITS}"
-        " AND next_try_ms <= ? AND lease_until_ms <= ?"
-    )
-    return db.execute(query + locking, (event, sink, now_ms, now_ms)).fetchone() is not None
 
 
 def _take(db: Connection, sink: str, device: int, limit: int, now_ms: int) -> list[OutboxRow]:

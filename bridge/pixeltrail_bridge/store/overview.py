@@ -30,6 +30,11 @@ SELECT d.device_id, v.state, count(*) FROM deliveries v JOIN devices d ON d.no =
 GROUP BY d.device_id, v.state
 """
 
+_NEWEST = (
+    "SELECT d.device_id, s.stream, s.watermark FROM devices d JOIN streams s ON s.no ="
+    " (SELECT no FROM streams WHERE device = d.no AND imported_ms IS NULL ORDER BY no DESC LIMIT 1)"
+)
+
 
 def newest_events(store: Readers, device_id: str | None, limit: int) -> list[EventRow]:
     """The last `limit` events of a device or of all, oldest first."""
@@ -212,3 +217,23 @@ def gap_reasons(store: Readers) -> list[tuple[int, int]]:
         (row[0], row[1])
         for row in store._all("SELECT reason, count(*) FROM gaps GROUP BY reason ORDER BY 2 DESC")
     ]
+
+
+def clock_ms(store: Readers) -> int:
+    """What PostgreSQL takes for the time."""
+    ((at_ms,),) = store._all("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+    return int(at_ms)
+
+
+def newest_streams(store: Readers, device_ids: Iterable[str]) -> list[tuple[str, bytes, int]]:
+    """(device, its newest stream, the watermark) of those that have one; none that was imported."""
+    query = f"{_NEWEST} WHERE d.device_id = ?"
+    return [
+        (one, bytes(stream), mark) for name in device_ids for one, stream, mark in store._all(query, name)
+    ]
+
+
+def latest_streams(store: Readers, limit: int) -> list[tuple[str, bytes, int]]:
+    """The same of the devices that were heard of last."""
+    rows = store._all(f"{_NEWEST} ORDER BY d.last_seen_ms DESC LIMIT ?", limit)
+    return [(device_id, bytes(stream), watermark) for device_id, stream, watermark in rows]

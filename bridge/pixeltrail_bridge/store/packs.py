@@ -149,6 +149,7 @@ class PackReader:
         self._run = run
         self._cached: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._lock = Lock()
+        self._clearings = 0
 
     def blocks(self, stream: int, first: int, last: int) -> list[Block]:
         """The blocks with seqs from `first` to `last`, by their first seq."""
@@ -176,18 +177,21 @@ class PackReader:
     def clear(self) -> None:
         """Let go of what was read: some of it may have been forgotten."""
         with self._lock:
+            self._clearings += 1
             self._cached.clear()
 
     def _bytes(self, block: Block) -> bytes:
         place = (block.name, block.start)
         with self._lock:
+            clearings = self._clearings
             data = self._cached.get(place)
             if data is not None:
                 self._cached.move_to_end(place)
                 return data
         data = read_block(self.objects, block)
         with self._lock:
-            self._cached[place] = data
+            if clearings == self._clearings:  # else it may have been forgotten while it was read
+                self._cached[place] = data
             while len(self._cached) > _CACHED_BLOCKS:
                 self._cached.popitem(last=False)
         return data

@@ -1,17 +1,18 @@
 """The store for many bridges: PostgreSQL, which every worker of a fleet may write.
 
 What keeps workers apart is PostgreSQL's alone: a device's row is locked while its
-messages are committed, and a sink's calls are leased with SKIP LOCKED. A connection
-that breaks is opened again for the next transaction; whether the one under way was
+messages are committed, a sink's calls are leased with SKIP LOCKED (leases.py), and
+what one worker does at a time is an advisory lock (workers.py). A connection that
+breaks is opened again for the next transaction; whether the one under way was
 committed does not matter, since everything in it may be written twice.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -19,17 +20,23 @@ import psycopg
 from psycopg import conninfo
 from psycopg.pq import TransactionStatus
 
-from ..errors import ConfigError, StoreError
+from ..errors import ConfigError, StoreAway, StoreError
 from ..mapping.calls import Call
-from ..wire.limits import BRIDGE_ID_BYTES
+from . import days
+from .ahead import ReadAhead
 from .base import Fill, NewChunk
-from .database import SqlStore, SqlTransaction
 from .migrate import migrate_postgres
 from .outbox import encode_json
-from .sql import Connection, Rows
+from .sharing import SharedStore
+from .sql import Connection, Rows, load_bridge_id
+from .workers import KEEPALIVE
 
-_WORKERS: Final = 0x7078  # first half of the advisory locks by which workers show that they live
+_NEWCOMERS: Final = 0x7079  # first half of the advisory lock of whoever adds devices
 _CONNECT_TIMEOUT_S: Final = 10
+_SILENCE_MS: Final = 15_000  # what was sent and not confirmed ends a connection after this long
+_SHRINK_EVERY_S: Final = 3_600.0  # such a look reads through every day's rows
+_STUCK_S: Final = 60  # a worker that stops in the middle of a transaction loses its locks after this long
+_SESSION: Final = {**KEEPALIVE, "idle_in_transaction_session_timeout": _STUCK_S * 1000}
 
 _PUT_CHUNKS = """
 INSERT INTO chunks (key, received_ms, session_id, host_ms, fault, data)
@@ -80,11 +87,24 @@ def _clean(values: Sequence[Any]) -> Sequence[Any]:
     return values
 
 
-class PostgresTransaction(SqlTransaction):
-    """READ COMMITTED, with locks: of the devices that it writes, and of the deliveries that it leases."""
+class PostgresTransaction(ReadAhead):
+    """READ COMMITTED, with locks of the devices that it writes."""
 
     locking = " FOR UPDATE"
-    lease_locking = " FOR UPDATE SKIP LOCKED"
+
+    def lock_devices(self, device_ids: Collection[str]) -> dict[str, int]:
+        """Those that do not exist yet have no row to lock: whoever may add some is alone until its commit.
+
+        That is asked before a row is locked, since whoever is alone may wait for rows.
+        """
+        ids = list(device_ids)
+        if ids:
+            known = self.db.execute(
+                "SELECT count(*) FROM devices WHERE device_id = ANY(?)", (ids,)
+            ).fetchone()[0]
+            if known < len(set(ids)):
+                self.db.execute("SELECT pg_advisory_xact_lock(?, 0)", (_NEWCOMERS,))
+        return super().lock_devices(ids)
 
     def put_chunks(self, chunks: Iterable[NewChunk]) -> None:
         rows = [(c.key, c.received_ms, c.session_id, c.host_ms, _text(c.fault), c.data) for c in chunks]
@@ -111,7 +131,7 @@ def _text(value: str | None) -> str | None:
     return value.replace("\0", "\ufffd") if value is not None else None
 
 
-class PostgresStore(SqlStore):
+class PostgresStore(SharedStore):
     """See base.Store. `url` as libpq takes it; a password that it lacks comes from `password` or libpq's own places."""
 
     transaction = PostgresTransaction
@@ -120,25 +140,22 @@ class PostgresStore(SqlStore):
     contains = "position(?::bytea in {}) > 0"
     as_bytes = "CASE WHEN pg_typeof({0})::text = 'bytea' THEN {0}::text::bytea ELSE convert_to({0}::text, 'UTF8') END"
     tables_query = (
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY 1"
+        "SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
+        " AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1"
     )
     texts_query = (
         "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
-        " AND data_type IN ('text', 'bytea') ORDER BY 1, 2"
-    )
-    holder_has_ended = (
-        "NOT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND database ="
-        f" (SELECT oid FROM pg_database WHERE datname = current_database()) AND classid = {_WORKERS}"
-        " AND objid = lease_by)"
+        " AND data_type IN ('text', 'bytea') AND NOT (SELECT relispartition FROM pg_class"
+        " WHERE relnamespace = current_schema()::regnamespace AND relname = table_name) ORDER BY 1, 2"
     )
     folder = None
 
     def __init__(self, url: str, sinks: Sequence[str] = (), password: str = "") -> None:
         super().__init__(sinks)
-        self.worker = int.from_bytes(os.urandom(4)) >> 1 or 1
         self._url, self._password = url, password
         self.place = describe(url)
         self._writer: _Connection | None = None
+        self._shrink_s = 0.0  # when to look next for days with little in them
         self._local = threading.local()
         self._readers: list[_Connection] = []
         self._readers_lock = threading.Lock()
@@ -146,7 +163,8 @@ class PostgresStore(SqlStore):
             writer = self._connect()
             try:
                 migrate_postgres(writer, psycopg.Error, self.place)
-                self.bridge_id = _load_bridge_id(writer)
+                self.bridge_id = load_bridge_id(writer)
+                self._begin_sharing()
                 self._enrol(writer)
             except BaseException:
                 writer.raw.close()
@@ -167,19 +185,41 @@ class PostgresStore(SqlStore):
         return None
 
     def give_back(self, most_bytes: int) -> bool:
-        """The server does so by itself."""
-        return False
+        """The server does so by itself, but for a day of which little is left."""
+        if time.monotonic() < self._shrink_s:
+            return False
+        try:
+            is_more = days.shrink(self, self.open_connection)
+            self._shrink_s = time.monotonic() + (0 if is_more else _SHRINK_EVERY_S)
+            return is_more
+        except psycopg.Error as error:
+            raise self._explain(error) from error
+
+    def keep_days(self, now_ms: int) -> None:
+        days.keep_ahead(self, now_ms)
+
+    def drop_days(self, before_ms: int) -> int:
+        return days.drop_old(self, before_ms)
+
+    def open_connection(self) -> psycopg.Connection[Any]:
+        """Another connection of the caller's own, each statement by itself. Raises psycopg.Error."""
+        return self._connect().raw
 
     def _connect(self) -> _Connection:
         return _connect(self._url, self._password)
 
     def _enrol(self, writer: _Connection) -> None:
-        writer.execute("SELECT pg_advisory_lock(?::int, ?::int)", (_WORKERS, self.worker))
-        self._writer = writer
+        self.workers.enrol(writer)
+        self.connection_no, self._writer = self.workers.connection_no, writer
 
     def _all(self, query: str, *values: Any) -> list[Any]:
         try:
-            return self._reader().execute(query, values).fetchall()
+            try:
+                return self._reader().execute(query, values).fetchall()
+            except psycopg.OperationalError:
+                if not self._local.db.raw.closed:
+                    raise
+                return self._reader().execute(query, values).fetchall()  # it broke since it was used last
         except psycopg.Error as error:
             raise StoreError(f"database {self.place} cannot be read: {_words(error)}") from error
 
@@ -195,10 +235,14 @@ class PostgresStore(SqlStore):
         return db
 
     def _writing(self) -> Connection:
+        writer = self._connected()
+        writer.execute("BEGIN")
+        return writer
+
+    def _connected(self) -> _Connection:
         if self._writer is None or self._writer.raw.closed:
             self._enrol(self._connect())
         assert self._writer is not None
-        self._writer.execute("BEGIN")
         return self._writer
 
     def _roll_back(self) -> None:
@@ -248,11 +292,14 @@ def _connect(url: str, password: str) -> _Connection:
             )
     if db.execute("SHOW synchronous_commit").fetchone()[0] in ("off", "local"):
         db.execute("SET synchronous_commit = on")
+    for setting, value in _SESSION.items():
+        db.execute(f"SET {setting} = {value}")
     return db
 
 
 def _refused(url: str, error: Exception) -> StoreError:
-    return StoreError(
+    kind = StoreAway if isinstance(error, psycopg.OperationalError) else StoreError
+    return kind(
         f"database {describe(url)} cannot be used: {_words(error)}; check store.url, the password, and that "
         "the server runs"
     )
@@ -276,14 +323,9 @@ def _parameters(url: str, password: str) -> dict[str, Any]:
     given = conninfo.conninfo_to_dict(url)
     if password:
         given["password"] = password
-    own = {"connect_timeout": _CONNECT_TIMEOUT_S, "application_name": "pixeltrail", "keepalives_idle": 30}
-    return own | given
-
-
-def _load_bridge_id(db: Connection) -> bytes:
-    query = "INSERT INTO meta VALUES ('bridge_id', ?) ON CONFLICT DO NOTHING"
-    db.execute(query, (os.urandom(BRIDGE_ID_BYTES),))
-    return bytes(db.execute("SELECT value FROM meta WHERE key = 'bridge_id'").fetchone()[0])
+    own = {"connect_timeout": _CONNECT_TIMEOUT_S, "application_name": "pixeltrail"}
+    keepalives = {name.removeprefix("tcp_"): value for name, value in KEEPALIVE.items()}
+    return own | keepalives | {"tcp_user_timeout": _SILENCE_MS} | given
 
 
 def _words(error: Exception) -> str:

@@ -61,7 +61,11 @@ AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.device = d.no)
 AND NOT EXISTS (SELECT 1 FROM events e WHERE e.device = d.no)
 AND NOT EXISTS (SELECT 1 FROM apps a WHERE a.device = d.no AND a.last_seen_ms >= ?)
 AND NOT EXISTS (SELECT 1 FROM dead_letters l WHERE l.device_id = d.device_id)
-ORDER BY d.no LIMIT {_FEW}
+{{more}} ORDER BY d.no LIMIT {_FEW}
+"""
+_OLD: Final = f"""
+SELECT 1 FROM sessions s JOIN devices d ON d.no = s.device WHERE d.device_id = ? AND s.session_id = ?
+AND s.end_ms IS NOT NULL AND s.end_ms < ? AND {_UNSTARRED}
 """
 
 
@@ -88,7 +92,21 @@ def old_chunks(store: SqlStore, before_ms: int) -> list[int]:
 
 
 def silent_devices(store: SqlStore, before_ms: int) -> list[str]:
-    return [row[0] for row in store._all(_SILENT, before_ms, before_ms)]
+    return [row[0] for row in store._all(_SILENT.format(more=""), before_ms, before_ms)]
+
+
+def is_old(device_id: str, session_id: int, before_ms: int, tx: SqlTransaction) -> bool:
+    """Still: it may have been starred, or gone on, since it was found."""
+    tx.lock_devices([device_id])
+    return tx.db.execute(_OLD, (device_id, session_id, before_ms)).fetchone() is not None
+
+
+def is_silent(device_id: str, before_ms: int, tx: SqlTransaction) -> bool:
+    """Still, or gone already: what a device that is back has sent was confirmed to it."""
+    if device_id not in tx.lock_devices([device_id]):
+        return True
+    query = _SILENT.format(more="AND d.device_id = ?")
+    return tx.db.execute(query, (before_ms, before_ms, device_id)).fetchone() is not None
 
 
 def drop_refused(store: SqlStore, before_ms: int) -> int:

@@ -6,8 +6,15 @@ named after them says how.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+from ..wire.limits import BRIDGE_ID_BYTES
+
+# A serial host's hello names the bridge, also to a board that is just starting: 3 is Ctrl-C to its REPL and would end
+# its app, and a 0 becomes a length in COBS, which may be 3.
+_BRIDGE_ID_VALUES: Final = [value for value in range(256) if value not in (0, 3)]
 
 _MOST_ROWS = 128  # of 7 values, below the 999 that older builds of SQLite take
 
@@ -51,3 +58,10 @@ def replacing(key: str, columns: str) -> str:
     """The end of an INSERT whose row takes the place of one with the same `key`; both are names with commas."""
     names = (name.strip() for name in columns.split(","))
     return f" ON CONFLICT ({key}) DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in names)
+
+
+def load_bridge_id(db: Connection) -> bytes:
+    """Who this store is to devices and to other bridges; made with the store."""
+    made = bytes(secrets.choice(_BRIDGE_ID_VALUES) for _ in range(BRIDGE_ID_BYTES))
+    db.execute("INSERT INTO meta VALUES ('bridge_id', ?) ON CONFLICT DO NOTHING", (made,))
+    return bytes(db.execute("SELECT value FROM meta WHERE key = 'bridge_id'").fetchone()[0])

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import StoreError, StoreFailure
-from ..wire.limits import BRIDGE_ID_BYTES
 from .database import SqlStore, SqlTransaction
 from .migrate import migrate_sqlite, remedy
 from .objects import FolderObjects
-from .sql import Connection
+from .sql import Connection, load_bridge_id
 
 BUSY_TIMEOUT_MS = 5_000
 CACHE_KIB = (
@@ -68,7 +67,7 @@ class SqliteStore(SqlStore):
         self.folder = Path(path).absolute().parent
         self.packs.objects = FolderObjects(self.folder / "objects")
         self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: list[tuple[sqlite3.Connection, threading.Lock]] = []  # the lock is held while it reads
         self._readers_lock = threading.Lock()  # its own: a thread's first read must not wait for a commit
         try:
             self._writer = self._connect()
@@ -77,7 +76,7 @@ class SqliteStore(SqlStore):
                 self._writer.execute("PRAGMA journal_mode = WAL").fetchone()
                 self._writer.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
                 migrate_sqlite(self._writer, Path(path))
-                self.bridge_id = self._load_bridge_id()
+                self.bridge_id = load_bridge_id(self._writer)
             except BaseException:
                 self._writer.close()
                 raise
@@ -108,6 +107,7 @@ class SqliteStore(SqlStore):
 
     def give_back(self, most_bytes: int) -> bool:
         with self._lock:
+            self._check_usable()
             try:
                 (size,) = self._writer.execute("PRAGMA page_size").fetchone()
                 (free,) = self._writer.execute("PRAGMA freelist_count").fetchone()
@@ -117,10 +117,11 @@ class SqliteStore(SqlStore):
                 pages = max(1, most_bytes // size)
                 self._writer.executescript(f"PRAGMA incremental_vacuum({pages})")  # execute() takes one step
             except sqlite3.Error as error:
-                raise self._explain(error) from error
+                raise self._fault(error) from error
             return bool(free > pages)
 
     def _connect(self) -> sqlite3.Connection:
+        _make_private(self.path)
         db = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000
         )
@@ -132,27 +133,23 @@ class SqliteStore(SqlStore):
         db.execute("PRAGMA foreign_keys = OFF")  # rows are written by number from the transaction's own reads
         return db
 
-    def _load_bridge_id(self) -> bytes:
-        self._writer.execute(
-            "INSERT INTO meta VALUES ('bridge_id', ?) ON CONFLICT DO NOTHING", (os.urandom(BRIDGE_ID_BYTES),)
-        )
-        return bytes(self._writer.execute("SELECT value FROM meta WHERE key = 'bridge_id'").fetchone()[0])
-
     def _all(self, query: str, *values: Any) -> list[Any]:
         try:
-            return self._reader().execute(query, values).fetchall()
+            db, is_reading = self._reader()
+            with is_reading:
+                return db.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise StoreError(f"database {self.place} cannot be read: {error}") from error
 
-    def _reader(self) -> sqlite3.Connection:
-        db: sqlite3.Connection | None = getattr(self._local, "db", None)
-        if db is None:
+    def _reader(self) -> tuple[sqlite3.Connection, threading.Lock]:
+        reader: tuple[sqlite3.Connection, threading.Lock] | None = getattr(self._local, "reader", None)
+        if reader is None:
             db = self._connect()
             db.execute("PRAGMA query_only = ON")
-            self._local.db = db
+            reader = self._local.reader = db, threading.Lock()
             with self._readers_lock:
-                self._readers.append(db)
-        return db
+                self._readers.append(reader)
+        return reader
 
     def _writing(self) -> Connection:
         self._writer.execute("BEGIN IMMEDIATE")
@@ -187,8 +184,16 @@ class SqliteStore(SqlStore):
 
     def close(self) -> None:
         with self._lock, self._readers_lock:
-            for db in self._readers:
-                db.close()
+            for db, is_reading in self._readers:
+                db.interrupt()
+                with is_reading:  # closed under a thread that reads, it ends the whole process
+                    db.close()
             if self._failure is None:  # closing copies the log into the file and syncs both
                 self._writer.close()
             self._readers.clear()
+
+
+def _make_private(path: str) -> None:
+    """Recordings are for the owner of the file alone, and for its log and index, which SQLite makes alike."""
+    with contextlib.suppress(OSError):  # it is there already, or SQLite says what is wrong
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

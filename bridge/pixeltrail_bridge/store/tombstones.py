@@ -160,8 +160,9 @@ def read(db: Connection) -> list[Tombstone]:
     ]
 
 
-def add(db: Connection, rows: Iterable[Tombstone]) -> int:
-    """Write those that are not there yet; returns how many."""
+def add(db: Connection, rows: Iterable[Tombstone], locking: str) -> int:
+    """Write those that are not there yet; returns how many. `locking` is the transaction's."""
+    _keep_others_away(db, locking)
     known = {(one.digest, one.salt): one for one in read(db)}
     new: list[Tombstone] = []
     for one in rows:
@@ -169,14 +170,35 @@ def add(db: Connection, rows: Iterable[Tombstone]) -> int:
         if last is None or (last.at_ms, last.refuses) != (one.at_ms, one.refuses):
             new.append(one)
             known[one.digest, one.salt] = one
+    _insert(db, new)
+    return len(new)
+
+
+def say_again(db: Connection, rows: Iterable[Tombstone], locking: str) -> None:
+    """Make these the newest, as they stand: whoever looks for new ones finds them once more."""
+    _keep_others_away(db, locking)
+    known = {(one.digest, one.salt): one for one in read(db)}
+    again = [known[one.digest, one.salt] for one in rows]
+    (newest,) = db.execute("SELECT coalesce(max(no), 0) FROM erasures").fetchone()
+    _insert(db, again)
+    delete = "DELETE FROM erasures WHERE digest = ? AND salt = ? AND no <= ?"
+    db.executemany(delete, [(one.digest, one.salt, newest) for one in again])
+
+
+def _keep_others_away(db: Connection, locking: str) -> None:
+    """Numbers have to become visible in their order: who saw a later one would never look for an earlier one."""
+    salt_of(db)
+    db.execute("SELECT 1 FROM meta WHERE key = ?" + locking, (_SALT_KEY,))
+
+
+def _insert(db: Connection, rows: Iterable[Tombstone]) -> None:
     db.executemany(
         "INSERT INTO erasures (kind, digest, salt, at_ms, refuses, devices) VALUES (?, ?, ?, ?, ?, ?)",
         [
             (one.kind, one.digest, one.salt, one.at_ms, one.refuses, json.dumps(list(one.devices)))
-            for one in new
+            for one in rows
         ],
     )
-    return len(new)
 
 
 def salt_of(db: Connection) -> bytes:

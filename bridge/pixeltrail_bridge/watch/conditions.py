@@ -105,9 +105,8 @@ class Conditions:
             yield Condition("backup", "backup", f"no backup was made: {now.backup_problem}")
 
     def _silent(self, now: Readings) -> Iterator[Condition]:
-        total, devices = (
-            now.store.silent
-        )  # where more are silent than are named, one condition stands for all
+        # Where more are silent than are named, one condition stands for all
+        total, devices = now.store.silent
         if total > len(devices):
             text = f"{total:,} devices were not heard for {self.thresholds.silent_ms // 60_000} min"
             yield Condition("device_silent", "device_silent", text)

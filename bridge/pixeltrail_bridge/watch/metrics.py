@@ -58,7 +58,10 @@ def _ingest(now: Readings) -> Iterator[Metric]:
     yield _histogram("commit_seconds", "Duration of a commit, its messages mapped.", now.commit_times)
     yield _histogram("message_wait_seconds", "From a message's arrival to its durable commit.", now.waits)
     up = {link.source: float(link.is_up) for link in ingest.sources.values()}
+    yield _gauges("duty", "1 while this worker does what one does at a time.", "duty", now.duties)
     yield _gauges("source_up", "1 while a source is connected.", "source", up)
+    dropped = {link.source: float(sum(link.dropped.values())) for link in ingest.sources.values()}
+    yield _counters("source_dropped", "What a source gave up on; the page says what.", "source", dropped)
 
 
 def _store(now: Readings) -> Iterator[Metric]:
@@ -111,6 +114,7 @@ def _devices(now: Readings) -> Iterator[Metric]:
         "devices_not_listed", "Devices without figures of their own.", store.fleet.known - len(store.listed)
     )
     yield _gauge("viewers", "Pages that look on.", now.viewers)
+    yield _counter("viewers_refused", "Pages beyond what may look on.", now.viewers_refused)
     seen = {one.device_id: one.last_seen_ms / 1000 for one in store.listed}
     yield _gauges("device_last_seen_timestamp_seconds", "When a device was last heard.", "device", seen)
     for name, what in (("frames", "Frames of a device."), ("mixed_frames", "Mixed frames of a device.")):

@@ -13,6 +13,7 @@ def describe(now: Readings, alerts: Sequence[Alert]) -> dict[str, Any]:
     """JSON for a person: times in ms since 1970, sizes in bytes."""
     ingest, store = now.ingest, now.store
     return {
+        "role": "viewer" if now.is_viewer else "worker",
         "ready": ingest.is_ready,
         "problem": ingest.error or ingest.warning,
         "now_ms": now.now_ms,
@@ -28,8 +29,11 @@ def describe(now: Readings, alerts: Sequence[Alert]) -> dict[str, Any]:
         "online": store.fleet.online,
         "dead_letters": sum(store.dead_letters.values()),
         "gaps": sum(store.gaps.values()),
+        "viewers": now.viewers,
+        "viewers_refused": now.viewers_refused,
         "sources": [
-            {"name": link.source, "up": link.is_up, "detail": link.detail} for link in ingest.sources.values()
+            {"name": link.source, "up": link.is_up, "detail": link.detail, "dropped": dict(link.dropped)}
+            for link in ingest.sources.values()
         ],
         "sinks": [_sink(now, name) for name in sorted({*now.sinks, *store.backlogs})],
         "alerts": [
@@ -43,7 +47,7 @@ def _sink(now: Readings, name: str) -> dict[str, Any]:
     health, backlog = now.sinks.get(name), now.store.backlogs.get(name)
     return {
         "name": name,
-        "state": health.state if health else "not set up any more",
+        "state": health.state if health else "served by workers" if now.is_viewer else "not set up any more",
         "waiting": backlog.waiting if backlog else 0,
         "oldest_ms": backlog.oldest_ms or None if backlog else None,
         "sent": health.sent if health else 0,

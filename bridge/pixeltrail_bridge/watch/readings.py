@@ -52,6 +52,9 @@ class Readings:
     store: StoreReadings
     sinks: Mapping[str, SinkHealth] = field(default_factory=dict)
     viewers: int = 0
+    viewers_refused: int = 0  # since the start: too many pages, of all or of one login
+    is_viewer: bool = False  # it takes nothing itself
+    duties: Mapping[str, bool] = field(default_factory=dict)  # what one worker does: whether it is this one
     backup_ms: int | None = None  # when the newest backup was made, 0 for none yet; None: none are asked for
     backup_problem: str | None = None
 

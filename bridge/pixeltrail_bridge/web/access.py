@@ -14,14 +14,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..errors import LocalError, StoreError
 from ..store import access, shares
 from ..store.access import AuditRow, LoginRow, login_key
 from ..store.database import SqlStore
@@ -30,10 +31,15 @@ from .guard import WRITE_HEADER
 from .journal import Journal
 from .pool import Busy, Pool
 from .users import Users, may
+from .watched import POLICY_VIOLATION, Watched
 
 FRESH_MS: Final = 5_000  # a logout on another node counts at the latest after this
+LOOK_S = 5.0  # between two looks whether who opened a WebSocket may still look
 _MOST_KNOWN: Final = 4_096
-_POLICY_VIOLATION: Final = 1008
+UNREADABLE: Final = "Who may look cannot be read; the bridge's log says why."
+_ENDED: Final = "Log in again: what let you look on has ended."
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,11 @@ NOBODY: Final = Person("", "admin", "1")  # whoever asks while the page has no u
 
 
 class Access:
-    """What the middleware and the routes of login share. Its methods belong to the event loop."""
+    """What the middleware and the routes of login share. Its methods belong to the event loop.
+
+    Once there were users, everybody is asked until the bridge ends: the last one's end, or that of their file, lets
+    nobody in rather than everybody.
+    """
 
     def __init__(
         self,
@@ -82,6 +92,7 @@ class Access:
         self.pool = Pool("access", 2)
         self._logins: OrderedDict[bytes, tuple[LoginRow | None, int]] = OrderedDict()
         self._secret: bytes | None = None
+        self._was_on = False
 
     def close(self) -> None:
         self.pool.close()
@@ -89,7 +100,9 @@ class Access:
 
     @property
     def is_on(self) -> bool:
-        return bool(self.settings.proxy_header) or bool(self.users.all())
+        """LocalError: the users cannot be read."""
+        self._was_on = self._was_on or bool(self.settings.proxy_header) or bool(self.users.all())
+        return self._was_on
 
     async def person(self, headers: Headers, address: str) -> Person | None:
         """Raises Busy."""
@@ -98,9 +111,10 @@ class Access:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return self._program(bearer)
-        proxied = headers.get(self.settings.proxy_header) if self.settings.proxy_header else None
-        if proxied and address in self.settings.proxy_addresses:
-            return self._proxied(proxied)
+        proxied = headers.getlist(self.settings.proxy_header) if self.settings.proxy_header else []
+        if any(proxied) and address in self.settings.proxy_addresses:
+            # of two, one is the browser's own, and nobody can say which
+            return self._proxied(proxied[0]) if len(proxied) == 1 else None
         token = _cookie(headers, self.settings.cookie)
         return await self._logged_in(login_key(token)) if token else None
 
@@ -121,10 +135,15 @@ class Access:
 
     async def _logged_in(self, key: bytes) -> Person | None:
         now_ms = self.now_ms()
-        row, read_ms = self._logins.get(key, (None, 0))
+        known = self._logins.get(key)
+        row, read_ms = known or (None, 0)
         if now_ms - read_ms > FRESH_MS:
             row = await self.pool.run(access.login, self.store, key)
-            self.remember(key, row)
+            newest = self._logins.get(key)
+            if newest is None or newest is known:
+                self.remember(key, row)
+            else:  # who has logged out meanwhile is out, though the database was read before that
+                row, _ = newest
         user = self.users.get(row.user) if row is not None else None
         if row is None or user is None or row.expires_ms <= now_ms or row.created_ms < user.changed_ms:
             return None
@@ -163,33 +182,58 @@ class Doorman:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        state = scope.setdefault("state", {})
-        if not self._access.is_on:
-            state["person"] = NOBODY
-            await self._app(scope, receive, send)
-            return
         path, method = scope["path"], scope["method"] if scope["type"] == "http" else "LIVE"
         headers, address = Headers(scope=scope), (scope.get("client") or ("", 0))[0]
         look = rules.look_at(method, path, scope["query_string"].decode("ascii", "replace"))
-        if rules.is_public(path):
-            await self._app(scope, receive, send)
-            return
+        state = scope.setdefault("state", {})
         try:
-            person = await self._access.person(headers, address)
+            is_on = self._access.is_on
+            is_asked = is_on and not rules.is_public(path)
+            person = await self._access.person(headers, address) if is_asked else NOBODY
         except Busy as error:
             await _refuse(scope, receive, send, 503, str(error))
+            return
+        except LocalError as error:
+            log.error("nobody is let in", error=str(error))
+            await _refuse(scope, receive, send, 503, UNREADABLE)
             return
         if person is None:
             await self._ask(scope, receive, send, headers)
             return
-        state["person"] = person
+        if is_asked or not is_on:
+            state["person"] = person
+        if not is_asked:
+            await self._let_in(scope, receive, send, headers, address)
+            return
         fault = _fault(person, method, path, headers)
         if fault:
             self._access.note(person.name, person.role, address, look, 403, True)
             await _refuse(scope, receive, send, 403, fault)
             return
         noting = self._noting(send, person, address, look, method) if look.action else send
-        await self._app(scope, receive, noting)
+        await self._let_in(scope, receive, noting, headers, address)
+
+    async def _let_in(
+        self, scope: Scope, receive: Receive, send: Send, headers: Headers, address: str
+    ) -> None:
+        if scope["type"] == "http":
+            await self._app(scope, receive, send)
+            return
+        watched = Watched(receive, lambda: self._is_welcome(headers, address), LOOK_S)
+        try:
+            await self._app(scope, watched, send)
+        finally:
+            watched.close()
+        if watched.is_over:
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": _ENDED})
+
+    async def _is_welcome(self, headers: Headers, address: str) -> bool:
+        try:
+            return not self._access.is_on or await self._access.person(headers, address) is not None
+        except (Busy, StoreError):
+            return True  # not now, then the next time
+        except LocalError:
+            return False
 
     def _noting(self, send: Send, person: Person, address: str, look: rules.Look, method: str) -> Send:
         is_look = method in rules.READS or method == "LIVE"
@@ -230,17 +274,18 @@ def _fault(person: Person, method: str, path: str, headers: Headers) -> str:
 
 
 def _cookie(headers: Headers, name: str) -> str:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return ""
-    return found.value if found is not None else ""
+    """Read here, since http.cookies takes seconds for 60 KB of backslashes; ours are never quoted."""
+    for pair in headers.get("cookie", "").split(";"):
+        found, _, value = pair.strip().partition("=")
+        if found == name:
+            return value
+    return ""
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, words: str) -> None:
     if scope["type"] == "websocket":
         await receive()
-        await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": words})
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": words})
         return
     headers = {"cache-control": "no-store"}
     await JSONResponse({"error": words}, status, headers)(scope, receive, send)

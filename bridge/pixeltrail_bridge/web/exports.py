@@ -113,9 +113,9 @@ class Exports:
             jobs = list(self._jobs.values())
             for job in jobs:
                 job.is_wanted = False
-        for job in jobs:
-            if job.state in ("done", "failed"):
-                self._forget(job)
+            ended = [job for job in jobs if job.state in ("done", "failed")]
+        for job in ended:
+            self._forget(job)
 
     def close(self) -> None:
         """Ends what runs; files go."""
@@ -151,7 +151,8 @@ class Exports:
     @answering
     async def end(self, request: Request) -> Response:
         job = self._find(request)
-        job.is_wanted = False
+        with self._lock:
+            job.is_wanted = False
         self._forget(job)
         return as_json({"ended": True})
 
@@ -185,15 +186,23 @@ class Exports:
             job.size = files.write_file(
                 session, job.format, job.options, job.path, lambda s: self._note(job, s)
             )
-            job.progress, job.state = 1.0, "done"
+            self._end(job, "done")
         except _Ended:
             self._forget(job)
         except PixeltrailError as error:
-            job.error, job.state = str(error), "failed"
+            self._end(job, "failed", str(error))
         except Exception:  # noqa: BLE001 our own fault is told, and ends nothing else
             log.exception("an export failed", device=job.device_id, session=job.session_id)
-            job.error, job.state = "The export failed; the bridge's log says why.", "failed"
-        job.made_s = self._now_s()
+            self._end(job, "failed", "The export failed; the bridge's log says why.")
+
+    def _end(self, job: _Job, state: str, error: str | None = None) -> None:
+        """Whoever ends its being wanted meanwhile finds it either ended, or leaves that to us."""
+        with self._lock:
+            if job.is_wanted:
+                job.progress = 1.0 if error is None else job.progress
+                job.error, job.made_s, job.state = error, self._now_s(), state
+                return
+        self._forget(job)
 
     def _note(self, job: _Job, share: float) -> None:
         if not job.is_wanted:

@@ -28,6 +28,14 @@ class Feed:
         if canvas is not None:
             self._follow(device_id, canvas, moment)
 
+    def begin(self, device_id: str, canvas: Canvas, shown_ms: float) -> None:
+        """Show the whole picture as it stands."""
+        display = canvas.display
+        values = formats.to_values(canvas.picture, display.format, display.width, display.height)
+        rgba = formats.rgba_table(display.format, display.palette)[values]
+        self._unsynced.discard(device_id)
+        self._hub.repaint(device_id, display.width, display.height, rgba.tobytes(), shown_ms)
+
     def _follow(self, device_id: str, canvas: Canvas, moment: Moment) -> None:
         if moment.shown is not None:
             self._unsynced.discard(device_id)

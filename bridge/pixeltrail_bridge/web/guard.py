@@ -74,6 +74,9 @@ class Guard:
             await _refuse(
                 scope, receive, send, "This page does not go by that host name; see web.allowed_hosts."
             )
+        elif not scope["path"].isprintable():
+            # A line's end behind an address finds its route, and none of the rules on who may go there
+            await _refuse_address(scope, receive, send)
         elif scope["type"] == "websocket" and not _is_same_origin(headers.get("origin"), host):
             await _refuse(scope, receive, send, "Another site's page may not connect here.")
         elif scope["type"] == "http" and not _may_write(scope["method"], headers, host):
@@ -128,6 +131,14 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, reason: str) -> No
         await PlainTextResponse(reason + "\n", 421, SECURITY_HEADERS)(scope, receive, send)
 
 
+async def _refuse_address(scope: Scope, receive: Receive, send: Send) -> None:
+    words = "No address here has such characters."
+    if scope["type"] == "websocket":
+        await _refuse(scope, receive, send, words)
+    else:
+        await JSONResponse({"error": words}, 400, SECURITY_HEADERS)(scope, receive, send)
+
+
 def _with_headers(send: Send, instead: Mapping[str, str]) -> Send:
     headers = {**SECURITY_HEADERS, **instead}
 
@@ -135,9 +146,8 @@ def _with_headers(send: Send, instead: Mapping[str, str]) -> Send:
         if message["type"] == "http.response.start":
             added = [(name.encode(), value.encode()) for name, value in headers.items()]
             if not any(name.lower() == b"cache-control" for name, _ in message["headers"]):
-                added.append(
-                    (b"cache-control", b"no-cache")
-                )  # a page of an older version asks for older files
+                # A page of an older version asks for older files
+                added.append((b"cache-control", b"no-cache"))
             message = {**message, "headers": [*message["headers"], *added]}
         await send(message)
 

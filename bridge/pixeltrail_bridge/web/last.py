@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from ..errors import PixeltrailError
+from ..errors import LocalError, PixeltrailError
 from ..replay import formats
 from ..store.database import SqlStore
 from .live import Hub
@@ -40,22 +40,28 @@ class LastPictures:
         try:
             devices = sorted(self._store.devices(), key=lambda row: -row.last_seen_ms)[:MOST_DEVICES]
             for row in devices:
-                if self._is_closing.is_set():
-                    return
-                self._show(row.device_id)
+                while not self._is_closing.is_set() and not self._show(row.device_id):
+                    pass
         except PixeltrailError as error:
             if not self._is_closing.is_set():  # then the store is closed, too
                 log.warning("last pictures could not be read", error=str(error))
         except Exception:  # noqa: BLE001 the wall does without them
             log.exception("last pictures could not be shown")
 
-    def _show(self, device_id: str) -> None:
+    def _show(self, device_id: str) -> bool:
+        """False: something was forgotten while it was read, perhaps this; it is to be read again."""
+        age = self._hub.age
         session = next((one for one in reversed(self._store.sessions(device_id)) if one.sampled), None)
         if session is None:
-            return
-        picture = self._recordings.open(device_id, session.session_id).picture_at(_END_MS)
-        if picture is not None:
-            display = picture.display
-            values = formats.to_values(picture.pixels, display.format, display.width, display.height)
-            rgba = formats.rgba_table(display.format, display.palette)[values]
-            self._hub.recall(device_id, display.width, display.height, rgba.tobytes(), picture.host_ms)
+            return True
+        try:
+            picture = self._recordings.open(device_id, session.session_id).picture_at(_END_MS)
+        except LocalError:
+            return self._hub.age == age  # it has gone meanwhile
+        if picture is None:
+            return True
+        display = picture.display
+        values = formats.to_values(picture.pixels, display.format, display.width, display.height)
+        rgba = formats.rgba_table(display.format, display.palette)[values]
+        size = (display.width, display.height)
+        return self._hub.recall(device_id, *size, rgba.tobytes(), picture.host_ms, age)

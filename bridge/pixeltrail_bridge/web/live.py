@@ -9,8 +9,9 @@ Pictures come from any thread and are never refused or waited for. A viewer live
 only thing that crosses over. Room is what the viewer says: it confirms each message once it is painted, and at most
 WINDOW of them are on the way.
 
-Beside pixels a viewer is sent JSON: `devices` (descriptions that changed), `committed` (a device may have new events),
-and as they come touch, key, log, vitals, masks, opt_out and gap, with `index`, `at_ms` and the values of marks.py.
+Beside pixels a viewer is sent JSON: `devices` (descriptions that changed, with a width of 0 where there is no picture
+any more; of one that was forgotten `is_gone`), `committed` (a device may have new events), and as they come touch, key,
+log, vitals, masks, opt_out and gap, with `index`, `at_ms` and the values of marks.py.
 
 A message with pixels is little-endian: version (1), flags, device index (2), width and height of the display (2, 2),
 time in ms since 1970 (8, float), then for each rectangle x, y, width, height (2 each) and its RGBA rows.
@@ -28,11 +29,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .places import Places
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 Rectangle = tuple[int, int, int, int]
+Marked = tuple[int, list[Rectangle] | None]  # a device's index; what of it was not sent yet, None: all
 VERSION = 1
 FULL, KEY, MIXED = 1, 2, 4
 HEAD = struct.Struct("<BBHHHd")
@@ -99,6 +103,9 @@ class Hub:
         self._devices: dict[str, LiveDevice] = {}
         self._by_index: list[LiveDevice] = []
         self._viewers: set[Viewer] = set()
+        self.places = Places()
+        self._forgets = 0  # how often something was forgotten
+        self.on_watch: Callable[[frozenset[str] | None], None] = lambda watched: None  # on the event loop
 
     # --- from the bridge ------------------------------------------------------
 
@@ -136,18 +143,41 @@ class Hub:
             for viewer in self._viewers:
                 viewer.mark(device, areas)
 
-    def recall(self, device_id: str, width: int, height: int, rgba: bytes, shown_ms: float) -> None:
-        """What a device showed before this process began; nothing when it has shown something since."""
-        import numpy as np
+    @property
+    def age(self) -> int:
+        """Goes up with each time that something is forgotten: what was read before that counts for nothing."""
+        with self._lock:
+            return self._forgets
 
+    def recall(
+        self, device_id: str, width: int, height: int, rgba: bytes, shown_ms: float, as_of: int
+    ) -> bool:
+        """What a device showed before this process began; nothing when it has shown something since.
+
+        `as_of`: the hub's age before that was read. False: it is another one by now.
+        """
+        with self._lock:
+            if as_of != self._forgets:
+                return False
+            device = self._device(device_id)
+            if device.picture is None:
+                self._repaint(device, width, height, rgba, shown_ms)
+            return True
+
+    def repaint(self, device_id: str, width: int, height: int, rgba: bytes, shown_ms: float) -> None:
+        """The whole picture as it stands, whatever was shown before; no new frame."""
         with self._lock:
             device = self._device(device_id)
-            if device.picture is not None:
-                return
-            device.picture = np.frombuffer(rgba, np.uint8).reshape(height, width, 4).copy()
-            device.shown_ms = shown_ms
-            for viewer in self._viewers:
-                viewer.mark(device, None)
+            device.is_synced = True
+            self._repaint(device, width, height, rgba, shown_ms)
+
+    def _repaint(self, device: LiveDevice, width: int, height: int, rgba: bytes, shown_ms: float) -> None:
+        import numpy as np
+
+        device.picture = np.frombuffer(rgba, np.uint8).reshape(height, width, 4).copy()
+        device.shown_ms = shown_ms
+        for viewer in self._viewers:
+            viewer.mark(device, None)
 
     def touch(self, device_id: str, x: int | None, y: int | None, phase: int) -> None:
         with self._lock:
@@ -176,21 +206,27 @@ class Hub:
             else:
                 device.gaps += 1
 
-    def set_facts(self, device_id: str, facts: Mapping[str, Any]) -> None:
-        """What the store or the link knows of a device; merged into what was known."""
+    def set_facts(self, device_id: str, facts: Mapping[str, Any], as_of: int | None = None) -> bool:
+        """What the store or the link knows of a device; merged into what was known. `as_of`: as recall() has it."""
         with self._lock:
+            if as_of not in (None, self._forgets):
+                return False
             self._device(device_id).facts.update(facts)
+            return True
 
     def tell_committed(self, device_id: str) -> None:
         """The device's list of events may have grown."""
         with self._lock:
-            index = self._device(device_id).index
+            device = self._devices.get(device_id)
+            if device is None:
+                return  # nobody was told of it, so nobody has a list
             for viewer in self._viewers:
-                viewer.committed(index)
+                viewer.committed(device.index)
 
     def forget(self, known: set[str], without_picture: set[str]) -> None:
         """Devices that are not `known` any more go; of others the picture, until the next one comes."""
         with self._lock:
+            self._forgets += 1
             for device_id in [one for one in self._devices if one not in known]:
                 device = self._devices.pop(device_id)
                 device.is_gone, device.picture, device.facts, device.device_id = True, None, {}, ""
@@ -216,10 +252,19 @@ class Hub:
             for device in self._by_index:
                 if device.picture is not None:
                     viewer.mark(device, None)
+        self.on_watch(self.watched)
 
     def detach(self, viewer: Viewer) -> None:
         with self._lock:
             self._viewers.discard(viewer)
+        self.on_watch(self.watched)
+
+    @property
+    def watched(self) -> frozenset[str] | None:
+        """Devices that somebody looks at; None: all."""
+        with self._lock:
+            names = {viewer.only for viewer in self._viewers}
+        return None if None in names else frozenset(name for name in names if name is not None)
 
     def now(self) -> float:
         return self._monotonic()
@@ -234,17 +279,31 @@ class Hub:
         None: it was forgotten since they were marked.
         """
         with self._lock:
-            device = self._by_index[index]
-            picture = device.picture
-            if picture is None:
-                return None
-            height, width = picture.shape[:2]
-            if areas is not None and any(x + w > width or y + h > height for x, y, w, h in areas):
-                areas = None  # the display changed since they were marked
-            flags = device.flags | (FULL if areas is None else 0)
-            parts = [HEAD.pack(VERSION, flags, index, width, height, device.shown_ms)]
-            for x, y, w, h in [(0, 0, width, height)] if areas is None else areas:
-                parts += (BLOCK.pack(x, y, w, h), picture[y : y + h, x : x + w].tobytes())
+            return self._encode(index, areas)
+
+    def encode_next(self, take: Callable[[], Marked | None]) -> bytes | None:
+        """The first of what `take` gives that is still known, as one message; None when there is nothing.
+
+        It is taken and read at one moment: a frame between the two would be shown in part, where it lies under them.
+        """
+        with self._lock:
+            while (marked := take()) is not None:
+                if (message := self._encode(*marked)) is not None:
+                    return message
+        return None
+
+    def _encode(self, index: int, areas: list[Rectangle] | None) -> bytes | None:
+        device = self._by_index[index]
+        picture = device.picture
+        if picture is None:
+            return None
+        height, width = picture.shape[:2]
+        if areas is not None and any(x + w > width or y + h > height for x, y, w, h in areas):
+            areas = None  # the display changed since they were marked
+        flags = device.flags | (FULL if areas is None else 0)
+        parts = [HEAD.pack(VERSION, flags, index, width, height, device.shown_ms)]
+        for x, y, w, h in [(0, 0, width, height)] if areas is None else areas:
+            parts += (BLOCK.pack(x, y, w, h), picture[y : y + h, x : x + w].tobytes())
         return b"".join(parts)
 
     def _device(self, device_id: str) -> LiveDevice:
@@ -260,14 +319,17 @@ class Hub:
 
 
 class Viewer:
-    """One page that looks on. `mark` and `notice` come from the hub, under its lock; the rest is the event loop's."""
+    """One page that looks on. `mark` and `notice` come from the hub, under its lock; the rest is the event loop's.
+
+    Who needs both locks takes the hub's first.
+    """
 
     def __init__(self, hub: Hub, loop: asyncio.AbstractEventLoop, only: str | None = None) -> None:
         self.wake = asyncio.Event()
         self.merged = 0  # pictures that were replaced by a newer one before they were sent
         self._hub = hub
         self._loop = loop
-        self._only = only
+        self.only = only
         self._lock = threading.Lock()
         self._dirty: dict[int, list[Rectangle] | None] = {}  # in the order to be sent
         self._notices: deque[dict[str, Any]] = deque(maxlen=MOST_NOTICES)
@@ -278,7 +340,7 @@ class Viewer:
         self._painted = 0
 
     def mark(self, device: LiveDevice, areas: list[Rectangle] | None) -> None:
-        if self._only not in (None, device.device_id):
+        if self.only not in (None, device.device_id):
             return
         with self._lock:
             if device.index in self._dirty:
@@ -329,9 +391,13 @@ class Viewer:
         return ([{"type": "devices", "devices": changed}] if changed else []) + notices
 
     def _changed_devices(self) -> list[dict[str, Any]]:
-        changed = []
-        for device in self._hub.devices():
-            if self._only in (None, device["id"]) and self._told.get(device["index"]) != device:
+        devices = self._hub.devices()
+        changed: list[dict[str, Any]] = []
+        for index in self._told.keys() - {device["index"] for device in devices}:
+            del self._told[index]
+            changed.append({"index": index, "is_gone": True})
+        for device in devices:
+            if self.only in (None, device["id"]) and self._told.get(device["index"]) != device:
                 self._told[device["index"]] = device
                 changed.append(device)
         return changed
@@ -340,16 +406,14 @@ class Viewer:
         """The next message with pixels, None when nothing is new or there is no room."""
         if self._sent - self._painted >= WINDOW:
             return None
+        message = self._hub.encode_next(self._take)
+        self._sent += message is not None
+        return message
+
+    def _take(self) -> Marked | None:
         with self._lock:
             index = next((index for index in self._dirty if index in self._told), None)
-            if index is None:
-                return None
-            areas = self._dirty.pop(index)
-        message = self._hub.encode(index, areas)
-        if message is None:
-            return self.next_picture()
-        self._sent += 1
-        return message
+            return None if index is None else (index, self._dirty.pop(index))
 
     def _call(self) -> None:
         if not self.wake.is_set():

@@ -17,16 +17,18 @@ from importlib import resources
 from typing import Final
 
 import msgspec
+import structlog
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from ..errors import LocalError
 from ..store import access as table
 from ..store.access import LoginRow, login_key
 from . import openapi
-from .access import Access, Person
+from .access import UNREADABLE, Access, Person
 from .answers import Refused, answering, as_json, body_of
-from .attempts import Attempts
+from .attempts import LoginAttempts
 from .pool import Pool
 from .rules import Look
 
@@ -34,6 +36,8 @@ _PAGE: Final = resources.files(__package__) / "static" / "login.html"
 _TOKEN_BYTES: Final = 32
 _MOST_ROWS: Final = 500
 _WRONG: Final = "User or password is wrong."
+
+log = structlog.get_logger(__name__)
 
 
 class _Try(msgspec.Struct):
@@ -46,7 +50,7 @@ class LoginRoutes:
         self._access = access
         # Each hash takes 64 MB and tens of ms: one at a time, and few may wait.
         self._hashing = Pool("passwords", 1, 16)
-        self._by_user, self._by_address = Attempts(5, 12.0), Attempts(20, 3.0)
+        self._attempts = LoginAttempts()
 
     def close(self) -> None:
         self._hashing.close()
@@ -80,17 +84,21 @@ class LoginRoutes:
         wanted: _Try = await body_of(request, _Try)
         address = request.client.host if request.client else ""
         name = wanted.user[:64]
-        wait_s = max(self._by_user.take(name), self._by_address.take(address))
+        wait_s = self._attempts.take(name, address)
         if wait_s:
             self._note(name, "", address, "had to wait with a login", 429)
             told = as_json({"error": f"Too many tries. Wait {math.ceil(wait_s)} seconds."}, 429)
             told.headers["retry-after"] = str(math.ceil(wait_s))
             return told
-        user = await self._hashing.run(self._access.users.check, name, wanted.password)
+        try:
+            user = await self._hashing.run(self._access.users.check, name, wanted.password)
+        except LocalError as error:
+            log.error("nobody can log in", error=str(error))
+            raise Refused(503, UNREADABLE) from None
         if user is None:
             self._note(name, "", address, "failed to log in", 401)
             raise Refused(401, _WRONG)
-        self._by_user.forgive(name)
+        self._attempts.forgive(name, address)
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         await self._begin(login_key(token), name)
         self._note(name, user.role, address, "logged in", 200)

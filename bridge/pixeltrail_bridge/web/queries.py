@@ -25,6 +25,7 @@ _COUNTERS = {  # of the store, and what the page calls them
     "mixed_frames": "mixed",
     "undecodable_frames": "decode_errors",
     "over_quota": "over_quota",
+    "not_genuine": "not_genuine",
 }
 _SHOWN_RAW_BYTES = 2_048  # of a dead letter; the whole of it is in the store
 
@@ -42,9 +43,12 @@ class StoreQueries:
         return self._hub.devices()
 
     async def refresh(self) -> None:
-        """Bring the hub's facts up to date."""
-        for facts in await asyncio.to_thread(device_facts, self._store):
-            self._hub.set_facts(facts.pop("device_id"), facts)
+        """Bring the hub's facts up to date; with something forgotten meanwhile, once more."""
+        is_whole = False
+        while not is_whole:
+            age = self._hub.age
+            found = await asyncio.to_thread(device_facts, self._store)
+            is_whole = all(self._hub.set_facts(facts.pop("device_id"), facts, age) for facts in found)
 
     async def events(self, device_id: str, after: int | None, limit: int) -> list[Json]:
         return await asyncio.to_thread(self._events, device_id, after, limit)

@@ -34,13 +34,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from .attempts import network_of
 from .guard import Guard
 from .live import Hub, Viewer
+from .places import Full
 
 Json = dict[str, Any]
 MOST_EVENTS = 500
 _TICK_S = 1.0  # how often rates and counts are looked at when no picture comes
-_MOST_VIEWERS = 64  # a page left open everywhere must not take the bridge's memory
 _TRY_AGAIN_LATER = 1013
 _STATIC = resources.files(__package__) / "static"
 
@@ -76,15 +77,52 @@ def build(
         Route("/api/devices", pages.devices),
         Route("/api/devices/{device_id}/events", pages.events),
         Route("/api/devices/{device_id}/dead-letters", pages.dead_letters),
-        Route("/api/health", pages.health),
-        Route("/livez", pages.livez),
-        Route("/readyz", pages.readyz),
+        *_Health(hub, backend.health).routes(),
         WebSocketRoute("/live", pages.live),
         *more,
         Route("/api/me", pages.me),  # where login.py has none
         Mount("/static", StaticFiles(directory=str(_STATIC))),
     ]
     return Guard(within(Starlette(routes=routes)), names)
+
+
+def build_for_programs(
+    hub: Hub,
+    health: Callable[[], Awaitable[Json]],
+    names: frozenset[str],
+    more: Sequence[BaseRoute],
+    within: Callable[[ASGIApp], ASGIApp],
+) -> Guard:
+    """Without the page: whether the bridge is well, and `more`."""
+    asked = _Health(hub, health)
+    return Guard(within(Starlette(routes=[*asked.routes(), *more])), names)
+
+
+def build_for_supervisors(health: Callable[[], Awaitable[Json]], names: frozenset[str]) -> Guard:
+    """Nothing that is worth a login."""
+    return Guard(Starlette(routes=_Health(Hub(), health).bare_routes()), names)
+
+
+class _Health:
+    def __init__(self, hub: Hub, health: Callable[[], Awaitable[Json]]) -> None:
+        self._hub, self._health = hub, health
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route("/api/health", self.health), *self.bare_routes()]
+
+    def bare_routes(self) -> list[BaseRoute]:
+        return [Route("/livez", self.livez), Route("/readyz", self.readyz)]
+
+    async def health(self, request: Request) -> Response:
+        health = await self._health()
+        return _json({**health, "viewers": self._hub.viewers}, 200 if health["ok"] else 503)
+
+    async def livez(self, request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(self, request: Request) -> Response:
+        health = await self._health()
+        return PlainTextResponse("ok\n") if health["ok"] else PlainTextResponse("not ready\n", 503)
 
 
 class _Pages:
@@ -111,31 +149,32 @@ class _Pages:
         letters = await self._backend.dead_letters(request.path_params["device_id"], MOST_EVENTS)
         return _json({"dead_letters": letters})
 
-    async def health(self, request: Request) -> Response:
-        health = await self._backend.health()
-        return _json({**health, "viewers": self._hub.viewers}, 200 if health["ok"] else 503)
-
     async def me(self, request: Request) -> Response:
         return _json({"user": "", "role": "admin", "csrf": "1", "login": False})
 
-    async def livez(self, request: Request) -> Response:
-        return PlainTextResponse("ok\n")
-
-    async def readyz(self, request: Request) -> Response:
-        health = await self._backend.health()
-        return PlainTextResponse("ok\n") if health["ok"] else PlainTextResponse("not ready\n", 503)
-
     async def live(self, socket: WebSocket) -> None:
         await socket.accept()
-        if self._hub.viewers >= _MOST_VIEWERS:
-            await socket.close(_TRY_AGAIN_LATER, f"{_MOST_VIEWERS} pages are looking on already")
-            return
+        try:
+            with self._hub.places.take(_whose(socket)):
+                await self._show(socket)
+        except Full as error:
+            await socket.close(_TRY_AGAIN_LATER, str(error))
+
+    async def _show(self, socket: WebSocket) -> None:
         viewer = Viewer(self._hub, asyncio.get_running_loop(), socket.query_params.get("device"))
         self._hub.attach(viewer)
         try:
             await _until_first_ends(_send(socket, viewer), _listen(socket, viewer))
         finally:
             self._hub.detach(viewer)
+
+
+def _whose(socket: WebSocket) -> str:
+    """Whose place a live view takes: a person's, whatever number of logins they have, or an address's."""
+    person = getattr(socket.state, "person", None)
+    if person is not None and person.name:
+        return f"user {person.name}"
+    return network_of(socket.client.host if socket.client is not None else "")
 
 
 async def _send(socket: WebSocket, viewer: Viewer) -> None:
@@ -187,6 +226,6 @@ def _number(query: Mapping[str, str], name: str, default: int | None, highest: i
     text = query.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or int(text) > highest:
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) > highest:
         raise ValueError(f"{name}={text[:40]}: expected a whole number from 0 to {highest}")
     return int(text)

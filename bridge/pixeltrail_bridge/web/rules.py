@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import parse_qsl, urlencode
 
 from .users import Role
 
@@ -19,6 +20,8 @@ _ADMINS: Final = re.compile(r"/api/(audit|users|privacy|forget|retention)(/.*)?"
 _SESSION: Final = re.compile(r"/api/sessions/(?P<device>[^/]+)/(?P<session>-?[0-9]{1,19})(/.*)?")
 _DEVICE: Final = re.compile(r"/api/devices/(?P<device>[^/]+)(/.*)?")
 _SHARED: Final = re.compile(r"/(s|embed)/[^/]+/api/session")
+_SEARCHED: Final = ("device", "user", "event", "property", "q", "from", "to", "starred")
+_MOST_SEARCHED: Final = 2_000  # characters; each is 200 at most, as answers.py has it
 # Asked for by every page, telling nothing of any one device.
 _UNNOTED: Final = (
     "/",
@@ -69,9 +72,15 @@ def look_at(method: str, path: str, query: str) -> Look:
     if device:
         return Look("opened a device", *place)
     if path == "/api/sessions":
-        return Look("searched sessions", detail=query[:200])
+        return Look("searched sessions", detail=_searched(query))
     if path in _UNNOTED or path.startswith("/sessions/") or _SHARED.fullmatch(path):
         return Look("")
     if path == "/api/audit":
         return Look("read the audit log")
     return Look("read", detail=path[:200])
+
+
+def _searched(query: str) -> str:
+    """What was searched for, and nothing that could stand before it to push it out of the line."""
+    asked = dict(parse_qsl(query))
+    return urlencode([(name, asked[name]) for name in _SEARCHED if name in asked])[:_MOST_SEARCHED]

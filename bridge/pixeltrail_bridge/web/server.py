@@ -7,30 +7,42 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Iterator
+from typing import Protocol
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from ..errors import LocalError
+from .lines import Line, behind_tls
 
 _START_LIMIT_S = 10
 _GRACE_S = 1  # a page with an open WebSocket would hold up the end for ever
+_RENEW_S = 2.0
 _LARGEST_MESSAGE = 4_096  # bytes a page may send: it only says how much it painted
 
 
+class Certificate(Protocol):
+    """`renew` is called again and again, on the event loop."""
+
+    context: ssl.SSLContext
+
+    def renew(self) -> None: ...
+
+
 class WebServer:
-    """start() binds and serves; `port` is then the real one, also when 0 was asked for.
+    """start() binds and serves `app`; `port` is then the real one, also when 0 was asked for.
 
     With `tls` it speaks nothing but that. `section` is of the settings that are named in errors.
     """
 
     def __init__(
-        self, app: ASGIApp, host: str, port: int, tls: ssl.SSLContext | None = None, section: str = "web"
+        self, app: ASGIApp, host: str, port: int, tls: Certificate | None = None, section: str = "web"
     ) -> None:
+        self.app, self.port, self.tls = app, port, tls
         self._host, self._section = host, section
-        self.port = port
         config = uvicorn.Config(
             app,
+            http=Line if tls is None else behind_tls(tls.context),  # type: ignore[arg-type] # it makes them
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -38,10 +50,10 @@ class WebServer:
             proxy_headers=False,  # whoever is behind a proxy says so in the settings
             ws_max_size=_LARGEST_MESSAGE,
             timeout_graceful_shutdown=_GRACE_S,
-            ssl_context_factory=(lambda *_: tls) if tls is not None else None,
         )
         self._server = _Server(config)
         self._task: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Raises LocalError when the address cannot be had."""
@@ -54,8 +66,17 @@ class WebServer:
                     await self._task
                     raise LocalError("web: the server ended while it started")
                 await asyncio.sleep(0.01)
+        if self.tls is not None:
+            self._renewing = asyncio.create_task(self._renew(self.tls), name="certificate")
+
+    async def _renew(self, tls: Certificate) -> None:
+        while True:
+            await asyncio.sleep(_RENEW_S)
+            tls.renew()  # here, where connections begin: none may come between a certificate and its key
 
     async def stop(self) -> None:
+        if self._renewing is not None:
+            self._renewing.cancel()
         self._server.should_exit = True
         if self._task is not None:
             await self._task

@@ -32,9 +32,8 @@ from .recordings import Recordings
 
 MOST_SESSIONS: Final = 200
 MOST_TIMELINES: Final = 16
-OPEN_MS: Final = (
-    30 * 60_000
-)  # a session that nothing was heard of for as long as the default timeout is not live
+# A session that nothing was heard of for as long as the default timeout is not live
+OPEN_MS: Final = 30 * 60_000
 _QUICK: Final = 1
 _PROPERTY = ":"
 
@@ -53,7 +52,14 @@ class SessionRoutes:
         self._store, self._recordings, self._pool = store, recordings, pool
         self._formats, self._summaries = formats, summaries
         self._timelines: OrderedDict[tuple[str, int], tuple[str, bytes]] = OrderedDict()
+        self._clearings = 0
         self._lock = threading.Lock()
+
+    def forget(self) -> None:
+        """Something was forgotten. From any thread."""
+        with self._lock:
+            self._clearings += 1
+            self._timelines.clear()
 
     def reads(self) -> list[Route]:
         """Those that a link to one session may use."""
@@ -130,11 +136,13 @@ class SessionRoutes:
             self._find(device_id, session_id)
         etag = f'"{etag}"'
         with self._lock:
-            kept = self._timelines.get(place)
+            clearings, kept = self._clearings, self._timelines.get(place)
         if kept is None or kept[0] != etag:
             made = timeline.build(self._store, self._recordings.open(device_id, session_id), self._summaries)
             kept = (etag, gzip.compress(msgspec.json.encode(made), _QUICK))
         with self._lock:
+            if clearings != self._clearings:
+                return kept  # it may hold what was forgotten while it was read
             self._timelines[place] = kept
             self._timelines.move_to_end(place)
             if len(self._timelines) > MOST_TIMELINES:

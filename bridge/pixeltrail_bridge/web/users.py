@@ -19,6 +19,7 @@ import msgspec
 
 from ..errors import ConfigError, LocalError
 from ..keys.files import make_private_folder, write_private
+from ..reading import MOST_BYTES, read_file
 
 Role = Literal["viewer", "operator", "admin"]
 ROLES: Final[tuple[Role, ...]] = ("viewer", "operator", "admin")  # each may all that those before it may
@@ -114,10 +115,10 @@ class Users:
 
     def _read(self) -> _File:
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=_File)
+            return msgspec.json.decode(read_file(self.path, MOST_BYTES), type=_File)
         except FileNotFoundError:
             return _File()
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # msgspec's own is a ValueError
             raise LocalError(
                 f"{self.path} cannot be read: {error}; restore it, or delete it and begin anew"
             ) from None

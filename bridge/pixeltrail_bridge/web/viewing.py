@@ -75,6 +75,7 @@ class Viewing:
     def forget(self) -> None:
         """Something was forgotten: nothing of it may be shown from memory. From any thread."""
         self.recordings.clear()
+        self._sessions.forget()
         for forget in self.forgetful:
             forget()
 

@@ -34,6 +34,7 @@ _PRESETS: tuple[tuple[str, ActionName, str, dict[str, Any]], ...] = (
     ("Screen Calls", "logEventV2", 'type = "screen"', _VIEWED),
     ("Identify Calls", "identifyUser", 'type = "identify"', {}),
 )
+# The original has no screens: it is a browser's
 _TRACKED = (
     "track",
     "identify",
@@ -41,7 +42,7 @@ _TRACKED = (
     "page",
     "alias",
     "screen",
-)  # the original has no screens: it is a browser's
+)
 PRESET_NAMES: Final = tuple(preset[0] for preset in _PRESETS)
 _USUAL_TRIGGERS: dict[str, str] = {
     "logEventV2": 'type = "track"',

@@ -43,7 +43,7 @@ const socket = new Socket({
     view?.shown?.(id, update);
   },
   devices(message) {
-    model.setDevices(message.devices);
+    for (const id of model.setDevices(message.devices)) pictures.get(id)?.clear();
     view?.update();
   },
   touch(message) {
@@ -140,6 +140,7 @@ async function showPerson() {
   const person = await api.me().catch(() => null);
   if (!person?.user) return;
   hasLogin = true;
+  document.documentElement.dataset.role = person.role; // the style hides what this role may not do; the bridge refuses it
   if (person.role === "admin") {
     const anchor = element("a", { href: "/#/audit", "aria-current": location.hash === "#/audit" ? "page" : null }, "Audit log");
     document.getElementById("places").append(anchor);

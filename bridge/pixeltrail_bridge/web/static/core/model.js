@@ -7,10 +7,14 @@ export class Model {
     this.#devices.clear();
   }
 
+  // Returns the IDs of those that have no picture, or none any more.
   setDevices(devices) {
-    for (const device of devices) {
+    const blank = devices.filter((device) => device.is_gone || device.width === 0).map((device) => device.id ?? this.idOf(device.index));
+    for (const { index } of devices.filter((device) => device.is_gone)) this.#devices.delete(index);
+    for (const device of devices.filter((device) => !device.is_gone)) {
       this.#devices.set(device.index, { ...this.#devices.get(device.index), ...device });
     }
+    return blank;
   }
 
   shown(update) {

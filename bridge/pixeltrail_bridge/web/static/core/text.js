@@ -39,6 +39,7 @@ export function losses(device) {
     ["skipped", vitals.skipped ?? 0, "Refreshes that a later frame shows, because the link was busy"],
     ["refused", refused(device), "Frames, inputs and calls the device had no room for"],
     ["over quota", device.over_quota ?? 0, "Messages refused because the device sent more than it may; they come again"],
+    ["not genuine", device.not_genuine ?? 0, "Messages refused because their signature is wrong or missing"],
     ["dead letters", device.dead_letters ?? 0, "Messages or events that were given up on, kept with their reason"],
   ];
 }

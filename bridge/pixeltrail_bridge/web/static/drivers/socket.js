@@ -2,6 +2,7 @@
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
+const TRY_AGAIN_LATER = 1013;
 
 export class Socket {
   #handlers;
@@ -54,10 +55,11 @@ export class Socket {
         this.#handlers[message.type]?.(message);
       }
     };
-    socket.onclose = () => {
+    socket.onclose = ({ code, reason }) => {
       if (this.#socket !== socket) return;
-      this.#handlers.status("not connected");
+      this.#handlers.status(reason || "not connected");
       this.#handlers.closed();
+      if (code === TRY_AGAIN_LATER) this.#wait = LONGEST_WAIT_MS;
       this.#timer = setTimeout(() => this.#open(), this.#wait);
       this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
     };

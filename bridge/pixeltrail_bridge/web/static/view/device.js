@@ -77,9 +77,9 @@ export class DevicePage {
 
   update() {
     const device = this.#model.byId(this.#id);
-    if (device === null) return;
-    this.#missing.hidden = true;
-    this.#body.hidden = false;
+    this.#missing.hidden = device !== null;
+    this.#body.hidden = device === null;
+    if (device === null) return setText(this.#state, "");
     const picture = this.#pictureOf(this.#id);
     this.#stage.hold(picture);
     picture.setLabel(`Live picture of ${name(device)}`);

@@ -72,18 +72,22 @@ export class FleetPage {
   #tell(bridge) {
     this.#alerts.replaceChildren(...bridge.alerts.map(({ kind, text, since_ms: since }) =>
       element("li", { class: "alert", data: { alert: kind } }, text, element("span", { class: "quiet" }, ` ${ago(since, bridge.now_ms)}`))));
-    const facts = [
+    const taking = bridge.role === "viewer" ? [["Accepting", "workers do, this is a viewer", true]] : [
       ["Accepting", bridge.ready ? "yes" : bridge.problem || "no", bridge.ready],
       ["Last commit", bridge.last_commit_ms ? ago(bridge.last_commit_ms, bridge.now_ms) : "none yet", true],
       ["Queue", plural(bridge.queued, "message"), bridge.queued < 1000],
+    ];
+    const facts = [
+      ...taking,
       ["Replay behind", plural(bridge.lag_chunks, "chunk"), bridge.lag_chunks < 5000],
       ["Dead letters", String(bridge.dead_letters), bridge.dead_letters === 0],
       ["Database", bridge.database_bytes ? bytes(bridge.database_bytes) : "elsewhere", true],
       ["Room left", bridge.free_bytes === null ? "elsewhere" : bytes(bridge.free_bytes), bridge.free_bytes === null || bridge.free_bytes > 2 ** 28],
       ["Backup", bridge.backup_ms === null ? "not asked for" : bridge.backup_ms ? ago(bridge.backup_ms, bridge.now_ms) : "none yet", true],
     ];
+    if (bridge.viewers_refused) facts.push(["Live views", `${bridge.viewers} open, ${bridge.viewers_refused.toLocaleString()} refused`, false]);
     this.#parts.replaceChildren(part("Bridge", facts),
-      part("Sources", bridge.sources.map(({ name, up, detail }) => [name, up ? "connected" : detail || "down", up])),
+      part("Sources", bridge.sources.map((source) => [source.name, describe(source), source.up])),
       ...bridge.sinks.map((sink) => part(sink.name, [
         ["Sink", sink.alarm || sink.state, !sink.alarm],
         ["Waiting", sink.waiting ? `${sink.waiting.toLocaleString()}, since ${ago(sink.oldest_ms, bridge.now_ms)}` : "nothing", sink.waiting < 1000],
@@ -116,6 +120,11 @@ export class FleetPage {
       ? `${plural(found.length, "device")} shown, ${troubled} with trouble`
       : "No device has reported yet. A device appears here by itself as soon as it connects.");
   }
+}
+
+function describe({ up, detail, dropped = {} }) {
+  const drops = Object.entries(dropped).map(([what, count]) => `${count.toLocaleString()} ${what}`);
+  return [up ? "connected" : detail || "down", ...drops].join("; ");
 }
 
 function part(name, facts) {

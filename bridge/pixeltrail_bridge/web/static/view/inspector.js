@@ -92,7 +92,7 @@ export function deliveryOf({ sink, state, status, answer, attempts, settled_ms: 
         setText(note, error.message);
         again.disabled = false;
       }
-    }, { class: "button small" }) : null;
+    }, { class: "button small", data: { needs: "operator" } }) : null;
   const shown = state === "waiting" && attempts ? "retry" : state;
   const when = settledMs ? time(settledMs) : nextMs && state === "waiting" ? `next try ${time(nextMs)}` : "";
   return element("li", { data: { state: shown } },

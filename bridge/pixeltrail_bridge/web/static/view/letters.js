@@ -9,7 +9,7 @@ export class LettersPage {
   #note = element("p", { class: "quiet", role: "status" }, "Looking");
   #retry = button("Try the chosen again", () => this.#again(), { class: "button primary", disabled: true });
   #all = element("input", { type: "checkbox", on: { change: () => this.#chooseAll() } });
-  #bar = element("div", { class: "letter-bar", hidden: true }, element("label", { class: "check" }, this.#all, "All"), this.#retry);
+  #bar = element("div", { class: "letter-bar", hidden: true, data: { needs: "operator" } }, element("label", { class: "check" }, this.#all, "All"), this.#retry);
   #boxes = new Map();
   #isClosed = false;
 
@@ -45,7 +45,7 @@ export class LettersPage {
   #row(letter) {
     const { id, event, kind, device_id: deviceId, count, reason, payload, content, time_ms: when } = letter;
     const what = event ?? `A message that cannot be read (${words(kind)})`;
-    const box = element("input", { type: "checkbox", "aria-label": `Choose: ${what}`, on: { change: () => this.#count() } });
+    const box = element("input", { type: "checkbox", "aria-label": `Choose: ${what}`, on: { change: () => this.#count() }, data: { needs: "operator" } });
     this.#boxes.set(id, box);
     const facts = [event && `not taken by ${kind}`, count > 1 && `${count} times`].filter(Boolean).join(", ");
     const device = deviceId && element("a", { href: `/#/device/${encodeURIComponent(deviceId)}` }, deviceId);

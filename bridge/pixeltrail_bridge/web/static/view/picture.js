@@ -26,6 +26,12 @@ export class Picture {
     this.element.hidden = false;
   }
 
+  // Of a device that was forgotten nothing stays on the page.
+  clear() {
+    this.canvas.width = this.canvas.height = 0;
+    this.element.hidden = true;
+  }
+
   // The room there is, in CSS pixels.
   fitInto(width, height) {
     this.#limit = { width, height };

@@ -33,7 +33,7 @@ export class SessionPage {
       help: async () => (await import("./help.js")).openHelp(),
       retry: api.retryEvent,
     });
-    this.#actions = element("div", { class: "actions", hidden: true }, this.#star,
+    this.#actions = element("div", { class: "actions", hidden: true, data: { needs: "operator" } }, this.#star,
       action("share", "Share", () => this.#share()), action("download", "Download", () => this.#download()));
     this.element = element("div", { class: "session" },
       element("div", { class: "head title" },

@@ -32,7 +32,13 @@ export class Wall {
 
   update() {
     const devices = this.#model.all();
-    this.#empty.hidden = devices.length > 0 || this.#cards.size > 0;
+    for (const [id, card] of this.#cards) {
+      if (this.#model.byId(id)) continue;
+      card.close();
+      card.element.remove();
+      this.#cards.delete(id);
+    }
+    this.#empty.hidden = devices.length > 0;
     setText(this.#summary, summarize(devices));
     devices.forEach((device, place) => {
       if (!this.#cards.has(device.id)) this.#cards.set(device.id, new Card(device));

@@ -1,0 +1,1 @@
+-- Nothing: one process sends what waits here. PostgreSQL, which several share, gets slots to lease.

@@ -1,0 +1,1 @@
+-- Nothing: SQLite checks no references here. PostgreSQL's apps had one that it does not need.

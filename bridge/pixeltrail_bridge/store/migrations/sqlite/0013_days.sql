@@ -1,0 +1,1 @@
+-- Nothing: a file gives back the room of what was deleted by itself. PostgreSQL gets its chunks by day.
