@@ -57,9 +57,8 @@ def _scroll(buffer, row_bytes, rows, number):
             buffer[row * row_bytes : (row + 1) * row_bytes] = _line(row_bytes, row // step, row % step, step)
         return
     moved = step * row_bytes
-    for at in range(
-        0, len(buffer) - moved, row_bytes
-    ):  # row by row: a heap may have no room for two pictures
+    # Row by row: a heap may have no room for two pictures
+    for at in range(0, len(buffer) - moved, row_bytes):
         buffer[at : at + row_bytes] = buffer[at + moved : at + moved + row_bytes]
     first = (rows - 1) // step + number
     for row in range(step):
