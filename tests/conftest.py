@@ -7,14 +7,25 @@ board. With `CI=true` a skipped test counts as failed.
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
+from hypothesis import HealthCheck, settings
 
 from tests.support import corpus
 from tests.support.services import Postgres, postgres
+
+# How long an example takes is the machine's affair; else as Hypothesis has it, with CI=true and without.
+settings.register_profile(
+    "untimed", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,6 +34,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--corpus", type=Path, default=corpus.DEFAULT_FOLDER, help="folder of recorded sequences")
     group.addoption("--device", default="sim", help="serial port of a board for tests/hil, or sim")
     group.addoption("--board", default="pico-w-ssd1306", help="the board at --device")
+
+
+def pytest_configure() -> None:
+    # A shell has what it starts in the background ignore Ctrl-C, and our children would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _log_to_standard_error()
+
+
+def _log_to_standard_error() -> None:
+    """As the bridge does. A bridge inside a test logs when it likes, also while a command prints what is compared."""
+    structlog.reset_defaults()
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -47,6 +70,23 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, which CI=true forbids: {report.longrepr}"
+
+
+@pytest.fixture(autouse=True)
+def own_process() -> Iterator[None]:
+    """What a command sets for its whole process ends with its test."""
+    umask = os.umask(0o022)
+    os.umask(umask)
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    on_hangup, on_error = signal.getsignal(signal.SIGHUP), sys.excepthook
+    yield
+    os.umask(umask)
+    _log_to_standard_error()
+    root.handlers = handlers
+    root.setLevel(level)
+    signal.signal(signal.SIGHUP, on_hangup)
+    sys.excepthook = on_error
 
 
 @pytest.fixture

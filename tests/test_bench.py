@@ -30,7 +30,7 @@ def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]):
     assert "nonsense" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["codec", "insn", "ingest", "view", "export"])
+@pytest.mark.parametrize("name", ["codec", "insn", "frames", "ingest", "view", "export"])
 def test_each_tells_its_options(name: str, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as ended:
         bench.main([name, "--help"])

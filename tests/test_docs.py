@@ -15,8 +15,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -30,14 +32,18 @@ from pixeltrail_bridge.export.options import Options
 from pixeltrail_bridge.store.sqlite import SqliteStore
 
 from tests.support import every_kind, micropython, warehouse
+from tests.support.bridge_process import wait_until
 from tests.support.film import DEVICE
 from tests.support.histories import House
 from tests.support.requirements import ROOT
-from tests.support.services import free_port, wait_for_port
+from tests.support.services import free_port, nats, postgres, wait_for_port
 from tests.support.sessions import record_session
+from tests.support.stores import PostgresPlace
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BIN = Path(sys.executable).parent
+MIGRATE = "pixeltrail migrate --to store.url=postgresql://pixeltrail@localhost/pixeltrail"
+MIGRATE_BACK = "pixeltrail migrate --take-back"
 
 
 def blocks(language: str) -> Iterator[tuple[Path, str]]:
@@ -105,7 +111,31 @@ def up(folder: Path) -> None:
             wait_for_port(port)
         finally:
             bridge.send_signal(signal.SIGINT)
-            assert bridge.wait(20) == 0
+            assert bridge.wait(60) == 0
+
+
+def up_as_worker(folder: Path) -> None:
+    """Until it is ready, with servers of its own, and then an ordinary end."""
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    port = free_port()
+    with nats() as server, postgres() as database:
+        environment["PIXELTRAIL_CLUSTER__NATS_URLS"] = server.url
+        environment["PIXELTRAIL_STORE__URL"] = database.url
+        command = ["pixeltrail", "up", "--role", "worker", "--set", f"web.port={port}"]
+        with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL) as worker:
+            try:
+                wait_until(lambda: is_ready(port), "the worker is ready", 100)
+            finally:
+                worker.send_signal(signal.SIGINT)
+                assert worker.wait(60) == 0
+
+
+def is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def check(folder: Path) -> None:
@@ -244,6 +274,33 @@ def with_store(command: str) -> Callable[[Path], None]:
     return run_it
 
 
+@functools.cache
+def moved_there_and_back() -> dict[str, str]:
+    """What the commands of docs/moving.md print, in their order; the database stands in for the page's."""
+    with TemporaryDirectory() as name, postgres() as server:
+        folder = Path(name)
+        record_app(folder)
+        (folder / "pixeltrail.toml").write_text("")
+        place = PostgresPlace(server.url)
+        (folder / "cluster.toml").write_text(f'[store]\nurl = "{place.url}"\n')
+        back = "pixeltrail migrate --config cluster.toml --to-config pixeltrail.toml"
+        printed = {}
+        for command in ("pixeltrail migrate --to-config cluster.toml", back, MIGRATE, MIGRATE_BACK):
+            local = command.replace(
+                "postgresql://pixeltrail@localhost/pixeltrail", PostgresPlace(server.url).url
+            )
+            printed[command] = run(*shlex.split(local), cwd=folder)
+        return printed
+
+
+def moves(command: str, word: str) -> Callable[[Path], None]:
+    def run_it(folder: Path) -> None:
+        del folder
+        assert word in moved_there_and_back()[command]
+
+    return run_it
+
+
 def exports(command: str, *files: str, before: str = "") -> Callable[[Path], None]:
     """Runs a command over a session of a thermostat; it must write `files`. `before` is run first."""
 
@@ -283,6 +340,7 @@ def expanded(folder: Path, word: str) -> list[str]:
 
 MADE_AUTHORITY = "pixeltrail keys init broker.example.org 192.168.1.10"
 MADE_KEYS = "pixeltrail keys add hall-01"
+MADE_SIGNING = "pixeltrail keys signing add hall-01"
 
 
 def has(said: str, *words: str | Path) -> None:
@@ -347,6 +405,7 @@ RUNS: dict[str, Callable[[Path], object]] = {
     "pixeltrail init": initialise,
     "pixeltrail check": check,
     "pixeltrail up": up,
+    "pixeltrail up --role worker": up_as_worker,
     **{
         command: on_recordings(command, word)
         for command, word in {
@@ -428,6 +487,24 @@ RUNS: dict[str, Callable[[Path], object]] = {
                 "pixeltrail keys rotate kitchen-01",
             ),
             ("pixeltrail keys revoke hall-01", "no key any more", MADE_KEYS),
+            ("pixeltrail keys signing add kitchen-01", 'pixeltrail.signed(link, "1:'),
+            ("pixeltrail keys signing add hall-01 --out hall-01", "Wrote hall-01"),
+            (
+                "pixeltrail keys signing require kitchen-01",
+                "are refused",
+                "pixeltrail keys signing add kitchen-01",
+            ),
+            ("pixeltrail keys signing list", "may sign", MADE_SIGNING),
+            ("pixeltrail keys signing rotate kitchen-01", '"2:', "pixeltrail keys signing add kitchen-01"),
+            (
+                "pixeltrail keys signing rotate kitchen-01 --finish",
+                "holds no longer",
+                "pixeltrail keys signing add kitchen-01",
+                "pixeltrail keys signing rotate kitchen-01",
+            ),
+            ("pixeltrail keys signing revoke hall-01", "nothing of it is taken", MADE_SIGNING),
+            ("pixeltrail keys signing add hall-01", 'pixeltrail.signed(link, "1:'),
+            ("pixeltrail keys signing off hall-01", "need not sign", MADE_SIGNING),
             ("pixeltrail keys renew", "broker.example.org"),
             ("pixeltrail keys write mosquitto broker-files", "broker-files/acl", MADE_KEYS),
             ("pixeltrail keys write nats broker-files", "authorization.conf", MADE_KEYS),
@@ -440,6 +517,15 @@ RUNS: dict[str, Callable[[Path], object]] = {
         "pixeltrail users add vera --role viewer", "vera is viewer"
     ),
     "pixeltrail users list": with_keys("pixeltrail users list", "User"),
+    **{
+        command: moves(command, word)
+        for command, word in {
+            "pixeltrail migrate --to-config cluster.toml": 'url = "postgresql://',
+            "pixeltrail migrate --config cluster.toml --to-config pixeltrail.toml": 'url = ""',
+            MIGRATE: "Both sides are the same",
+            MIGRATE_BACK: "may start from here again",
+        }.items()
+    },
     "pixeltrail audit": with_store("pixeltrail audit"),
     "pixeltrail audit --user vera --json": with_store("pixeltrail audit --user vera --json"),
     # It asks services that are not there in tests.
@@ -487,9 +573,8 @@ def test_three_lines_of_the_readme_record_an_oled(tmp_path: Path) -> None:
     """Under MicroPython, with a stand-in for the ssd1306 driver and no broker: the app must go on as before."""
     (block,) = [block for page, block in blocks("python") if page.name == "README.md"]
     shutil.copy(ROOT / "tests" / "data" / "ssd1306.py", tmp_path / "ssd1306.py")
-    (tmp_path / "machine.py").write_text(
-        "def unique_id():\n    return b'\\x01board\\x02\\x03'\n"
-    )  # as a board has
+    # As a board has
+    (tmp_path / "machine.py").write_text("def unique_id():\n    return b'\\x01board\\x02\\x03'\n")
     script = tmp_path / "main.py"
     script.write_text(
         "i2c = None\n" + block.replace("192.168.1.10", "127.0.0.1") + "\n"

@@ -91,7 +91,7 @@ def test_the_page_about_installing_names_every_processor_and_option() -> None:
     processors = [name for name, _ in rows if name in mpy.builder().ARCHITECTURES]
     assert sorted(processors) == sorted(mpy.builder().ARCHITECTURES)
     options = {name: shown for name, shown in rows if shown in ("`True`", "`False`")}
-    told = re.search(r"options\.defaults\((.*)\)", (ROOT / "firmware" / "manifest.py").read_text())
+    told = re.search(r"options\.defaults\(\s*(.*?)\s*\)", (ROOT / "firmware" / "manifest.py").read_text())
     assert told is not None
     defaults = dict(word.split("=") for word in told[1].split(", "))
     assert options == {name: f"`{value}`" for name, value in defaults.items()}

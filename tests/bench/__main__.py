@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-NAMES = ("codec", "insn", "ingest", "store", "view", "export")
+NAMES = ("codec", "insn", "frames", "ingest", "cluster", "store", "view", "export")
 FIELDS = ("name", "value", "unit", "against", "detail")
 
 _NOT_BUILT = 2

@@ -68,7 +68,7 @@ def _template(kind: str, stream: bytes, seq: int) -> bytes:
     return encode_uplink(m.Chunk(stream, seq, seq, records))
 
 
-def _packet(topic: bytes, payload: bytes) -> bytes:
+def mqtt_packet(topic: bytes, payload: bytes) -> bytes:
     """An MQTT PUBLISH at QoS 0."""
     rest = len(topic).to_bytes(2, "big") + topic + payload
     size, left = bytearray(), len(rest)
@@ -86,7 +86,7 @@ def _publish(port: int, kind: str, count: int, rate: float) -> None:
     for seq in range(seqs):
         for device in range(DEVICES):
             topic = f"pt/v1/bench-{device}/up".encode()
-            packets.append(bytearray(_packet(topic, _template(kind, b"bench--%d" % device, seq))))
+            packets.append(bytearray(mqtt_packet(topic, _template(kind, b"bench--%d" % device, seq))))
     del packets[count:]
     with socket.create_connection(("127.0.0.1", port)) as line:
         line.sendall(b"\x10\x14\x00\x04MQTT\x04\x02\x00\x00\x00\x08publishr")

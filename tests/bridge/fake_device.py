@@ -16,7 +16,8 @@ from pixeltrail_bridge.wire import messages as m
 from pixeltrail_bridge.wire.encode import encode_uplink
 
 WIDTH, HEIGHT = 64, 32
-_WAIT_S = 20.0
+_WAIT_S = 60.0  # for faults: a busy machine takes its time
+_SYNC_S = 0.2
 
 
 class FakeDevice:
@@ -73,9 +74,9 @@ class FakeDevice:
 
     def find_bridge(self) -> None:
         """A bridge takes a moment to see that it is alone on a broker, so a sync is repeated, as devices do."""
-        for _ in range(100):
+        for _ in range(int(_WAIT_S / _SYNC_S)):
             self.sync()
-            if self._heard.wait(0.2):
+            if self._heard.wait(_SYNC_S):
                 return
         raise AssertionError("the bridge did not answer")
 

@@ -63,7 +63,7 @@ def test_lists_and_booleans_from_text() -> None:
         ("[serial]\nports = 'x'", ["serial.ports", '"x"', "a list of text"]),
         ("[bridge]\ndata_dir = ''", ["bridge.data_dir", "a path"]),
         ("[zzz]\nqqqq = 1", ["zzz.qqqq", "init --print"]),
-        ("[web]\nport = \nhost = 1", ["not valid TOML", "line 2"]),
+        ("[web]\nport = \nhost = 1", ["not valid TOML", "line 2", "init --print"]),
     ],
 )
 def test_a_fault_in_the_file(file: Path, text: str, parts: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,7 @@ RULE = "[[rules]]\n"
         (RULE + "drop_event = true\nadd = { 'properties.a' = 1 }", 2, ["nothing is left"]),
         (RULE + "redact_with = 'x'\ndrop_event = true", 1, ["there is no redact"]),
         (RULE + "redact_key_file = 'pepper'\ndrop_event = true", 1, ["there is no redact"]),
-        (RULE + "redact = ['traits.a']\nredact_key_file = 'nowhere'", 2, ["nowhere", "cannot be read"]),
+        (RULE + "redact = ['traits.a']\nredact_key_file = 'nowhere'", 2, ["nowhere cannot be read", "alone"]),
         (RULE + "redact = ['traits.a']\nredact_key_file = 'short'", 2, ["less than 16"]),
         (RULE + "redact = ['traits.a']\nredact_key_file = 'pepper'\nredact_with = 'x'", 3, ["take one of the two"]),
         # paths
@@ -175,6 +176,17 @@ def test_what_looks_alike_and_can_be_meant_is_taken(file: Path, text: str) -> No
 def test_any_text_has_some_line(lines: list[str]) -> None:
     found = Lines("\n".join(lines)).of(0, "n", "b")
     assert 1 <= found <= max(len(lines), 1)
+
+
+def test_the_line_is_found_in_a_long_file_with_few_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    loads = tomllib.loads
+    monkeypatch.setattr(tomllib, "loads", lambda text: read.append(len(text)) or loads(text))
+    lines = Lines("".join(RULE + f"events = ['{i}']\ndrop = [\n  'a',\n]\n" for i in range(1_000)))
+    rule = RULE.count("\n") + 4
+    assert lines.of(900, "drop") == 901 * rule - 2
+    assert lines.of(900, "types") == 900 * rule + 1, "what a rule lacks is told where it begins"
+    assert len(read) < 100
 
 
 def test_what_the_recording_says_as_well_cannot_be_redacted_while_that_leaves(file: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from pixeltrail_bridge.cutter import OPTED_OUT_MS, PIECE_MS, QUIET_MS, Cutter
+from pixeltrail_bridge.errors import StoreError
 from pixeltrail_bridge.store import pieces
 from pixeltrail_bridge.store.database import SqlStore
 from pixeltrail_bridge.store.pieces import PieceRow, Tried
@@ -426,3 +427,41 @@ def test_a_clock_that_was_put_back_keeps_nothing_waiting(scene: Scene):
     scene.pass_(-3_600_000)
     again = scene.next()
     assert again is not None and again.id == row.id
+
+
+def test_what_is_committed_while_a_device_is_looked_at_is_cut_as_well(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last word of a session, between the look at its device and the note that there is nothing in it."""
+    scene.pass_(PIECE_MS)
+    assert scene.all()
+    scene.draw()
+    scene.pass_(PIECE_MS)
+    (row,) = scene.all()
+    look = pieces.unsent
+
+    def unsent(*arguments: object) -> object:
+        found = look(*arguments)  # type: ignore[arg-type]
+        if not found:
+            monkeypatch.undo()
+            scene.say(m.SessionEnd(0))
+        return found
+
+    monkeypatch.setattr(pieces, "unsent", unsent)
+    scene.cutter.hear(DEVICE)
+    scene.pass_(PIECE_MS)
+    assert scene.next() is None
+    scene.pass_(PIECE_MS)
+    (last,) = scene.all()
+    assert last.number == row.number + 1 and scene.cutter.piece(last).is_last
+
+
+def test_a_look_that_fails_is_taken_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise StoreError("the database is away")
+
+    scene.pass_(PIECE_MS)
+    with monkeypatch.context() as patch, pytest.raises(StoreError):
+        patch.setattr(pieces, "unsent", away)
+        scene.next()
+    assert scene.all()

@@ -59,7 +59,7 @@ def deliver(outbox, sink, until_, *, clock=None, before=None):
     clock = clock or Time()
 
     async def run():
-        delivery = Delivery(outbox, [sink], now_ms=clock)
+        delivery = Delivery(outbox, [sink], now_ms=clock, pace_s=0)
         await delivery.start()
         try:
             if before:
@@ -89,6 +89,49 @@ def test_new_calls_wake_it():
 
     deliver(outbox, sink, lambda: not outbox.waiting, before=before)
     assert sink.taken == [1]
+
+
+def test_settings_that_come_during_a_delivery_are_not_judged_by_it():
+    """A wrong host is mended while it is asked: nothing waits for its sake, and nothing is said of the right one."""
+    outbox, is_asked, may_answer = MemoryOutbox([row(1)]), asyncio.Event(), asyncio.Event()
+
+    class Sink(ListSink):
+        async def deliver(self, rows):
+            if self.answers:
+                is_asked.set()
+                await may_answer.wait()
+                self.alarm, self.paused_until_ms = "the host is wrong", NOW_MS + 60_000
+            return await super().deliver(rows)
+
+    sink = Sink(answers=[404])
+
+    async def before(delivery):
+        await is_asked.wait()
+        sink.alarm = None  # as update() leaves it
+        delivery.renew(sink)
+        may_answer.set()
+
+    health = deliver(outbox, sink, lambda: not outbox.waiting, before=before)
+    assert (sink.taken, health.alarm, health.retried) == ([1], None, 1)
+
+
+def test_a_trickle_goes_out_together_a_backlog_at_once():
+    """A call alone costs two commits and a request: what comes while a pace lasts goes with the next."""
+    outbox, sink = MemoryOutbox(row(n) for n in range(1_200)), ListSink()
+
+    async def run():
+        delivery = Delivery(outbox, [sink], now_ms=Time(), pace_s=60)
+        await delivery.start()
+        await until(lambda: not outbox.waiting)
+        outbox.add(row(2_000))
+        delivery.wake()
+        await until(lambda: delivery.health["list"].sent == 1_200)
+        await asyncio.sleep(0.1)  # time to be taken, for one who would
+        async with asyncio.timeout(30):
+            await delivery.stop()  # which no pace holds up
+
+    asyncio.run(run())
+    assert sink.taken == list(range(1_200)) and list(outbox.waiting)
 
 
 def test_a_retry_waits_and_holds_up_only_its_device():
@@ -240,7 +283,7 @@ def test_every_event_ends_sent_or_dead_whatever_the_server_does(seed, vendor: Ve
     async def run():
         runner = await server.start()
         sink = vendor.make_sink(server.url, now_ms=clock)
-        delivery = Delivery(outbox, [sink], now_ms=clock)
+        delivery = Delivery(outbox, [sink], now_ms=clock, pace_s=0)
         await delivery.start()
         for at in range(0, 300, 60):
             outbox.add(*rows[at : at + 60])
@@ -294,7 +337,7 @@ def test_with_the_real_store_nothing_is_lost_doubled_or_out_of_order_over_restar
         async with asyncio.timeout(60):
             while store.pending(vendor.name):
                 sink = vendor.make_sink(server.url, batch_events=20, now_ms=clock)
-                delivery = Delivery(store, [sink], now_ms=clock)
+                delivery = Delivery(store, [sink], now_ms=clock, pace_s=0)
                 await delivery.start()
                 await asyncio.sleep(dice.random() * window_s)
                 window_s *= 1.1  # a slow machine gets somewhere, too

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
+from pixeltrail_bridge.errors import StoreError
+from pixeltrail_bridge.forgetting import forget as forgetting
 from pixeltrail_bridge.forgetting.finding import Subject
 from pixeltrail_bridge.forgetting.forget import Place as Beside
 from pixeltrail_bridge.forgetting.forget import forget
 from pixeltrail_bridge.keeper import Keeper, KeepFor
 from pixeltrail_bridge.mapping.calls import Settled
 from pixeltrail_bridge.replay.recording import Recording
-from pixeltrail_bridge.store import erasing, retention, search
-from pixeltrail_bridge.store.database import SqlStore
+from pixeltrail_bridge.store import erasing, retention, search, tombstones
+from pixeltrail_bridge.store.base import SEQ_SPAN, DeviceSave, NewChunk
+from pixeltrail_bridge.store.database import SqlStore, SqlTransaction
 
 from tests.support.film import BOOT_MS
 from tests.support.histories import HOUR_MS, House, dump
@@ -119,7 +123,7 @@ def test_dead_letters_and_silent_devices_go(place: Place, tmp_path: Path) -> Non
     keep(store, tmp_path, later_ms, **everything)
     assert not store.devices()
     left = {name: rows for name, rows in dump(place, store).items() if rows}
-    assert set(left) <= {"meta", "counters", "sqlite_sequence", "schema_version"}
+    assert set(left) <= {"meta", "counters", "sqlite_sequence", "schema_version", "outbox_slots"}
     store.close()
 
 
@@ -228,4 +232,149 @@ def test_caches_hear_of_what_another_process_forgot(place: Place, tmp_path: Path
     assert len(heard) == 2 and heard[1][1], "once for each"
     assert store.fill()["sink"].events == place.query("SELECT count(*) FROM deliveries")[0][0], "counted anew"
     other.close()
+    store.close()
+
+
+def test_what_is_read_while_it_is_forgotten_is_told_again(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large device takes longer than the bridge takes to notice: what it read meanwhile has to go as well."""
+    store, other = place.open(), place.open()
+    house = House(store, tmp_path)
+    house.tell(DEVICE, ANNA)
+    house.tell("hall-02", ANNA)
+    found: list[list[str]] = []
+    keeper = Keeper(
+        store, tmp_path, KeepFor(), lambda *_: found.append([row.device_id for row in store.devices()])
+    )
+    whole = forgetting.erase
+
+    def erase(*arguments: object) -> None:
+        keeper.notice()
+        whole(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(forgetting, "erase", erase)
+    forget(other, Subject("device", DEVICE), Beside(tmp_path), now_ms=lambda: BOOT_MS + DAY_MS)
+    keeper.notice()
+    keeper.notice()
+    assert found == [["hall-02", DEVICE], ["hall-02"]]
+    rows = count(place, "erasures")
+    forget(other, Subject("device", DEVICE), Beside(tmp_path), now_ms=lambda: BOOT_MS + DAY_MS)
+    assert count(place, "erasures") == rows, "each stands there once"
+    other.close()
+    store.close()
+
+
+def test_a_word_that_did_not_reach_everybody_is_said_again(place: Place, tmp_path: Path) -> None:
+    store = place.open()
+    house = House(store, tmp_path)
+    house.tell(DEVICE, ANNA)
+    told: list[bool] = []
+
+    def tell(*_: object) -> None:
+        told.append(True)
+        if len(told) == 1:
+            raise StoreError("the database is away")
+
+    keeper = Keeper(store, tmp_path, KeepFor(), tell)
+    forget(store, Subject("device", DEVICE), Beside(tmp_path), now_ms=lambda: BOOT_MS + DAY_MS)
+    with pytest.raises(StoreError):
+        keeper.notice()
+    keeper.notice()
+    keeper.notice()
+    assert len(told) == 2
+    store.close()
+
+
+def test_a_device_that_begins_anew_is_named_among_those_to_let_go_of(place: Place, tmp_path: Path) -> None:
+    """It comes back within the second in which nobody has noticed yet: its old picture may not stay for that."""
+    store = place.open()
+    house = House(store, tmp_path)
+    house.tell(DEVICE, ANNA)
+    heard: list[list[int]] = []
+    keeper = Keeper(store, tmp_path, KeepFor(), lambda devices, _: heard.append(list(devices)))
+    subject = Subject("device", DEVICE)
+    forget(store, subject, Beside(tmp_path), now_ms=lambda: BOOT_MS + DAY_MS, refuses=False)
+    number = store.commit_batch(lambda tx: tx.add_device(DEVICE, b"{}", BOOT_MS + DAY_MS))
+    keeper.notice()
+    assert heard == [[number]]
+    store.close()
+
+
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+def test_two_that_forget_at_once_are_both_noticed(place: Place, tmp_path: Path) -> None:
+    """Of two transactions the one with the smaller number may not end last, or nobody would look for it."""
+    store, other = place.open(), place.open()
+    first, second = (
+        tombstones.Tombstone("device", name, b"salt", BOOT_MS, True) for name in (b"one", b"two")
+    )
+    waiting = threading.Thread(
+        target=lambda: other.commit_batch(lambda tx: tombstones.add(tx.db, [second], tx.locking))
+    )
+
+    def work(tx: SqlTransaction) -> None:
+        tombstones.add(tx.db, [first], tx.locking)
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+
+    store.commit_batch(work)
+    waiting.join()
+    digests = [bytes(row[0]) for row in place.query("SELECT digest FROM erasures ORDER BY no")]
+    assert digests == [b"one", b"two"]
+    other.close()
+    store.close()
+
+
+@pytest.mark.parametrize("kind", ["sessions", "recordings"])
+def test_a_star_that_comes_while_others_go_keeps_its_session(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Both were found to be due; the second is starred, and that is confirmed, while the first is erased."""
+    store = place.open()
+    house = House(store, tmp_path)
+    house.tell(DEVICE, ANNA)
+    second = house.tell(DEVICE, None)
+    house.tell(DEVICE, ANNA)
+    pictures = list(Recording.open(store, DEVICE, second).pictures())
+    whole = getattr(retention, f"old_{kind}")
+
+    def found(*arguments: object) -> object:
+        due = whole(*arguments)
+        search.set_star(store, DEVICE, second, True)
+        return due
+
+    monkeypatch.setattr(retention, f"old_{kind}", found)
+    keep(store, tmp_path, BOOT_MS + 100 * DAY_MS, **{f"{kind}_ms": DAY_MS})
+    assert list(Recording.open(store, DEVICE, second).pictures()) == pictures
+    store.close()
+
+
+def test_what_a_device_that_comes_back_has_sent_stays(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was found to be silent for long, and then is confirmed something."""
+    store = place.open()
+    later_ms = BOOT_MS + 100 * DAY_MS
+
+    def begin(tx: SqlTransaction) -> int:
+        device = tx.add_device(DEVICE, b"{}", BOOT_MS)
+        assert device is not None
+        return tx.add_stream(device, b"stream-a", b"{}", b"{}", BOOT_MS)
+
+    stream = store.commit_batch(begin)
+
+    def silent(*arguments: object) -> list[str]:
+        def come_back(tx: SqlTransaction) -> None:
+            (number,) = tx.db.execute("SELECT no FROM devices").fetchone()
+            tx.put_chunks([NewChunk(stream * SEQ_SPAN, later_ms, b"chunk")])
+            tx.save_devices([DeviceSave(number, b"{}", None, later_ms)])
+
+        monkeypatch.undo()
+        store.commit_batch(come_back)
+        return [DEVICE]
+
+    monkeypatch.setattr(retention, "silent_devices", silent)
+    keep(store, tmp_path, later_ms, devices_ms=DAY_MS)
+    assert [one.data for one in store.chunks(DEVICE, b"stream-a")] == [b"chunk"]
     store.close()

@@ -351,3 +351,70 @@ def test_as_a_thread_it_follows_and_stops(tmp_path):
     bench.projector.commit()
     assert [one["properties"]["frames"] for one in bench.summaries()] == [5, 3, 1]
     bench.store.close()
+
+
+def test_words_of_a_stream_may_come_in_any_order(bench):
+    """A look at the store is overtaken by the commit that comes behind it."""
+    display = Display()
+    bench.begin(display)
+    display.fill(0, 0, 8, 8, 7)
+    for data in display.frame(200):
+        bench.ingest.receive(Arrival(DEVICE, data, bench.now_ms, bench))
+    bench.ingest.commit_queued()
+    bench.projector.notify(DEVICE, STREAM, display.seq - 1)
+    bench.turn()
+    assert len(bench.shown) == 2
+
+
+def test_a_stream_that_cannot_be_opened_is_heard_of_again_and_holds_up_no_other(bench, monkeypatch):
+    """An object store that is away: its chunks are needed to paint one device, and none of the others."""
+    display, other, opened = Display(), b"packed-1", []
+    whole = bench.store.projection_state
+
+    def projection_state(stream):
+        if stream == other:
+            opened.append(stream)
+            raise StoreError("the objects are away")
+        return whole(stream)
+
+    monkeypatch.setattr(bench.store, "projection_state", projection_state)
+    bench.projector.notify(DEVICE, other, 1)
+    with pytest.raises(StoreError):
+        bench.begin(display)
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            bench.turn()
+    assert len(opened) == 3, "it is asked for until it can be had"
+    for data in display.frame(100, key=True):
+        bench.ingest.receive(Arrival(DEVICE, data, bench.now_ms, bench))
+    bench.ingest.commit_queued()
+    with pytest.raises(StoreError):
+        bench.turn()
+    assert len(bench.shown) == 1
+
+
+def test_nothing_of_a_forgotten_device_is_shown_any_more(bench, monkeypatch):
+    """Forgotten in the middle of a turn; what is new since goes on, though it was not known then."""
+    display = Display()
+    bench.begin(display)
+    chunks, frames = bench.store.chunks, []
+    for at_ms in (200, 300):
+        display.fill(0, 0, 8, 8, at_ms % 251)
+        frames += display.frame(at_ms)
+
+    def chunks_and_a_word(*place):
+        for one in chunks(*place):
+            yield one
+            bench.projector.drop_forgotten(set())
+
+    monkeypatch.setattr(bench.store, "chunks", chunks_and_a_word)
+    bench.feed(*frames, at_ms=300)
+    assert len(bench.shown) == 2, "the one that was under way"
+    monkeypatch.undo()
+    bench.projector.drop_forgotten(set())
+    bench.later(20_000)
+    assert len(bench.summaries()) == 1, "it is there, so it was not forgotten"
+    bench.store.commit_batch(lambda tx: tx.db.execute("DELETE FROM devices"))
+    bench.projector.drop_forgotten(set())
+    bench.turn()
+    assert not bench.projector._followed

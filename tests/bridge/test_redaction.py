@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -16,10 +15,8 @@ USER, DEVICE = "anna@example.com", "kitchen-01"
 
 
 @pytest.fixture(autouse=True)
-def logging_as_the_bridge_does() -> Iterator[None]:
+def logging_as_the_bridge_does() -> None:
     set_up_logging(BridgeSettings(log_format="json"))
-    yield
-    structlog.reset_defaults()
 
 
 def test_ids_values_and_secrets_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,6 +44,22 @@ def test_a_board_dies_with_its_parent() -> None:
     os.close(board)
 
 
+def test_the_terminal_of_a_board_is_not_ours() -> None:
+    """A program that leads its session, as a service does, would end with the line."""
+    script = (
+        "import os, signal\n"
+        "from pixeltrail_bridge.simulate import PtyPair, launch\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # whatever we were started with
+        "with PtyPair() as line:\n"
+        "    launch(['true'], dict(os.environ), terminal=line.device_path).wait()\n"
+        "print('went on')\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert (ended.returncode, ended.stdout) == (0, "went on\n")
+
+
 def test_a_bad_option_ends_the_board_with_a_message(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with spawn_board("sim", "carrier-pigeon://", "sim-00001", output=log) as board:

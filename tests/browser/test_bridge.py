@@ -56,6 +56,7 @@ def test_the_page_shows_what_the_device_drew_live_and_recorded(new_page: NewPage
     with rig(tmp_path, {"web": {"enabled": True, "port": port}}) as world:
         address = f"http://{services.LOOPBACK}:{port}"
         page = new_page()
+        services.wait_for_port(port)  # devices are served first
         page.goto(f"{address}/#/device/{DEVICE}")
         page.evaluate(WATCH, DEVICE)
         board = world.play(DEVICE, SEQUENCE)
@@ -66,7 +67,7 @@ def test_the_page_shows_what_the_device_drew_live_and_recorded(new_page: NewPage
         assert len(seen) > 2
 
         page.get_by_role("link", name="Open the whole session").click()
-        page.wait_for_function("() => pixeltrail.player?.timeline?.frames.length > 100")
+        page.wait_for_function("() => globalThis.pixeltrail?.player?.timeline?.frames.length > 100")
         expect(page.locator(".facts")).not_to_be_empty()
         times = page.evaluate("() => pixeltrail.player.timeline.frames.map(([at]) => at)")
         picked = times[:: max(1, len(times) // SEEKS)]

@@ -56,7 +56,7 @@ def url(folder: Path) -> Iterator[str]:
 def downloaded(new_page: NewPage, url: str, label: str, folder: Path) -> Path:
     page = new_page()
     page.goto(url)
-    page.wait_for_function("() => pixeltrail.player?.timeline")
+    page.wait_for_function("() => globalThis.pixeltrail?.player?.timeline")
     page.get_by_role("button", name="Download").click()
     dialog = page.get_by_role("dialog", name="Download")
     dialog.get_by_text(label).click()

@@ -96,7 +96,7 @@ def test_it_fits_a_phone_and_shows_strings_as_text(new_page: NewPage, bridge: Br
                     "problem": SCRIPT,
                     "free_bytes": 1,
                     "backup_ms": 0,
-                    "sources": [{"name": SCRIPT, "up": False, "detail": SCRIPT}],
+                    "sources": [{"name": SCRIPT, "up": False, "detail": SCRIPT, "dropped": {SCRIPT: 2}}],
                     "sinks": [
                         {"name": SCRIPT, "state": SCRIPT, "waiting": 0, "sent": 1, "dead": 0, "alarm": SCRIPT}
                     ],

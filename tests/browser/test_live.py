@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pixeltrail_bridge.web.live import Hub
+from pixeltrail_bridge.web.places import MOST_OF_ONE
 from playwright.sync_api import Page, expect
 from websockets.sync.client import connect
 
 from tests.bridge.web.page import LOOPBACK, MemoryBackend, event, noise, paint, serve
+from tests.support.bridge_process import wait_until
 
 from .conftest import NewPage
 
@@ -33,7 +36,8 @@ def port(backend: MemoryBackend) -> Iterator[int]:
 
 
 @pytest.fixture
-def page(new_page: NewPage, port: int) -> Page:
+def page(port: int, new_page: NewPage) -> Page:
+    """It ends before the server does, which it would miss."""
     page = new_page()
     page.goto(f"http://{LOOPBACK}:{port}/")
     return page
@@ -111,11 +115,44 @@ def test_a_device_page_lists_events_with_payload_and_answers(page: Page, backend
     assert np.array_equal(shown(page), noise(16, 16, 1))
 
 
+def test_what_is_forgotten_goes_from_a_page_that_is_open(
+    page: Page, new_page: NewPage, port: int, backend: MemoryBackend
+) -> None:
+    """Its picture first, while the device may still go on; then the device itself, which may come back as a new one."""
+    paint(backend.hub, DEVICE, noise(16, 8, 1))
+    paint(backend.hub, "kept", noise(16, 8, 2))
+    alone = new_page()
+    alone.goto(f"http://{LOOPBACK}:{port}/#/device/{DEVICE}")
+    for one in (page, alone):
+        one.wait_for_function(f"() => globalThis.pixeltrail && {PIXELS}")
+    backend.hub.forget({DEVICE, "kept"}, {DEVICE})
+    for one in (page, alone):
+        one.wait_for_function(f"() => !{PIXELS}")
+    expect(page.locator(".device-card")).to_have_count(2)
+    backend.hub.forget({"kept"}, set())
+    expect(page.locator(".device-card")).to_have_count(1)
+    expect(page.locator(".device-card")).to_contain_text("kept")
+    expect(alone.get_by_text("No device with this ID has reported")).to_be_visible()
+    expect(alone.locator("canvas")).to_be_hidden()
+    picture = noise(12, 6, 3)
+    paint(backend.hub, DEVICE, picture)
+    for one in (page, alone):
+        wait_until_shown(one, picture)
+    expect(page.locator(".device-card")).to_have_count(2)
+    alone.goto("about:blank")  # before its server ends
+
+
 def test_a_touch_is_shown(page: Page, backend: MemoryBackend) -> None:
     paint(backend.hub, DEVICE, noise(16, 16, 1))
     expect(page.locator("canvas.display")).to_be_visible()
+    # It is there for less than a second
+    page.evaluate(
+        """() => new MutationObserver(() => {
+            globalThis.wasTouched ||= document.querySelector(".ripple") !== null;
+        }).observe(document.body, { childList: true, subtree: true })"""
+    )
     backend.hub.touch(DEVICE, 8, 8, 0)
-    page.wait_for_selector(".ripple", state="attached")
+    page.wait_for_function("() => globalThis.wasTouched")
 
 
 def test_the_page_works_by_keyboard_and_names_things(page: Page, backend: MemoryBackend) -> None:
@@ -149,16 +186,29 @@ def test_the_page_connects_again_after_the_bridge_restarted(
         assert np.array_equal(shown(page), noise(8, 8, 3))
 
 
+def test_a_page_beyond_the_bound_says_so_and_comes_again(new_page: NewPage, backend: MemoryBackend) -> None:
+    page = new_page(allowed=("WebSocket",))
+    with serve(backend) as port, contextlib.ExitStack() as others:
+        for _ in range(MOST_OF_ONE):
+            others.enter_context(backend.hub.places.take(LOOPBACK))
+        page.goto(f"http://{LOOPBACK}:{port}/")
+        expect(page.locator("#link")).to_have_text(
+            f"{MOST_OF_ONE} live views are open under this login or address; close one."
+        )
+        others.close()
+        expect(page.locator("#link")).to_have_text("live", timeout=20_000)
+
+
 def test_a_viewer_that_reads_nothing_holds_up_neither_the_feed_nor_other_pages(
     page: Page, backend: MemoryBackend, port: int
 ) -> None:
     picture = noise(320, 240, 1)
     with connect(f"ws://{LOOPBACK}:{port}/live", max_queue=1) as stares:  # never read from
         page.wait_for_function("() => document.querySelector('#link').dataset.state === 'live'")
+        wait_until(lambda: backend.hub.viewers == 2, "both look on")
         for step in range(100):
             picture[:] = noise(320, 240, step)
             paint(backend.hub, DEVICE, picture)
-        assert backend.hub.viewers == 2
         wait_until_shown(page, picture)
         assert np.array_equal(shown(page), picture)
         stares.close_timeout = 0

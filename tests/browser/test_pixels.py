@@ -27,7 +27,7 @@ HASHES = """async (times) => {
     }
     return found;
 }"""
-READY = "() => pixeltrail.player?.timeline && pixeltrail.player.pixels()"
+READY = "() => globalThis.pixeltrail?.player?.timeline && pixeltrail.player.pixels()"
 
 
 @pytest.fixture(scope="module")

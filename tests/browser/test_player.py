@@ -35,8 +35,9 @@ def page(new_page: NewPage, shown: Site) -> Page:
 
 def opened(page: Page, shown: Site, at_s: float | None = None) -> Page:
     page.goto(shown.session_url(DEVICE, at_s))
-    page.wait_for_function("() => pixeltrail.player?.timeline")
+    page.wait_for_function("() => globalThis.pixeltrail?.player?.timeline")
     expect(page.locator(".list .row").first).to_be_visible()
+    expect(page.get_by_role("button", name="Share")).to_be_visible()  # when the events are here as well
     return page
 
 
@@ -113,6 +114,8 @@ def test_a_press_on_the_timeline_seeks_and_a_drag_scrubs(page: Page) -> None:
 
 
 def test_hovering_shows_a_small_picture_the_time_and_what_happened(page: Page) -> None:
+    control(page, "One frame on").click()
+    await_position(page, 600)  # so the pictures are here, and hovering asks the bridge for none
     x, y = at_share(page, 2_100 / script.END_MS)
     page.mouse.move(x, y)
     preview = page.locator(".preview")
@@ -122,6 +125,19 @@ def test_hovering_shows_a_small_picture_the_time_and_what_happened(page: Page) -
     page.wait_for_function("() => document.querySelector('.preview canvas').width === 60")
     page.mouse.move(x, y - 300)
     expect(preview).to_be_hidden()
+
+
+def test_hovering_before_the_pictures_are_here_asks_the_bridge_for_one(
+    new_page: NewPage, shown: Site
+) -> None:
+    page = new_page()
+    page.route("**/pixels?*", lambda route: None)  # never answered
+    page.goto(shown.session_url(DEVICE))
+    page.wait_for_function("() => globalThis.pixeltrail?.player?.timeline")
+    page.mouse.move(*at_share(page, 2_100 / script.END_MS))
+    expect(page.locator(".preview img")).to_be_visible()
+    page.wait_for_function("() => document.querySelector('.preview img').naturalWidth === 60")
+    expect(page.locator(".preview canvas")).to_be_hidden()
 
 
 def test_skipping_idle_remaps_the_timeline_and_jumps(page: Page) -> None:
@@ -391,7 +407,7 @@ def test_a_link_is_made_opened_and_revoked(page: Page, new_page: NewPage, shown:
 
     guest = new_page(allowed=("403", "410", "404"))
     guest.goto(url)
-    guest.wait_for_function("() => pixeltrail.player?.timeline")
+    guest.wait_for_function("() => globalThis.pixeltrail?.player?.timeline")
     expect(guest.locator(".now")).to_have_text("0:09.0")
     expect(guest.get_by_role("button", name="Skip idle")).to_have_attribute("aria-pressed", "false")
     expect(guest.locator(".list .row", has_text="Setpoint Changed")).to_be_visible()

@@ -172,7 +172,7 @@ def test_search_narrows_and_leads_to_the_player(new_page: NewPage, shown: Site) 
     expect(cards).to_have_count(1)
     page.get_by_role("link", name=DEVICE).focus()
     page.keyboard.press("Enter")
-    page.wait_for_function("() => pixeltrail.player?.timeline")
+    page.wait_for_function("() => globalThis.pixeltrail?.player?.timeline")
     page.go_back()
     expect(cards).to_have_count(1)
 
@@ -229,8 +229,8 @@ def test_strings_from_outside_are_text_everywhere(new_page: NewPage, shown: Site
 
 
 def test_every_kind_of_hostile_string_on_the_wall_and_the_device(new_page: NewPage, shown: Site) -> None:
-    """Here also as the device's ID, which the bridge would have refused, and answers with 404."""
-    page = new_page(allowed=("404",))
+    """Here also as the device's ID, which the bridge would have refused, and answers with 404 or 400."""
+    page = new_page(allowed=("404", "400"))
     for hostile in CORPUS:
         paint(shown.hub, hostile, noise(8, 8, 1))
         facts = {"name": hostile, "board": hostile, "online": True, "session_id": None}

@@ -93,7 +93,7 @@ class World:
         return last_json(self.output(device_id))
 
     def settle(self, timeout_s: float = 30.0) -> None:
-        """Until the projector is at its end, and nothing waits to be delivered."""
+        """Until nothing waits to be delivered. A window of display changes that is open still makes an event."""
         self.bridge.wait_until(
             lambda: not self.bridge.count("deliveries", "state = 'waiting'"), "all was sent", timeout_s
         )

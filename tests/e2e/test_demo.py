@@ -117,7 +117,7 @@ def test_a_signal_ends_it_and_all_it_started(tmp_path: Path, number: signal.Sign
         running.watch(3)  # two boards and the broker
         os.killpg(running.process.pid, number)  # as a terminal does: to all of its group
         assert running.end() == 0, running.output
-        wait_until(lambda: not running.left(), f"nothing is left: {running.left()}", 5)
+        wait_until(lambda: not running.left(), f"nothing is left: {running.left()}")
 
 
 @pytest.mark.timeout(120)
@@ -127,4 +127,4 @@ def test_nothing_is_left_when_it_is_killed(tmp_path: Path) -> None:
         running.watch(3)
         running.process.kill()
         running.end()
-        wait_until(lambda: not running.left(), f"nothing is left: {running.left()}", 10)
+        wait_until(lambda: not running.left(), f"nothing is left: {running.left()}")

@@ -91,13 +91,14 @@ def test_the_context_says_what_the_device_is(events: list[Event]) -> None:
     assert context["screen"] == {"width": 240, "height": 240}
 
 
-def test_times_are_those_of_the_host(events: list[Event]) -> None:
+def test_times_are_those_of_the_host(world: World, events: list[Event]) -> None:
     """The device runs on this machine, so its calls lie between its start and now, in order."""
+    before = datetime.fromtimestamp((world.folder / "write-key").stat().st_mtime, UTC)
     calls = [event for event in events if name(event) != "Display Changed"]
     times = [datetime.fromisoformat(event["timestamp"]) for event in calls]
     assert times == sorted(times)
-    assert 0 <= (datetime.now(UTC) - times[0]).total_seconds() < 120
-    assert RUN_S - 4 <= (times[-1] - times[0]).total_seconds() <= RUN_S + 4
+    assert before <= times[0] and times[-1] <= datetime.now(UTC)
+    assert (times[-1] - times[0]).total_seconds() > RUN_S / 3, "it talks from its start to its end"
 
 
 def test_display_changes_name_their_place_in_the_replay(events: list[Event]) -> None:

@@ -136,7 +136,7 @@ def throw_topics(folder: Path, count: int, seed: int) -> dict[str, Any]:
             if number % 500 == 0:
                 healthy.work(True)
                 last.wait_for_publish(60)
-        (source,) = bridge._links._sources
+        (source,) = bridge.worker.links._sources
         assert isinstance(source, MqttSource)
         wait_until(lambda: source.bad_topics > count // 4, "they had come through the broker", 60)
         healthy.finish()

@@ -72,12 +72,10 @@ def test_what_a_killed_device_left_above_a_hole_is_not_owed(tmp_path: Path) -> N
     journal = fleet.Journal(tmp_path)
     lines: list[str] = []
     for boot in (1, 2):
-        sent: list[bytes] = []
-        device = fleet.Device(DEVICE, boot, sent.append, lines.append, random.Random(boot))
+        device = fleet.Device(DEVICE, boot, bench.feed, lines.append, random.Random(boot))
         for _ in range(6):
             device.produce()
-        device.step()
-        bench.feed(*(data for seq, data in enumerate(sent) if boot == 2 or seq != 4))
+        bench.feed(*(data for seq, data in enumerate(device.outbox) if boot == 2 or seq != 4))
         lines.append(f"acked {DEVICE} {device.stream.hex()} {4 if boot == 1 else 6}")
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "one.journal").write_text("\n".join(lines) + "\n")

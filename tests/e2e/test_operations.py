@@ -172,7 +172,7 @@ def test_the_walk_through(machine: Machine) -> None:
 
         ovens[2].publish(b"nonsense")
         wait_for(lambda: hook.states("dead_letters") == ["firing"], "the alert")
-        assert "pixeltrail dlq list --kind undecodable" in hook.posts[-1]["text"]
+        assert "pixeltrail dlq list --kind undecodable" in hook.newest("dead_letters")
         assert "dead letters" in until("pixeltrail doctor")
         assert "oven-03" in until("pixeltrail dlq list --device oven-03")
         assert "oven-03" in until("pixeltrail sessions oven-03")

@@ -17,7 +17,8 @@ from tests.e2e.soak_plot import draw
 @pytest.mark.timeout(300)
 def test_a_short_day_leaves_nothing_unexplained(tmp_path: Path) -> None:
     found = soak.run(tmp_path, devices=12, seconds=8, speed=50, idle=0.5, every_s=0.5)
-    assert [one for one in found.faults_found if "grows" not in one] == []  # a warm-up is no trend
+    trends = ("grows", "too short to tell")  # a warm-up is none, and a busy machine looks seldom
+    assert [one for one in found.faults_found if not any(words in one for words in trends)] == []
     tally = found.figures["tally"]
     assert tally["acked"] > 100 and found.figures["events"] > 20 and found.figures["sessions"] >= 12
     assert tally["counts"]["loss"] and tally["counts"]["repeat"] and tally["counts"]["reorder"]

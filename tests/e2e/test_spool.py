@@ -7,7 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from pixeltrail.spool import SLOT, Spool
+from pixeltrail.segments import SLOT
+from pixeltrail.spool import Spool
 from pixeltrail_bridge.store.database import SqlStore
 from pixeltrail_bridge.wire.decode import decode_uplink
 from pixeltrail_bridge.wire.messages import Chunk, Track

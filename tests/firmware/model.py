@@ -88,6 +88,7 @@ class Line:
         self.needs_host_hello = needs_host_hello
         self.write_only = write_only
         self.connected = True
+        self.told: list[bool] = []  # that a host is there, or is not
         self.generation = 1
         self.errors = 0
         self.rx = bytearray(512)
@@ -113,6 +114,9 @@ class Line:
         assert after == before, "the bytes of a message changed while it was written"
         self.up.append(after)
         self._writing = None
+
+    def host_is(self, is_there: bool) -> None:
+        self.told.append(is_there)
 
     def can_send(self) -> bool:
         return self._writing is None

@@ -9,7 +9,8 @@ import pytest
 from pixeltrail import message
 from pixeltrail.backlog import Backlog
 from pixeltrail.chunk import Chunk
-from pixeltrail.link import Link
+from pixeltrail.faults import Faults
+from pixeltrail.flash import FlashLink
 from pixeltrail.outbox import CALLS, Outbox
 from pixeltrail.spool import Spool
 from pixeltrail.streams import MAX_STREAMS
@@ -29,10 +30,11 @@ class Device:
         self.outbox = Outbox(outbox)
         self.chunk = Chunk(self.outbox, 512)
         self.name = b"stream-%d" % boot
-        self.link = Link(self.outbox, self.chunk, self.line, "device-1", boot, lambda: None)
+        self.link = FlashLink(self.outbox, self.chunk, self.line, "device-1", boot, lambda: None)
         self.link.begin_stream(self.name, 0)
         self.spool = Spool("spool", limit, 512, flash)
-        self.link.use_backlog(Backlog(self.spool, self.outbox))
+        self.faults = Faults()
+        self.link.use_backlog(Backlog(self.spool, self.outbox), self.faults)
         self.now = 0
         self.put_count = 0
         self.told: list[tuple[int, int]] = []
@@ -247,6 +249,29 @@ def test_a_storage_that_fails_leaves_the_chunks_where_they_are() -> None:
     assert seqs(bridge, device.name) == list(range(device.put_count))
 
 
+def test_a_storage_that_fails_again_and_again_is_written_no_more() -> None:
+    """What lies in it is sent all the same."""
+    flash, bridge = Flash(), ModelBridge()
+    device = Device(flash)
+    device.line.cut()
+    device.fill(40)
+    assert device.spool.segments
+    flash.room = 0
+    while device.put():
+        device.step()
+    for _ in range(3):
+        device.step(60_000)
+        device.step()
+    assert device.faults.names() == ["spool"]
+    flash.room = 1 << 40
+    writes = flash.writes
+    for _ in range(20):
+        device.step(60_000)
+    assert flash.writes == writes
+    device.deliver(bridge)
+    assert seqs(bridge, device.name) == list(range(device.put_count))
+
+
 def test_a_chunk_being_written_from_flash_keeps_its_bytes() -> None:
     flash, bridge = Flash(), ModelBridge()
     device = Device(flash)
@@ -299,6 +324,30 @@ def test_opt_out_of_an_earlier_start_leaves_holes_that_syncs_tell_of() -> None:
 
 
 # --- with a recorder ---
+
+
+def test_a_recorder_says_that_flash_fails_and_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    rig = Rig(
+        flash_spool_bytes=1 << 20,
+        flash_spool_folder=str(tmp_path / "file" / "spool"),
+        outbox_bytes=8192,
+        log_level=2,
+    )
+    rig.line.cut()
+    for turn in range(60):
+        rig.recorder.track("Turn", {"n": turn, "text": "x" * 100})
+        rig.step(10, ms=1_000)
+    stats = rig.recorder.stats()
+    assert stats["off"] == ["spool"] and stats["errors"] == 3
+    assert capsys.readouterr().out.count("spool turned off after three times") == 1
+    rig.line.join()
+    rig.settle()
+    assert "spool turned off" in rig.bodies(m.Log)[-1].text
+    rig.recorder.start()
+    assert rig.recorder.stats()["off"] == []
 
 
 @pytest.mark.parametrize("is_out", [False, True])

@@ -181,7 +181,7 @@ def test_what_fits_no_chunk_is_a_fault_and_not_a_loop():
     bench = Bench()
     bench.refresh(5000)
     bench.run()
-    assert bench.capture.faults == 1 and not bench.capture.is_open
+    assert bench.capture.has_failed and not bench.capture.is_open
     assert bench.frames() == []
 
 

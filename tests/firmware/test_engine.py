@@ -139,6 +139,37 @@ def test_a_new_stream_goes_on_with_the_session():
     assert rig.pictures()[-1] == (bytes(rig.display.buffer), False)
 
 
+def test_a_stream_that_cannot_begin_leaves_the_picture_whole():
+    rig = Rig(exact=False)
+    rig.show(3, 7, 20)
+    rig.settle()
+
+    def fail():
+        raise MemoryError
+
+    rig.recorder._pacer.begin_stream = fail
+    tell(rig, m.NewStream(rig.stream))
+    rig.show(77, 5, 9)
+    rig.settle()
+    assert rig.recorder.errors == 1
+    assert rig.pictures()[-1] == (bytes(rig.display.buffer), False)
+
+
+def test_a_refresh_that_waits_when_a_stream_begins_has_the_new_ones_time():
+    """Else all that follows would be as old as the stream before it, and no chunk closed until its clock is there."""
+    rig = Rig(exact=False)
+    rig.show()
+    rig.settle()
+    rig.step(100, ms=10_000)
+    rig.show(9)
+    tell(rig, m.NewStream(rig.stream))
+    rig.recorder.track("A")
+    rig.step(20)
+    assert rig.pictures() == [(bytes(rig.display.buffer), False)] and m.Track("A", {}) in rig.bodies()
+    records = [record for chunk in rig.bridge.chunks(rig.stream) for record in chunk.records]
+    assert records[-1].time_ms <= rig.recorder._clock.stream_ms < 1000
+
+
 def test_a_new_stream_begins_before_its_clock_ends():
     rig = Rig(session_timeout_ms=0)
     rig.show()
@@ -238,6 +269,23 @@ def test_refreshes_faster_than_max_fps_are_skipped_and_counted():
     stats = rig.recorder.stats()
     assert 5 <= stats["frames"] <= 7
     assert stats["frames"] + stats["skipped"] == 41
+    assert rig.pictures()[-1] == (bytes(rig.display.buffer), False)
+
+
+def test_refreshes_while_the_line_is_busy_are_skipped_and_counted_and_the_newest_goes_out():
+    rig = Rig(exact=False, outbox_bytes=4096)
+    rig.show()
+    rig.settle()
+    rig.line.can_send = lambda: False
+    for n in range(60):
+        rig.show(n * 13, n + 1, 150)
+        rig.step(5, ms=20)
+    recorder = rig.recorder
+    assert not recorder.stats()["refused"] and recorder._outbox.used < 2048
+    del rig.line.can_send
+    rig.settle()
+    stats = recorder.stats()
+    assert stats["frames"] + stats["skipped"] == 61 and stats["skipped"] > 20 and not stats["mixed"]
     assert rig.pictures()[-1] == (bytes(rig.display.buffer), False)
 
 

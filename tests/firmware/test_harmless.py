@@ -9,6 +9,7 @@ from pixeltrail_bridge.wire import messages as m
 from pixeltrail_bridge.wire.encode import encode_downlink
 
 from .device.parts import Oled
+from .model import BRIDGE, Line
 from .rig import Rig
 
 DATE = 1_767_323_045_000
@@ -55,7 +56,7 @@ def test_an_error_of_the_encoder_costs_a_frame_and_no_more(capsys):
     rig = Rig(exact=False, log_level=2)
     rig.show()
     rig.settle()
-    encoder = rig.recorder._encoder
+    encoder = rig.recorder._sight.encoder
     encode = encoder.encode_into
     encoder.encode_into = lambda *_: 1 // 0
     rig.show(9)
@@ -80,8 +81,9 @@ def test_errors_of_the_display_reach_the_app():
 def test_touches_outside_are_moved_to_the_edge():
     rig = Rig()
     rig.recorder.touch(-5, 500, pixeltrail.UP)
+    rig.recorder.touch(500, -5, pixeltrail.UP)
     rig.settle()
-    assert rig.bodies(m.Touch) == [m.Touch(0, 63, m.Phase.UP)]
+    assert rig.bodies(m.Touch) == [m.Touch(0, 63, m.Phase.UP), m.Touch(127, 0, m.Phase.UP)]
 
 
 # --- parts that fail again and again ---
@@ -95,7 +97,7 @@ def test_an_encoder_that_always_fails_is_turned_off_and_the_rest_goes_on(capsys)
     rig = Rig(exact=False, log_level=2)
     rig.show()
     rig.settle()
-    encoder = rig.recorder._encoder
+    encoder = rig.recorder._sight.encoder
     encode = encoder.encode_into
     encoder.encode_into = broken
     for n in range(30):
@@ -136,9 +138,24 @@ def test_a_transport_that_always_fails_is_turned_off():
     assert m.Track("A", {}) in rig.bodies(), "what was recorded meanwhile waited in the outbox"
 
 
+def test_a_transport_that_is_turned_off_gives_the_line_back():
+    """The line of a REPL: else Ctrl-C would stay data for ever."""
+    rig = Rig(line=Line(needs_host_hello=True))
+    tell(rig, m.HostHello(BRIDGE, 1, 1))
+    rig.settle()
+    rig.line.receive = broken
+    rig.step(10)
+    assert rig.recorder.stats()["off"] == ["transport"] and rig.line.told[-1] is False
+    del rig.line.receive
+    rig.recorder.start()
+    tell(rig, m.HostHello(BRIDGE, 1, 1))
+    rig.step()
+    assert rig.line.told[-1] is True
+
+
 def test_a_hash_that_always_fails_costs_the_app_nothing_but_the_picture():
     rig = Rig()
-    rig.recorder._encoder.refresh = broken
+    rig.recorder._sight.encoder.refresh = broken
     for n in range(10):
         rig.show(n)
         rig.step()
@@ -149,7 +166,7 @@ def test_a_memory_that_ran_out_turns_nothing_off():
     rig = Rig()
     rig.show()
     rig.settle()
-    encoder = rig.recorder._encoder
+    encoder = rig.recorder._sight.encoder
     refresh = encoder.refresh
 
     def exhausted():
@@ -220,7 +237,7 @@ def test_a_refresh_that_is_not_recorded_costs_a_call(how):
     elif how == "remote":
         tell(rig, m.Config({"capture_enabled": False}, 60))
     rig.settle()
-    recorder._encoder = recorder._clock = recorder._capture._encoder = recorder._pacer = Untouched()
+    recorder._sight.encoder = recorder._clock = recorder._capture._encoder = recorder._pacer = Untouched()
     rig.show()
     assert recorder.errors == 0
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from pixeltrail import lifecycle
+from pixeltrail import config, lifecycle, wire
+from pixeltrail.state import State
 from pixeltrail_bridge.wire import messages as m
 
 from .rig import Rig
@@ -74,12 +75,46 @@ def test_a_crash_is_told_after_the_restart_until_the_bridge_has_it(tmp_path):
     assert events(Rig(state_file=state_file)) == []
 
 
+def test_a_crash_waits_for_what_earlier_starts_left_in_flash(tmp_path):
+    """Numbers of their chunks say nothing of the chunk that tells of the crash."""
+    settings = {
+        "state_file": str(tmp_path / "kept"),
+        "flash_spool_bytes": 1 << 20,
+        "flash_spool_folder": str(tmp_path / "spool"),
+    }
+    before = Rig(**settings)
+    before.line.cut()
+    for _ in range(100):
+        before.recorder.track("Turn", {"text": "x" * 200})
+        before.step(10, ms=20)
+    before.recorder.crash(ValueError("the kettle is empty"))
+    rig = Rig(bridge=before.bridge, **settings)
+    seen = 0
+    while rig.recorder._link.streams[0].name == before.stream:
+        rig.step(ms=50)
+        seen = rig.bridge.streams[before.stream].watermark if rig.bridge.streams else 0
+        assert State(settings["state_file"]).get("crash") is not None
+    assert seen > 10
+    rig.settle()
+    rig.step(5, ms=50)
+    assert State(settings["state_file"]).get("crash") is None
+
+
 def test_a_crash_is_no_replay_where_none_is_recorded(tmp_path):
     state_file = str(tmp_path / "kept")
     Rig(state_file=state_file).recorder.crash(OSError(5))
     rig = Rig(state_file=state_file, sample_rate=0.0)
     assert [event for event, _ in events(rig)] == [lifecycle.CRASHED]
     assert rig.bodies(m.Log) == []
+
+
+def test_a_reset_by_the_watchdog_is_a_line_in_the_log(monkeypatch):
+    monkeypatch.setattr(config, "_boot_reason", lambda: wire.BOOT_WATCHDOG)
+    rig = Rig()
+    rig.settle()
+    rig.step(5, ms=50)
+    assert [log.text for log in rig.bodies(m.Log)] == ["the watchdog reset this device"]
+    assert rig.bodies(m.Hello)[0].boot_reason == wire.BOOT_WATCHDOG
 
 
 def test_a_crash_that_cannot_be_kept_says_so(capsys):

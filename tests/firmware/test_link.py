@@ -44,9 +44,9 @@ class Bench:
     def step(self, ms=10):
         """One step; returns orders."""
         self.now += ms
-        sent = self.link.chunks_sent + self.link.syncs
+        sent = self.link.bytes_sent
         orders = self.link.step(self.now, self.now)
-        if self.link.chunks_sent + self.link.syncs == sent:
+        if self.link.bytes_sent == sent:
             self.link.send(self.now, self.now)  # as the engine does while there is time
         return orders
 
@@ -267,6 +267,22 @@ def test_a_serial_line_waits_for_the_host():
     assert isinstance(bench.sent()[0], m.Sync)
 
 
+def test_a_line_with_other_users_is_told_when_the_host_comes_and_goes():
+    bench = Bench(needs_host_hello=True)
+    told = bench.line.told
+    bench.step()
+    bench.tell(m.HostHello(BRIDGE, 1, 1))
+    bench.steps(3)
+    assert told == [True]
+    bench.step(5_000)
+    assert told == [True, False], "the host has been silent"
+    bench.tell(m.HostHello(BRIDGE, 1, 1))
+    bench.step()
+    bench.line.connected = False
+    bench.steps(2)
+    assert told == [True, False, True, False], "the line is gone"
+
+
 def test_a_bridge_that_begins_on_a_broker_hears_at_once_what_it_missed():
     bench = Bench()
     bench.put(2)
@@ -386,6 +402,28 @@ def test_holes_of_this_stream_are_told_by_the_caller():
     assert told == [(0, 2), (4, 5), (6, 7)]
     bench.step()
     assert bench.sent()[0].oldest == 0, "gap records explain these holes, the sync does not"
+
+
+def test_holes_whose_gap_records_lie_beyond_the_window_are_told_by_syncs():
+    """What comes behind a hole is never acked, so a gap record behind a whole window of it is never sent."""
+    bench = Bench()
+    bridge = ModelBridge(window=4)
+    for n in range(30):
+        bench.put(1, is_replay=n % 7 == 1)
+    told = []
+    bench.link.purge(lambda first, end: told.append(m.Gap(first, end, 0, 0, 0, m.GapReason.OPT_OUT)))
+    for gap in told:
+        assert bench.chunk.open(False, CALLS, bench.now)
+        message.gap(bench.chunk.begin_record(bench.now), gap.first, gap.end, None, int(gap.reason))
+        assert bench.chunk.end_record()
+        bench.chunk.close()
+    for _ in range(200):
+        bench.step(100)
+        bench.line.pump(bridge)
+    assert bench.link.is_drained() and bench.link.resent < 30
+    gaps = bridge.streams[STREAM].gaps
+    assert [gap for gap in gaps if gap.reason == m.GapReason.OPT_OUT] == told
+    assert bridge.streams[STREAM].watermark == 30 + len(told)
 
 
 def test_a_transport_without_answers_acks_by_writing():

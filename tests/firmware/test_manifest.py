@@ -24,6 +24,11 @@ def test_a_transport_nobody_asked_for_stays_away(name: str) -> None:
     assert f"pixeltrail/transport/{name}.py" not in installed(**{name: False})
 
 
+def test_signing_can_stay_away() -> None:
+    name = "pixeltrail/signing.py"
+    assert name in installed() and name not in installed(signing=False)
+
+
 def test_tls_goes_with_mqtt_alone() -> None:
     secure = "pixeltrail/transport/secure.py"
     assert secure in installed() and secure not in installed(tls=False)

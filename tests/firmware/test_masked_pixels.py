@@ -10,7 +10,7 @@ import pixeltrail
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pixeltrail import engine, wire
+from pixeltrail import controls, wire
 
 from .rig import Rig
 
@@ -58,7 +58,7 @@ def run(
     panel = Panel(size)
     hidden = [at for at in range(size) if is_masked(masks, format, at)]
     dice, other = random.Random(seed), random.Random(secret)
-    with patch.object(engine, "new_stream_id", lambda previous=b"": b"12345678"):
+    with patch.object(controls, "new_stream_id", lambda previous=b"": b"12345678"):
         rig = Rig(
             display=pixeltrail.tap(panel, format=format, width=WIDTH, height=HEIGHT, hook="show"),
             masks=masks,

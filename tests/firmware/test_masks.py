@@ -30,15 +30,15 @@ def test_masks_are_clipped_to_the_display():
 
 def test_the_bridge_adds_and_takes_back_its_own():
     masks = made([(1, 1, 5, 5)])
-    masks.set_remote([(10, 10, 5, 5)])
+    masks.set_remote(((10, 10, 5, 5),))
     assert masks.flat == (1, 1, 5, 5, 10, 10, 5, 5)
-    assert not masks.remove(10, 10, 5, 5), "the application cannot lift a mask of the bridge"
+    assert not masks.remove((10, 10, 5, 5)), "the application cannot lift a mask of the bridge"
     changes = masks.changes
-    masks.set_remote([(10, 10, 5, 5)])
+    masks.set_remote(((10, 10, 5, 5),))
     assert masks.changes == changes
-    masks.set_remote([])
+    masks.set_remote(())
     assert masks.flat == (1, 1, 5, 5)
-    assert masks.remove(1, 1, 5, 5) and masks.flat == ()
+    assert masks.remove((1, 1, 5, 5)) and masks.flat == ()
 
 
 def test_too_many_mask_everything():
@@ -68,11 +68,11 @@ def test_mask_all_without_exceptions():
 def test_an_encoder_is_told_and_one_that_cannot_blocks():
     painter = Painter()
     masks = made([(1, 2, 3, 4)], encoder=painter)
-    masks.add(5, 6, 7, 8)
+    masks.add((5, 6, 7, 8))
     assert painter.told == [(1, 2, 3, 4), (1, 2, 3, 4, 5, 6, 7, 8)] and not masks.is_blocking
     masks = made(encoder=object())
     assert not masks.is_blocking
-    masks.add(1, 2, 3, 4)
+    masks.add((1, 2, 3, 4))
     assert masks.is_blocking
 
 

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import random
+from array import array
+
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from pixeltrail.outbox import CALLS, CONTROL, FRAMES, Outbox
+
+
+def seqs(dropped: tuple[array[int], int]) -> list[int]:
+    runs, count = dropped
+    assert all(tag == 3 for tag in runs[:count:3])
+    return [seq for i in range(0, count, 3) for seq in range(runs[i + 1], runs[i + 2])]
 
 
 def put(outbox, level, seq, data, is_replay):
@@ -74,11 +84,8 @@ class RingMachine(RuleBasedStateMachine):
 
     @rule()
     def purge(self):
-        dropped = []
-        runs, count = self.outbox.purge()
-        for i in range(0, count, 3):
-            assert runs[i] == 3
-            dropped.extend(range(runs[i + 1], runs[i + 2]))
+        dropped = seqs(self.outbox.purge())
+        assert not self.outbox.is_purging()
         assert dropped == [seq for seq, _, is_replay in self.kept if is_replay]
         self.sent = sum(not is_replay for _, _, is_replay in self.kept[: self.sent])
         self.kept = [slot for slot in self.kept if not slot[2]]
@@ -133,3 +140,52 @@ def test_nothing_admitted_is_evicted():
         put(outbox, CONTROL, outbox.count, bytes(50), True)
     assert outbox.seq(outbox.oldest()) == 0
     assert outbox.room(CONTROL) < 50
+
+
+@pytest.mark.parametrize("goes_back", [False, True])
+def test_a_purge_of_a_large_outbox_takes_pieces(goes_back: bool) -> None:
+    """Calls come between them; what is acked meanwhile is freed afterwards."""
+    seed = random.Random(1)
+    outbox = Outbox(1 << 17)
+    chunks: list[tuple[int, bytes, bool]] = []
+
+    def fill(level: int, is_replay: bool) -> None:
+        data = seed.randbytes(seed.randint(20, 900))
+        put(outbox, level, len(chunks), data, is_replay)
+        chunks.append((len(chunks), data, is_replay))
+
+    for _ in range(40):  # so that the ring turns
+        fill(CALLS, False)
+    while outbox.count > 5:
+        outbox.free()
+    while outbox.room(CALLS) > 8000:
+        fill(CALLS, seed.random() < 0.4)
+    chunks = chunks[35:]
+    for _ in range(12):
+        at = outbox.next_to_send()
+        outbox.mark_sent(at, outbox.length(at))
+    pieces = 1
+    base = chunks[0][0]
+    gone = seqs(outbox.purge())
+    while outbox.is_purging():
+        pieces += 1
+        if pieces < 4:
+            data = seed.randbytes(300)
+            put(outbox, CALLS, base + len(chunks), data, False)
+            chunks.append((base + len(chunks), data, False))
+        assert outbox.free_below(3, base + 1, -1)
+        assert outbox.count_run(1 << 16) == 0
+        if goes_back:
+            outbox.go_back()
+        gone += seqs(outbox.purge())
+    assert pieces > 4
+    assert gone == [seq for seq, _, is_replay in chunks if is_replay]
+    sent = 0 if goes_back else sum(not is_replay for _, _, is_replay in chunks[:12])
+    left = [(seq, data) for seq, data, is_replay in chunks if not is_replay]
+    assert (outbox.count, outbox.sent) == (len(left), sent)
+    for seq, data in left:
+        at = outbox.oldest()
+        start = outbox.start(at)
+        assert (outbox.seq(at), bytes(outbox.buffer[start : start + outbox.length(at)])) == (seq, data)
+        outbox.free()
+    assert outbox.oldest() == -1

@@ -21,7 +21,10 @@ from tests.support.playback import playback
 
 FIRMWARE = micropython.FIRMWARE
 ROOT = micropython.ROOT
-WITHOUT = ("mqtt", "packets", "dialer", "resolver", "secure", "backlog", "renewal", "spool")
+WITHOUT = (
+    *("mqtt", "connection", "packets", "dialer", "resolver", "secure"),
+    *("backlog", "flash", "renewal", "segments", "spool"),
+)
 
 
 @pytest.fixture(scope="module")

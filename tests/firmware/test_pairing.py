@@ -14,7 +14,7 @@ VECTORS = json.loads((Path(__file__).parents[2] / "schema/vectors/link_tokens.js
 class Recorder:
     """What the token is made of."""
 
-    class _device:
+    class _settings:
         device_id = "thermostat-1"
 
     def __init__(self, session_id):

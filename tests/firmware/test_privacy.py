@@ -128,7 +128,7 @@ class Painter:
 def masked(**settings):
     rig = Rig(**settings)
     recorder = rig.recorder
-    painter = Painter(recorder._encoder)
+    painter = Painter(recorder._sight.encoder)
     recorder._capture.use(painter)
     recorder._masks.use(painter, 128, 64)
     return rig, painter
@@ -189,7 +189,7 @@ class Unmasking:
 def test_an_encoder_that_cannot_mask_records_no_picture(capsys):
     rig = Rig(log_level=1)
     recorder = rig.recorder
-    recorder._masks._encoder = Unmasking(recorder._encoder)
+    recorder._masks._encoder = Unmasking(recorder._sight.encoder)
     recorder.mask(0, 0, 8, 8)
     rig.show()
     recorder.touch(50, 50)
@@ -201,7 +201,7 @@ def test_an_encoder_that_cannot_mask_records_no_picture(capsys):
 def test_no_picture_is_recorded_until_there_is_memory_for_the_masks():
     rig = Rig()
     recorder = rig.recorder
-    encoder = recorder._encoder
+    encoder = recorder._sight.encoder
     recorder._masks._encoder = Unmasking(encoder, MemoryError())
     recorder.mask(0, 0, 16, 8)
     rig.show()

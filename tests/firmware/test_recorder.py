@@ -270,6 +270,7 @@ def test_the_public_names():
     assert set(pixeltrail.__all__) == {
         *("Recorder", "MQTT", "Serial", "File", "DOWN", "MOVE", "UP", "CANCEL", "TURN"),
         *("tap", "direct_tap", "c_tap", "lvgl_tap", "pico_tap", "epaper_tap", "luma_tap"),
+        "signed",
     }
     for name in pixeltrail.__all__:
         assert getattr(pixeltrail, name) is not None

@@ -35,9 +35,9 @@ def test_what_the_bridge_says_wins_and_the_rest_stays():
     bench.tell({"sample_rate": 1, "log_level": "debug", "masks": [1, 2, 3, 4], "capture_enabled": False})
     remote = bench.remote
     assert (remote.sample_rate, remote.log_level, remote.max_fps) == (1, 4, 10)
-    assert (remote.masks, remote.capture_enabled, remote.unknown) == ([(1, 2, 3, 4)], False, 0)
+    assert (remote.masks, remote.capture_enabled, remote.unknown) == (((1, 2, 3, 4),), False, 0)
     bench.tell({"max_fps": 2.5})
-    assert (remote.sample_rate, remote.max_fps, remote.masks) == (0.5, 2.5, [])
+    assert (remote.sample_rate, remote.max_fps, remote.masks) == (0.5, 2.5, ())
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_it_is_kept_over_a_reboot(tmp_path):
     Bench(path).tell({"max_fps": 3, "masks": [1, 2, 3, 4]}, 50)
     bench = Bench(path)
     bench.remote.load(bench.ticks.clock)
-    assert (bench.remote.max_fps, bench.remote.masks) == (3, [(1, 2, 3, 4)])
+    assert (bench.remote.max_fps, bench.remote.masks) == (3, ((1, 2, 3, 4),))
     assert bench.wait(50) and bench.remote.max_fps == 15
     assert Bench(path).state.get("config") is None
 

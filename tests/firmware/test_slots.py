@@ -18,21 +18,27 @@ RARE = {
     "cbor": "cut_text",
     "chunk": "__init__",
     "clock": "new_stream_id",
+    "controls": "__init__ stop new_session opt_out mask unmask mark_dirty session_id replay_id _apply_opt_out",
     "engine": "__init__",
-    "link": "_send_sync purge _of_newest",  # every 30 s, and on opt-out
-    "masks": "settle _clip _outside",
+    "flash": "open purge",
+    "link": "__init__",
+    "masks": "settle outward _clip _outside",
     "message": "sync masks unknown_area read",
     "outbox": "purge count_run",
-    "recorder": "__init__ stop background new_session opt_out mask unmask mark_dirty crash flush",
-    "streams": "kept",
+    "parts": "__init__",
+    "recorder": "__init__ background crash flush stats",
+    "sending": "__init__ _send_sync purge _of_newest",  # every 30 s, and on opt-out
+    "streams": "begin kept",
     "taps/direct": "__init__ _on_block",  # its five arguments alone are more
     "taps/lvgl": "__init__",
-    "transport/mqtt": "__init__ attach _step_secure",
+    "transport/connection": "__init__ _step_secure",
+    "transport/mqtt": "__init__ attach",
     "transport/serial": "<listcomp> write _write_piece open_terminal",
 }
 MODULES = (*RARE, "faults", "pacing", "session", "vitals")
 STATIC = {
     17: "__init__",
+    118: "open",
     125: "read",
     150: "stop",
     164: "write",

@@ -6,7 +6,8 @@ import random
 from pathlib import Path
 
 import pytest
-from pixeltrail.spool import SLOT, Spool, pack_head
+from pixeltrail.segments import SLOT, pack_head
+from pixeltrail.spool import Spool
 
 from tests.support import ports
 

@@ -20,7 +20,9 @@ def test_numbers_are_kept_by_key():
     vitals.tell(-50, None)
     vitals.tell("strong", 3600)
     capture = SimpleNamespace(frames=1, skipped=2, refused=3, mixed=4)
-    vitals.collect(capture, SimpleNamespace(bytes_sent=5, resent=6), SimpleNamespace(refused_calls=7), 8)
+    vitals.collect(
+        capture, SimpleNamespace(bytes_sent=5, resent=6), SimpleNamespace(refused_calls=lambda: 7), 8
+    )
     n = vitals.numbers
     assert n[wire.VITAL_FRAMES : wire.VITAL_BYTES + 1] == [1, 2, 3, 4, 5]
     assert (n[wire.VITAL_RESENT], n[wire.VITAL_REFUSED_CALLS], n[wire.VITAL_ERRORS]) == (6, 7, 8)

@@ -10,7 +10,15 @@ from . import targets
 from .runs import Limit, fuzz
 
 # As many as take a few seconds; the codec paints pictures in plain Python.
-RUNS = {"serial": 3_000, "chunk": 10_000, "codec": 300, "downlink": 10_000, "post": 15_000, "query": 4_000}
+RUNS = {
+    "serial": 3_000,
+    "chunk": 10_000,
+    "codec": 300,
+    "downlink": 10_000,
+    "post": 15_000,
+    "query": 4_000,
+    "signed": 6_000,
+}
 _TOY_RUNS = 1_000_000
 _LEAST_SHARE = 0.7  # of a decoder's lines
 

@@ -52,13 +52,16 @@ def sync(device_id: str, stream: bytes, next_seq: int = 0) -> bytes:
 
 
 def wait_heard(one: Bridge, client: MqttClient, device_id: str = "probe-01") -> None:
-    """Until what a client sends reaches the bridge, which says that it serves before its broker has granted it."""
+    """Until what a client sends reaches the bridge and is stored."""
     stream = device_id.encode()[:8]
 
     def is_heard() -> bool:
         client.publish(f"pt/v1/{device_id}/up", sync(device_id, stream))
-        time.sleep(0.1)  # not to be above a quota
-        return bool(one.store.streams(device_id))
+        for _ in range(100):  # a message a second is above no quota, however long it takes
+            if one.store.streams(device_id):
+                return True
+            time.sleep(0.01)
+        return False
 
     wait_until(lambda: is_serving(one))
     wait_until(is_heard)

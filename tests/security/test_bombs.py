@@ -7,7 +7,6 @@ tests/bridge/replay/test_refusals.py.
 from __future__ import annotations
 
 import gzip
-import socket
 import struct
 import tracemalloc
 import zlib
@@ -18,11 +17,13 @@ import pytest
 from pixeltrail_bridge.errors import WireError
 from pixeltrail_bridge.mobile.body import MAX_BODY_BYTES, BodyError, parse_batch, unpack
 from pixeltrail_bridge.sources import mqtt
+from pixeltrail_bridge.sources.bulk import BufferedSocket
 from pixeltrail_bridge.wire import limits
 from pixeltrail_bridge.wire.decode import decode_downlink, decode_uplink
 from pixeltrail_bridge.wire.framing import Deframer
 
 from tests.security.kit import Browser, MqttClient, bridge, chunk, sync, wait_heard, wait_until
+from tests.support.services import tcp_pair
 
 ROOM = 1 << 20  # what refusing a few KB may take of memory
 
@@ -49,7 +50,7 @@ CBOR = {
     "a number of 4 KB": b"\x82\x01\xc2\x59\x0f\x00" + b"\xff" * 3_840,
     "shared references": b"\xd8\x1c\x81\xd8\x1d\x00",
     "a decimal fraction": b"\x82\x01\xc4\x82\x1b" + b"\x7f" * 8 + b"\x01",
-    "a message of 1 MB": b"\x85" + b"\x00" * (1 << 20),
+    "a message of 1 MB": b"\x86\x01\x48stream-1\x00\x00\x00\x5a\x00\x10\x00\x00" + b"\x37" * (1 << 20),
     "nothing": b"",
 }
 
@@ -151,17 +152,17 @@ def packet(topic: bytes, payload: bytes) -> bytes:
 
 def test_a_huge_message_at_a_broker_of_ones_own_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """40 MB in one MQTT packet: its beginning is kept, the rest forgotten, and the next message comes in whole."""
-    near, far = socket.socketpair()
+    near, far = tcp_pair()
     source = mqtt.MqttSource("mqtt://127.0.0.1:1", b"bridge-1")
     seen: list[int] = []
     source._receive = lambda arrival: bool(seen.append(len(arrival.data))) or True
     client = source._client
     near.setblocking(False)
-    client._sock = mqtt._BufferedSocket(near)
+    client._sock = BufferedSocket(near)
     client._state = 2  # connected, as far as reading is concerned
     monkeypatch.setattr(client, "loop_misc", lambda: 0)
 
-    def feed(data: bytes) -> None:
+    def feed(data: bytes, heard: int) -> None:
         view = memoryview(data)
         far.setblocking(False)
         while view:
@@ -169,26 +170,19 @@ def test_a_huge_message_at_a_broker_of_ones_own_takes_no_memory(monkeypatch: pyt
                 view = view[far.send(view) :]
             except BlockingIOError:
                 client._packet_read()
-        while client._sock.pending() or _has_more(near):
+        while len(seen) < heard:
             client._packet_read()
 
     huge = packet(b"pt/v1/kitchen-01/up", b"\0" * (40 << 20))
     tracemalloc.start()
-    feed(huge)
+    feed(huge, 1)
     taken = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    feed(packet(b"pt/v1/kitchen-01/up", b"hello"))
+    feed(packet(b"pt/v1/kitchen-01/up", b"hello"), 2)
     assert seen == [limits.MAX_MESSAGE_BYTES + 1, 5]
     assert taken < 8 << 20
     near.close()
     far.close()
-
-
-def _has_more(line: socket.socket) -> bool:
-    try:
-        return bool(line.recv(1, socket.MSG_PEEK))
-    except BlockingIOError:
-        return False
 
 
 def test_the_broker_inside_refuses_what_no_device_sends(tmp_path: Path) -> None:
@@ -209,3 +203,14 @@ def test_bombs_among_good_messages_cost_only_themselves(tmp_path: Path) -> None:
             client.publish("pt/v1/kitchen-01/up", chunk(b"stream-1", seq))
         wait_until(lambda: [row.watermark for row in one.store.streams("kitchen-01")] == [3])
         assert {letter.kind for letter in one.store.dead_letters()} == {"undecodable"}
+
+
+def test_the_broker_inside_keeps_nothing_that_waits_to_be_released(tmp_path: Path) -> None:
+    """At QoS 2 one device put 60 KB on the disk of the recordings with each message, as fast as it could send."""
+    with bridge(tmp_path, "web.enabled=false") as one, MqttClient(one.mqtt_port or 0) as client:
+        assert client.entered()
+        client.client.publish("pt/v1/kitchen-01/up", b"\0" * 60_000, qos=2)
+        assert client.word("disconnected")
+        kept = next(tmp_path.rglob("jetstream"))
+        assert sum(path.stat().st_size for path in kept.rglob("*") if path.is_file()) < 60_000
+        assert "max_file_store: 268435456" in next(tmp_path.rglob("nats.conf")).read_text()

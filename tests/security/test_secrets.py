@@ -18,6 +18,7 @@ from pixeltrail_bridge.keys.ring import KeyRing
 from pixeltrail_bridge.web.users import Users
 
 from tests.security.kit import LOOPBACK, Browser, MqttClient, wait_until
+from tests.support.bridge_process import descendants
 from tests.support.requirements import ROOT
 from tests.support.services import free_ports
 
@@ -31,14 +32,6 @@ FILES = {
 }
 ENVIRONMENT = {"PIXELTRAIL_AMPLITUDE__SECRET_KEY": "amplitude-secret-in-the-environment"}
 PASSWORD = "the password of ada"
-
-
-def processes_below(pid: int) -> list[int]:
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += processes_below(int(child))
-    return found
 
 
 def test_no_log_and_no_process_list_shows_a_secret(tmp_path: Path) -> None:
@@ -101,12 +94,12 @@ def test_no_log_and_no_process_list_shows_a_secret(tmp_path: Path) -> None:
             Browser(mobile).ask("POST", "/v1/track", {**post, "writeKey": "a wrong password"}).status == 401
         )
         wait_until(lambda: log.read_bytes().count(b"segment") > 1)
-        lists = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes_below(process.pid)]
-        assert any(b"nats-server" in words for words in lists), "it was looked at as well"
+        lists = [one.command for one in descendants(os.getpid())]
+        assert any("nats-server" in words for words in lists), "it was looked at as well"
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
-    shown = {"log": log.read_bytes(), "processes": b"\n".join(lists), "answers": b"\n".join(answers)}
+    shown = {"log": log.read_bytes(), "processes": "\n".join(lists).encode(), "answers": b"\n".join(answers)}
     shown |= {
         str(path): path.read_bytes()
         for path in (data / "broker").rglob("*")
@@ -210,13 +203,13 @@ def test_secrets_are_compared_in_constant_time() -> None:
     """`==` stops at the first difference, and how long it took tells how far a guess was right."""
     allowed = {"config/values.py"}  # whether a setting has changed; nobody outside asks
     assert [one for one in comparisons() if one[0] not in allowed] == []
-    for place in ("web/access.py", "web/shares.py", "mobile/api.py"):
+    for place in ("web/access.py", "web/shares.py", "mobile/api.py", "wire/signed.py"):
         assert "hmac.compare_digest(" in (BRIDGE / place).read_text(), place
 
 
 def test_what_has_to_be_guessed_is_made_by_the_system() -> None:
     """Of `random` it may not come: its state shows in what it has given."""
-    makers = ("keys/ring.py", "web/login.py", "store/shares.py")
+    makers = ("keys/ring.py", "keys/signing.py", "web/login.py", "store/shares.py")
     for place in makers:
         text = (BRIDGE / place).read_text()
         assert not re.search(r"^(import|from) random\b", text, re.M)

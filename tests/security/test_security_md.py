@@ -36,6 +36,9 @@ EXPECTED = (
         "who looked",
         "others may read",
         "key is stolen",
+        "forges or alters",
+        "told to stop signing",
+        "an old one again",
     ),
 )
 

@@ -19,7 +19,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+from deploy import lock
 from tests.support.requirements import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -98,6 +101,20 @@ def test_files_are_those_that_were_installed() -> None:
             if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != file.hash.value:
                 changed.append(str(path))
     assert looked_at > 1_000 and changed == []
+
+
+def test_the_container_installs_known_versions_with_their_hashes() -> None:
+    """deploy/requirements.lock: whole, within the ranges, no address in it; `./dev lock` makes it anew."""
+    lines = [line for line in lock.LOCK.read_text().splitlines() if not line.startswith("#")]
+    pins = dict(
+        re.fullmatch(r"([a-z0-9-]+)==([\w.+!-]+) --hash=sha256:[0-9a-f]{64}", one).groups() for one in lines
+    )  # type: ignore[union-attr]
+    assert len(pins) == len(lines)
+    for wanted in map(Requirement, lock.wanted()):
+        assert pins[canonicalize_name(wanted.name)] in wanted.specifier, f"{wanted}: run ./dev lock"
+    assert {canonicalize_name(one.metadata["Name"]) for one in closure()} - pins.keys() == set()
+    text = (ROOT / "deploy" / "Containerfile").read_text()
+    assert "--require-hashes -r /src/requirements.lock" in text
 
 
 def test_npm_packages_are_pinned_with_their_hashes() -> None:

@@ -20,9 +20,11 @@ from pixeltrail_bridge.cli import run
 from pixeltrail_bridge.errors import ConfigError
 from pixeltrail_bridge.keys.authority import Authority
 from pixeltrail_bridge.keys.ring import KeyRing
+from pixeltrail_bridge.sources.tls import ServerTls
+from pixeltrail_bridge.web import server
 from pixeltrail_bridge.web.users import Users
 
-from tests.security.kit import LOOPBACK, Browser, bridge
+from tests.security.kit import LOOPBACK, Browser, bridge, wait_until
 
 NOW_MS = 1_760_000_000_000
 ANYWHERE = "0.0.0.0"  # noqa: S104 - what must be refused
@@ -179,6 +181,44 @@ def test_the_page_the_broker_and_the_apps_address_speak_tls_and_nothing_older(tm
         assert browser.log_in("ada", "the password of ada").status == 200
         assert "__Host-pixeltrail" in browser.cookies and "secure" in browser.set_cookies[0].lower()
         assert browser.get("/api/devices").status == 200
+
+
+def shown(port: int, trust: ssl.SSLContext) -> bytes:
+    """The certificate that a server shows."""
+    with (
+        socket.create_connection((LOOPBACK, port)) as line,
+        trust.wrap_socket(line, server_hostname=LOOPBACK) as tls,
+    ):
+        return tls.getpeercert(binary_form=True) or b""
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the page and the apps' address; and files that make no pair leave the earlier one in place."""
+    monkeypatch.setattr(server, "_RENEW_S", 0.02)
+    provide(tmp_path, "certificate user")
+    keys = tmp_path / "keys"
+    (tmp_path / "app-key").write_text("key")
+    cert = (f"mobile.cert_file={keys / 'server.pem'}", f"mobile.key_file={keys / 'server.key'}")
+    apps = ("mobile.enabled=true", f"mobile.write_key_file={tmp_path / 'app-key'}", *cert)
+    trust = ssl.create_default_context(cafile=str(keys / "ca.pem"))
+    with bridge(
+        tmp_path, "web.host=0.0.0.0", "mqtt.enabled=false", 'serial.ports=["/dev/null"]', *apps
+    ) as one:
+        assert one.mobile is not None and one.web_port is not None
+        ports = (one.web_port, one.mobile.port)
+        before = [shown(port, trust) for port in ports]
+        key = (keys / "server.key").read_bytes()
+        (keys / "server.key").write_bytes(b"no key")
+        tls = one.web.tls if one.web else None
+        assert isinstance(tls, ServerTls)
+        wait_until(lambda: tls._seen == tls._stamps())
+        assert [shown(port, trust) for port in ports] == before
+        (keys / "server.key").write_bytes(key)
+        Authority.open(keys).issue_server([LOOPBACK])
+        for port, old in zip(ports, before, strict=True):
+            wait_until(lambda port=port, old=old: shown(port, trust) != old)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

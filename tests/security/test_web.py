@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,15 @@ from typing import Any
 import pytest
 import websockets.asyncio.client
 from pixeltrail_bridge.app import Bridge
+from pixeltrail_bridge.store import access as logins
 from pixeltrail_bridge.store.access import audit, login, login_key
+from pixeltrail_bridge.store.sqlite import SqliteStore
 from pixeltrail_bridge.web import rules
-from pixeltrail_bridge.web.attempts import Attempts
+from pixeltrail_bridge.web.access import Access, AccessSettings
+from pixeltrail_bridge.web.attempts import Attempts, LoginAttempts, network_of
+from pixeltrail_bridge.web.journal import Journal
 from pixeltrail_bridge.web.users import ROLES, Users, may
+from starlette.datastructures import Headers
 from starlette.routing import Mount, Route, WebSocketRoute
 from websockets.exceptions import InvalidStatus
 
@@ -146,6 +152,21 @@ def test_tries_come_back_at_a_steady_pace() -> None:
     assert [tries.take("ada") for _ in range(4)][:3] == [0, 0, 0]
 
 
+def test_nobody_is_kept_out_by_who_tries_their_name() -> None:
+    now = [0.0]
+    tries = LoginAttempts(lambda: now[0])
+    for second in range(600):
+        now[0] = float(second)
+        tries.take("ada", "192.0.2.66")
+        tries.take("ada", f"2001:db8::{second + 1:x}")
+        if second % 60 == 0:
+            assert tries.take("ada", "192.0.2.1") == 0
+    crowd = sum(tries.take("ada", f"198.51.100.{number}") == 0 for number in range(255))
+    assert 40 <= crowd <= 51, "all together have a pace as well"
+    assert network_of("2001:db8:1:2:3:4:5:6") == "2001:db8:1:2::/64"
+    assert network_of("::ffff:192.0.2.1") == "::ffff:192.0.2.1" and network_of("proxy") == "proxy"
+
+
 def test_a_logout_ends_it_on_the_server(page: Bridge) -> None:
     assert page.web_port is not None
     browser = Browser(page.web_port)
@@ -154,6 +175,35 @@ def test_a_logout_ends_it_on_the_server(page: Bridge) -> None:
     assert browser.get("/api/devices").status == 200
     assert browser.change("POST", "/api/logout").status == 200
     assert Browser(page.web_port, cookies=stolen).get("/api/devices").status == 401
+
+
+def test_a_logout_counts_for_who_was_asked_about_as_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request whose login is read just before it ends: the next one is refused."""
+    users = Users(tmp_path / "users.json")
+    users.add("vera", "viewer", PASSWORDS["vera"])
+    store, now_ms = SqliteStore(tmp_path / "pixeltrail.db"), time.time_ns() // 1_000_000 + 10_000
+    access = Access(store, users, AccessSettings(), Journal(store, 1_000), lambda: now_ms)
+    key, read = login_key("token"), logins.login
+    logins.add_login(store, key, "vera", now_ms, now_ms + 60_000)
+    headers = Headers({"cookie": "pixeltrail=token"})
+
+    async def ask_twice() -> list[bool]:
+        loop = asyncio.get_running_loop()
+
+        def read_and_lose(*arguments: Any) -> Any:
+            row = read(*arguments)
+            logins.end_login(store, key)
+            loop.call_soon_threadsafe(access.remember, key, None)
+            return row
+
+        monkeypatch.setattr(logins, "login", read_and_lose)
+        return [await access.person(headers, LOOPBACK) is not None for _ in range(2)]
+
+    assert not asyncio.run(ask_twice())[1]
+    access.close()
+    store.close()
 
 
 def test_a_changed_or_removed_user_is_out_at_once(page: Bridge, folder: Path) -> None:
@@ -174,8 +224,10 @@ def test_a_login_ends_with_its_time(page: Bridge) -> None:
     from pixeltrail_bridge.store.access import add_login
 
     assert page.web_port is not None
-    add_login(page.store, login_key("an old token"), "ada", 1_000, 2_000)
-    assert Browser(page.web_port, cookies={"pixeltrail": "an old token"}).get("/api/devices").status == 401
+    now_ms = time.time_ns() // 1_000_000
+    for token, end_ms, status in (("over", now_ms - 1, 401), ("good", now_ms + 3_600_000, 200)):
+        add_login(page.store, login_key(token), "ada", now_ms, end_ms)
+        assert Browser(page.web_port, cookies={"pixeltrail": token}).get("/api/devices").status == status
 
 
 # ---- roles ----------------------------------------------------------------------------
@@ -183,11 +235,10 @@ def test_a_login_ends_with_its_time(page: Bridge) -> None:
 
 def routes_of(one: Bridge, with_public: bool = False) -> list[tuple[str, str]]:
     """Every (method, path) of the page, with something in the place of each name."""
-    assert one._web is not None
-    app = one._web._server.config.loaded_app if hasattr(one._web._server.config, "loaded_app") else None
-    while app is not None and not hasattr(app, "routes"):
-        app = getattr(app, "_app", None) or getattr(app, "app", None)
-    assert app is not None
+    assert one.web is not None
+    app: Any = one.web.app
+    while not hasattr(app, "routes"):
+        app = app._app  # of what stands before it
     found = []
     for route in app.routes:
         if isinstance(route, Route) and (with_public or not rules.is_public(route.path)):

@@ -85,9 +85,8 @@ class AmplitudeServer:
     throttled: set[str] = field(default_factory=set)  # devices that are over their rate, until taken out
     throttled_users: set[str] = field(default_factory=set)
     over_quota: set[str] = field(default_factory=set)
-    refuse_ids: set[str] = field(
-        default_factory=set
-    )  # insert IDs of events that are refused without being named
+    # Insert IDs of events that are refused without being named
+    refuse_ids: set[str] = field(default_factory=set)
     max_events: int = MAX_EVENTS  # more are answered 413
     log: Path | None = None
     faults: deque[Fault] = field(default_factory=deque)

@@ -33,7 +33,7 @@ Settings = Mapping[str, Mapping[str, Any]]
 COMMAND = ("-c", "from pixeltrail_bridge.cli import main; main()")
 _DATA = "data"
 _POLL_S = 0.02
-_STOP_S = 15.0
+_STOP_S = 60.0  # for faults: a busy machine takes its time
 _TAIL_LINES = 30
 
 

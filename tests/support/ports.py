@@ -27,11 +27,16 @@ class Port:
         return mpy.tree(self.architecture) if self.architecture else micropython.FIRMWARE
 
     def run(
-        self, script: str | Path, *args: str | Path, search: Sequence[Path] = (), heap: str | None = None
+        self,
+        script: str | Path,
+        *args: str | Path,
+        search: Sequence[Path] = (),
+        heap: str | None = None,
+        timeout_s: float = 100,
     ) -> str:
         """Run a file or source text beside the library and return what it printed."""
         start = armhf.run if self.is_32_bit else micropython.run
-        return start(script, *args, search=(self.library, *search), heap=heap)
+        return start(script, *args, search=(self.library, *search), heap=heap, timeout_s=timeout_s)
 
 
 X64 = Port("x64", False)

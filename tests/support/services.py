@@ -9,7 +9,9 @@ with mosquitto() as broker:
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -27,24 +29,28 @@ from .requirements import require
 LOOPBACK = "127.0.0.1"
 _READY_S = 100.0  # for faults: a machine with more to do than processors takes 20 s to start a program
 _STOP_S = 10.0
-# A port found free may be taken by another test process before the broker binds it.
+# Below those that Linux gives to whoever asks for any port, as every connection does: between the moment when a port is
+# found free and the one when a server listens there, which may be seconds, it would give that one as well.
+_PORTS = range(10_000, 32_000)
+_numbers = itertools.count(random.SystemRandom().randrange(len(_PORTS)))  # other processes begin elsewhere
+# Another process may still have found the same port.
 _START_ATTEMPTS = 3
 _POSTGRES_USER = "postgres"  # who runs it where we are root, which it refuses to be
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def free_ports(count: int) -> list[int]:
-    """`count` different ports that were free a moment ago."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((LOOPBACK, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+    """`count` different ports that were free a moment ago, and that nobody is given who asks for any port."""
+    found: list[int] = []
+    while len(found) < count:
+        port = _PORTS[next(_numbers) % len(_PORTS)]
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((LOOPBACK, port))
+            found.append(port)
+    return found
 
 
 def wait_for_port(
@@ -284,3 +290,11 @@ def _started(build: Callable[[], _S], retry: bool) -> _S:
         except RuntimeError:
             if not attempts:
                 raise
+
+
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends of one connection over loopback."""
+    with socket.create_server((LOOPBACK, 0)) as server:
+        near = socket.create_connection(server.getsockname())
+        far, _ = server.accept()
+    return near, far

@@ -65,7 +65,11 @@ class PostgresPlace:
         target.open().close()
         with psycopg.connect(self._server) as db:
             db.execute("SET session_replication_role = replica")  # rows come in any order of their references
-            found = db.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (self.schema,))
+            found = db.execute(
+                "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind IN ('r', 'p')"
+                " AND NOT relispartition",
+                (self.schema,),
+            )
             tables = [table for (table,) in found.fetchall()]
             db.execute(f"TRUNCATE {', '.join(f'{target.schema}.{table}' for table in tables)}")
             for table in tables:

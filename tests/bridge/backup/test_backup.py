@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from pixeltrail_bridge.backup import Place, make_backup, read_manifest, restore_backup
-from pixeltrail_bridge.backup.manifest import NAME
+from pixeltrail_bridge.backup.manifest import NAME, OBJECTS
 from pixeltrail_bridge.backup.restore import verify
 from pixeltrail_bridge.backup.schedule import Backups
 from pixeltrail_bridge.errors import LocalError
@@ -103,6 +103,32 @@ def test_a_backup_while_the_bridge_writes_is_of_one_moment(
     other = SqliteStore(tmp_path / "other" / "pixeltrail.db")
     assert "oven" not in other.counters()
     assert "oven" in store.counters()
+    other.close()
+
+
+def test_what_changes_while_a_backup_is_written_spoils_nothing(
+    store: SqlStore, folder: Path, tmp_path: Path
+) -> None:
+    """Retention deletes an object that was to follow, and a file of users is exchanged for a longer one."""
+    objects, users = list((folder / "objects").rglob("*.ptr")), folder / "users.json"
+    assert len(objects) == 1
+    longer = '{"version": 1, "users": {}}'
+
+    def change(done: int, total: int) -> None:
+        for path in objects:
+            path.unlink(missing_ok=True)
+        (folder / "new").write_text(longer)
+        (folder / "new").replace(users)
+
+    users.write_text("{}")
+    manifest = make_backup(store, place(folder), tmp_path / "backup.tar", change)
+    assert verify(tmp_path / "backup.tar") == manifest
+    assert not [name for name in manifest.files if name.startswith(OBJECTS)]
+    (tmp_path / "other").mkdir()
+    restore_backup(tmp_path / "backup.tar", place(tmp_path / "other"))
+    assert (tmp_path / "other" / "users.json").read_text() == longer
+    other = SqliteStore(tmp_path / "other" / "pixeltrail.db")
+    assert other.devices()
     other.close()
 
 

@@ -13,12 +13,15 @@ import pytest
 from pixeltrail_bridge import config
 from pixeltrail_bridge.app import running
 from pixeltrail_bridge.cli import run
+from pixeltrail_bridge.cli.options import print_table, printable
+from pixeltrail_bridge.cli.tail import _line
 from pixeltrail_bridge.store import overview
+from pixeltrail_bridge.store.base import EventRow
 from pixeltrail_bridge.wire import messages as m
 
 from tests.bridge.fake_device import HEIGHT, WIDTH, fake_device, wait_for
 from tests.support import segment_server
-from tests.support.services import Postgres
+from tests.support.services import Postgres, free_port, nats
 
 DEVICE = "test-espresso"
 COMMANDS = {
@@ -164,6 +167,20 @@ def test_check_asks_the_database(postgres_server: Postgres, capsys: pytest.Captu
     assert "not asked" in capsys.readouterr().out
 
 
+def test_check_asks_the_servers_of_a_cluster(
+    postgres_server: Postgres, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = f"nats://127.0.0.1:{free_port()}"
+    with nats() as server:
+        given = (f"cluster.nats_urls={server.url},{nobody}", f"store.url={postgres_server.url}", "web.port=0")
+        assert run(["check", *(word for value in given for word in ("--set", value))]) == 1
+    printed = capsys.readouterr().out
+    assert f"{nobody} cannot be reached" in printed and "1 of 2 NATS servers take us" in printed
+    assert "broker inside" not in printed, "devices speak to NATS"
+    assert run(["check", "--offline", "--set", "bridge.role=worker", "--set", "web.port=0"]) == 1
+    assert "set cluster.nats_urls" in capsys.readouterr().out
+
+
 def test_check_says_what_does_not_and_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -279,3 +296,19 @@ def test_check_asks_about_every_key_and_finds_a_mixed_zone(
     (tmp_path / "pixeltrail.toml").write_text(f"{free}host = 'events.eu1.segmentapis.com'\n")
     assert run(["check"]) == 1
     assert 'set segment.zone = "eu"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "text", ["[/bold]", "[link=https://evil.example]x[/link]", "\x1b]52;c;eA==\x07", "a\nb", "\x9b2J"]
+)
+def test_a_table_takes_no_commands(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A device that called its board `[/bold]` ended `pixeltrail devices` with an error of ours."""
+    print_table(("Device", "Board"), [("kitchen-01", text)])
+    printed = capsys.readouterr().out
+    assert printable(text) in printed and printed.count("\n") == 2
+
+
+def test_a_payload_takes_no_commands() -> None:
+    event = EventRow(1, "m", "kitchen-01", None, "track", "x", 0, '{"event":"\x9b2J\x7fé"}'.encode(), ())
+    line = _line(event, payload=True)
+    assert line == '{"event":"\\u009b2J\\u007fé"}' and json.loads(line) == {"event": "\x9b2J\x7fé"}

@@ -172,9 +172,8 @@ def test_a_running_bridge_whose_key_is_refused(server: SegmentServer, tmp_path: 
         found = doctor(*settings)
     assert "check segment.write_key" in found["sink segment"][0]["text"]
     assert "tried again in" in found["sink segment"][0]["text"]
-    assert any(
-        "segment.write_key" in one["text"] for one in found["bridge"]
-    )  # in its own words, through its page
+    # In its own words, through its page
+    assert any("segment.write_key" in one["text"] for one in found["bridge"])
     assert found["broker"][0]["level"] == found["bridges"][0]["level"] == "ok"
     assert "wrong" not in json.dumps(found)
 

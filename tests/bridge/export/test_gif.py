@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +18,12 @@ from pixeltrail_bridge.export.gif import APART_MS, write_gif
 from pixeltrail_bridge.export.options import Options
 from pixeltrail_bridge.export.stage import Source, Stage, enlarge_small
 from pixeltrail_bridge.replay.recording import Picture, Recording
+from pixeltrail_bridge.store.sqlite import SqliteStore
+from pixeltrail_bridge.wire import messages as m
 
 from tests.bridge.export.films import Film
 from tests.support import corpus, sessions
+from tests.support.film import Camera, Device, Studio
 
 RGB = NDArray[np.uint8]
 
@@ -120,6 +125,9 @@ class film_source:
 
     def marks(self):  # type: ignore[no-untyped-def]
         return self._film.marks()
+
+    def shown_displays(self):  # type: ignore[no-untyped-def]
+        return ((one.at_ms, one.display) for one in self._film.pictures())
 
 
 def colourful(count: int, seed: int = 0) -> tuple[int, int, bytes]:
@@ -225,6 +233,23 @@ def test_a_display_that_was_turned_fits() -> None:
     assert frames[0].shape == (40, 40, 3)
     assert frames[0][20, 20, 0] == 100 and frames[0][2, 20, 0] == 0
     assert frames[1][20, 20, 0] == 200 and frames[1][20, 2, 0] == 0
+
+
+def test_a_session_that_goes_on_with_a_larger_display_fits(tmp_path: Path) -> None:
+    """In a second stream, whose display stands before it says that the session goes on."""
+    first = Camera(Device(32, 16, m.PixelFormat.GS8))
+    said = [*first.begin(0), *first.key(10)]
+    second = Camera(Device(64, 48, m.PixelFormat.GS8), b"stream-2", boot_ms=first.boot_ms + 5_000)
+    said += [*second.begin(0, index=0, previous=first.stream), *second.key(10)]
+    with closing(SqliteStore(tmp_path / "store.db")) as store:
+        studio = Studio(store, sample_rate=1.0)
+        for one in said:
+            studio.feed(one)
+        studio.project()
+        (session,) = store.sessions()
+        recording = Recording.open(store, session.device_id, session.session_id)
+        frames = [picture for _, _, picture in decoded(gif_of(recording, scale=1))]
+    assert {frame.shape for frame in frames} == {(48, 64, 3)}
 
 
 def test_nothing_there_says_so() -> None:

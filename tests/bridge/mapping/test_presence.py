@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -105,6 +106,24 @@ def test_a_device_that_nobody_has_heard_makes_no_event(bench: Bench) -> None:
     note(bench, False)
     note(bench, True)
     assert bench.events() == [] and bench.store.devices() == []
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_the_order_of_a_quick_return_does_not_matter(bench: Bench, order: tuple[int, ...]) -> None:
+    """Of several workers each takes some of what a device and its broker say, and none waits for the others."""
+    begin(bench)
+    steps: list[Callable[[], object]] = [
+        lambda: note(bench, False, 5_000),
+        lambda: note(bench, True, 5_100),
+        lambda: bench.feed(sync(1, 1), now_ms=5_200),
+    ]
+    for number in order:
+        steps[number]()
+    assert bench.store.devices()[0].is_online
+    note(bench, False, 6_000)
+    bench.feed(sync(1, 1), now_ms=5_900)
+    assert not bench.store.devices()[0].is_online, "what it said before it went says nothing of now"
+    assert names(bench)[-1] == DEVICE_DISCONNECTED
 
 
 def test_none_where_the_settings_name_none(place: Place) -> None:

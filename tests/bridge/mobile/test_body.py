@@ -35,8 +35,8 @@ def test_gzip_and_plain_say_the_same() -> None:
     ("raw", "encoding", "status"),
     [
         (b"x" * (MAX_BODY_BYTES + 1), None, 400),
-        (gzip.compress(b"0" * 50_000_000), "gzip", 400),
-        (gzip.compress(b"hello")[:-4], "gzip", 400),
+        (gzip.compress(b"0" * 50_000_000, mtime=0), "gzip", 400),
+        (gzip.compress(b"hello", mtime=0)[:-4], "gzip", 400),
         (b"not gzip", "gzip", 400),
         (b"", "gzip", 400),
         (b"hello", "br", 415),

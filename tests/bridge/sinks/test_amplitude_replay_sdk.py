@@ -219,8 +219,9 @@ def judge(sender: Any, case: Case, reaction: str) -> None:
         requests = sender.arrived("first-0")
         assert all(one.events == requests[0].events for one in requests), "the same again"
     if reaction == HALVES:
-        sender.until(lambda: len(server.uploads) >= 3, "both halves")
-        whole, *halves = server.uploads[-3:]
+        before = server.uploads.index(sender.arrived("first-0")[0])
+        sender.until(lambda: len(server.uploads) >= before + 3, "both halves")
+        whole, *halves = server.uploads[before:]
         assert [event for half in halves for event in half.events] == list(whole.events)
         assert abs(len(halves[0].events) - len(halves[1].events)) <= 1
     if reaction == DROPS:
@@ -272,7 +273,9 @@ def sdk_page(browser: Browser, server: ReplayServer, base: str | None, zone: str
     """The SDK, on a clock that only tests turn."""
     page = browser.new_page()
     try:
-        page.clock.install()
+        now_s = time.time()
+        page.clock.install(time=now_s)
+        page.clock.pause_at(now_s + 1)
         page.goto(server.url)
         if base is None:
             yield page

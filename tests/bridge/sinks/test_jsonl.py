@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import threading
 
 from pixeltrail_bridge.sinks.jsonl import JsonLinesSink
 
@@ -91,3 +92,32 @@ def test_a_file_that_was_moved_away_is_begun_anew(tmp_path):
 
     asyncio.run(run())
     assert ids(path) == ["px-kitchen-01-2"]
+
+
+def test_an_append_that_outlives_its_sink_touches_no_other_file(tmp_path, monkeypatch):
+    """A disk that hangs for longer than the end may wait, and then fails: what was opened since is not cut."""
+    path, whole = tmp_path / "events.jsonl", os.fsync
+    is_syncing, is_open = threading.Event(), threading.Event()
+
+    def fsync(file):
+        is_syncing.set()
+        assert is_open.wait(20)
+        raise OSError("the disk has failed")
+
+    async def run():
+        sink = JsonLinesSink(path, now_ms=lambda: NOW_MS)
+        monkeypatch.setattr(os, "fsync", fsync)
+        under_way = asyncio.create_task(sink.deliver([row(1)]))
+        await asyncio.to_thread(is_syncing.wait, 20)
+        under_way.cancel()
+        await asyncio.gather(under_way, return_exceptions=True)
+        await sink.close()
+        with (tmp_path / "other").open("wb", buffering=0) as other:
+            other.write(b"of somebody else")
+            is_open.set()
+            await asyncio.get_running_loop().shutdown_default_executor()
+        monkeypatch.setattr(os, "fsync", whole)
+
+    asyncio.run(run())
+    assert (tmp_path / "other").read_bytes() == b"of somebody else"
+    assert path.read_bytes() == b"", "nothing was settled, so it is sent again"

@@ -15,6 +15,7 @@ class Collector:
         self.arrivals: list[Arrival] = []
         self.events: list[StateEvent] = []
         self._changed = threading.Condition()
+        self._looked = 0
 
     def receive(self, arrival: Arrival) -> bool:
         with self._changed:
@@ -32,10 +33,23 @@ class Collector:
             assert self._changed.wait_for(condition, WAIT_S), (self.arrivals, self.events)
 
     def wait_up(self) -> None:
-        self.wait(lambda: self.is_up)
+        self._wait_link(lambda link: link.is_up)
 
     def wait_down(self, word: str = "") -> None:
-        self.wait(lambda: not self.is_up and self.links and word in self.links[-1].detail)
+        self._wait_link(lambda link: not link.is_up and word in link.detail)
+
+    def _wait_link(self, is_wanted: Callable[[LinkState], bool]) -> None:
+        """It is so now, or was at some time after what was last waited for: a link may be down for a moment only."""
+
+        def is_met() -> bool:
+            links = self.links
+            first = max(0, min(self._looked, len(links) - 1))
+            found = next((at for at in range(first, len(links)) if is_wanted(links[at])), None)
+            if found is not None:
+                self._looked = found + 1
+            return found is not None
+
+        self.wait(is_met)
 
     @property
     def links(self) -> list[LinkState]:

@@ -29,6 +29,13 @@ def test_alone_it_serves_after_the_grace() -> None:
     assert herald.tick(GRACE_S + ANNOUNCE_S) == [Announce()]
 
 
+def test_what_was_heard_before_the_grace_counts() -> None:
+    herald = Herald("a")
+    assert herald.heard("b", False, True, 0) == []
+    herald.subscribed(1)
+    assert herald.tick(1 + GRACE_S) == [] and herald.stand is Stand.DOUBTING
+
+
 def test_its_own_announcement_is_no_rival() -> None:
     herald = subscribed()
     assert herald.heard("a", False, True, 0) == []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import queue
 import random
+import time
 
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from pixeltrail_bridge.errors import ConfigError
 from pixeltrail_bridge.sources.base import Presence
+from pixeltrail_bridge.sources.herald import GRACE_S, Stand
 from pixeltrail_bridge.sources.mqtt import MqttSource
 from pixeltrail_bridge.wire.decode import decode_downlink
 from pixeltrail_bridge.wire.messages import HostHello
@@ -146,9 +148,8 @@ def test_devices_that_were_online_before_are_greeted(broker) -> None:
     topic, payload, _ = peer.get()
     assert (topic, decode_downlink(payload)) == ("pt/v1/device-7/down", HostHello(ID, 1, 1))
     collector.wait(lambda: Presence("device-8", False) in collector.events)
-    peer.publish(
-        "pt/v1/device-8/state", b"online", retain=True
-    )  # it connects, and begins with a sync by itself
+    # It connects, and begins with a sync by itself
+    peer.publish("pt/v1/device-8/state", b"online", retain=True)
     collector.wait(lambda: Presence("device-8", True) in collector.events)
     source.stop()
     assert peer.got.empty()
@@ -168,18 +169,59 @@ def test_it_announces_itself_and_takes_it_back(broker) -> None:
     peer.close()
 
 
+def test_bridges_of_one_store_share_messages_and_all_hear_of_states(broker) -> None:
+    collectors, sources = [Collector(), Collector()], []
+    for collector in collectors:
+        source = MqttSource(f"mqtt://127.0.0.1:{broker.port}", ID, share="workers")
+        source.start(collector.receive, collector.state)
+        sources.append(source)
+        collector.wait_up()
+    peer = Peer(broker.port)
+    sent = [b"message %d" % number for number in range(40)]
+    for text in sent:
+        peer.publish("pt/v1/device-1/up", text)
+    peer.publish("pt/v1/device-1/state", b"online")
+    for collector in collectors:
+        collector.wait(lambda: Presence("device-1", True) in collector.events)  # noqa: B023 - called at once
+    shares = [[one.data for one in collector.arrivals] for collector in collectors]
+    assert all(shares), "each gets some"
+    assert sorted(shares[0] + shares[1]) == sorted(sent)
+    for source in sources:
+        source.stop()
+    peer.close()
+
+
 def test_a_second_bridge_refuses(broker, serving) -> None:
     collector, second = Collector(), MqttSource(f"mqtt://127.0.0.1:{broker.port}", b"bridge-2")
     second.start(collector.receive, collector.state)
     peer = Peer(broker.port)
-    while (
-        not collector.links
-    ):  # the sign of life that the first repeats every 10 s; it counts once the second listens
+    # The sign of life that the first repeats every 10 s; it counts once the second listens
+    while not collector.links:
         peer.publish(f"pt/v1/_bridge/{ID.hex()}", b"alive")
     collector.wait_down("another database")
     peer.publish("pt/v1/device-1/up", b"for the first")
     serving[1].wait(lambda: serving[1].arrivals)
     assert not collector.arrivals
+    second.stop()
+    peer.close()
+
+
+def test_a_second_bridge_that_is_slow_refuses_too(broker, serving, monkeypatch) -> None:
+    """It served when it looked at what the broker retains later than a fixed time after it had asked for it."""
+    hear = MqttSource._on_message
+
+    def hear_late(*arguments) -> None:
+        time.sleep(3 * GRACE_S)
+        hear(*arguments)
+
+    monkeypatch.setattr(MqttSource, "_on_message", hear_late)
+    collector, second = Collector(), MqttSource(f"mqtt://127.0.0.1:{broker.port}", b"bridge-2")
+    second.start(collector.receive, collector.state)
+    peer = Peer(broker.port)
+    while second._herald.stand is Stand.ASKING:
+        time.sleep(0.01)
+    peer.publish(f"pt/v1/_bridge/{ID.hex()}", b"alive")
+    collector.wait_down("another database")
     second.stop()
     peer.close()
 
@@ -210,3 +252,19 @@ def test_wrong_urls(url: str) -> None:
     with pytest.raises(ConfigError, match="mqtt.url") as error:
         MqttSource(url, ID)
     assert "secret" not in str(error.value)
+
+
+def test_who_may_serve_a_connection_that_is_lost_asks_again_on_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between the decision to serve and the subscription: another bridge may serve by the time we are back."""
+    source, topics = MqttSource("mqtt://127.0.0.1:1", ID), list[object]()
+    monkeypatch.setattr(source._client, "subscribe", lambda wanted: (topics.append(wanted), (0, 1))[1])
+    source._herald.subscribed(0)
+    actions = source._herald.tick(1_000)
+    source._on_disconnect(None, None, None, None, None)  # type: ignore[arg-type]
+    source._do(actions)
+    assert not topics
+    source._herald.subscribed(2_000)
+    source._do(source._herald.tick(3_000))
+    assert len(topics) == 1

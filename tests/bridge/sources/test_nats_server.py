@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from pixeltrail_bridge.errors import ConfigError, LocalError
 from pixeltrail_bridge.sources import nats_server
+from pixeltrail_bridge.sources.base import LinkState
 from pixeltrail_bridge.sources.mqtt import MqttSource
 from pixeltrail_bridge.sources.nats_server import NatsServer
 
@@ -50,6 +51,26 @@ def test_devices_can_connect_also_after_a_crash(tmp_path: Path) -> None:
     pid = server.pid
     server.stop()
     wait_gone(pid)
+
+
+def test_what_is_wiped_while_it_is_down_is_gone_when_it_is_back(tmp_path: Path) -> None:
+    """A device is forgotten while the broker waits to be started again."""
+    states, kept = Collector(), tmp_path / "jetstream" / "of a forgotten device"
+
+    def note(state: LinkState) -> None:
+        if not state.is_up:
+            server.wipe()
+        states.state(state)
+
+    server = NatsServer(tmp_path, port=0, on_state=note)
+    server.start()
+    kept.write_text("its last state")
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGKILL)
+    states.wait_down("ended with -9")
+    states.wait_up()
+    assert not kept.exists()
+    server.stop()
 
 
 def test_it_dies_with_its_parent(tmp_path: Path) -> None:

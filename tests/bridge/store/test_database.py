@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 
 import pytest
+from pixeltrail_bridge.errors import StoreError
 from pixeltrail_bridge.mapping.calls import Call, Settled
 from pixeltrail_bridge.sessions.state import GapRow, SessionRow
 from pixeltrail_bridge.store import letters
 from pixeltrail_bridge.store.base import SEQ_SPAN, Fill, Keyframe, NewChunk, Projection, StreamSave
 from pixeltrail_bridge.store.database import SqlStore
 
+from tests.support.bridge_process import wait_until
 from tests.support.stores import Place
 
 A, B = b"stream-a", b"stream-b"
@@ -98,9 +100,9 @@ def test_a_lease_keeps_others_away_and_ends(store: SqlStore, place: Place) -> No
     assert names(store.lease("one", 10, 101, 100)) == ["e1", "e2"]
     store.close()
     later = place.open(("one",))
-    assert later.lease("one", 10, 102, 100) == []
     later.release_leases("one")
-    assert names(later.lease("one", 10, 102, 100)) == ["e1", "e2"], "its holder has ended"
+    rows = wait_until(lambda: later.lease("one", 10, 102, 100), "its holder has ended")
+    assert names(rows) == ["e1", "e2"]
     later.close()
 
 
@@ -134,8 +136,14 @@ def test_a_head_that_waits_holds_back_its_device_alone(store: SqlStore) -> None:
 
 def test_devices_take_turns(store: SqlStore) -> None:
     enqueue(store, *(call(f"a{n}") for n in range(5)), *(call(f"b{n}", "device-b") for n in range(5)))
-    first, second = store.lease("one", 3, 0, 100), store.lease("one", 3, 0, 100)
-    assert names(first) == ["a0", "a1", "a2"] and names(second) == ["b0", "b1", "b2"]
+    taken: list[str] = []
+    while rows := store.lease("one", 3, 0, 100):
+        assert len(rows) <= 3
+        taken += names(rows)
+        store.settle("one", [Settled(row.id, "sent", 200) for row in rows], 0)
+    assert "b0" in taken[:4] and len(taken) == 10
+    for device in "ab":
+        assert [name for name in taken if name[0] == device] == [f"{device}{n}" for n in range(5)]
 
 
 def test_what_waits_is_counted(store: SqlStore) -> None:
@@ -241,3 +249,54 @@ def test_dead_letters_are_capped(store: SqlStore, monkeypatch: pytest.MonkeyPatc
     assert store.counters() == {"device-a": {"dead_letters": 7, "dead_letters_not_kept": 3}}
     assert store.purge_dead_letters([rows[0].id]) == 1 and len(store.dead_letters()) == 2
     assert store.purge_dead_letters() == 2
+
+
+def test_a_count_that_is_begun_anew_harms_no_commit(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`dlq retry` on the page, while something is committed: between the look at the counts and their change."""
+    enqueue(store, call("a"))
+    store.fill()
+    rows = store.lease("one", 10, 1_000, 5_000)
+    store.settle("one", [Settled(rows[0].id, "dead", 400, "no")], 1_000)
+    is_requeued, is_counting, commit = threading.Event(), threading.Event(), store.commit_batch
+
+    class Changes(list[tuple[str, Fill]]):
+        """Those of a commit, while whose counting the other thread goes on."""
+
+        def __iter__(self):
+            is_counting.set()
+            requeuing.join(0.05)  # it may have to wait for us
+            yield from super().__iter__()
+
+    def work(tx) -> None:
+        tx.enqueue_calls([call("b")])
+        tx.filled = Changes(tx.filled)
+
+    def commit_and_wait(other):
+        result = commit(other)
+        is_requeued.set()
+        assert is_counting.wait(20)
+        return result
+
+    monkeypatch.setattr(store, "commit_batch", commit_and_wait)
+    requeuing = threading.Thread(target=store.requeue_dead, args=("one",))
+    requeuing.start()
+    assert is_requeued.wait(20)
+    commit(work)
+    requeuing.join()
+    assert store.fill()["one"].events == 2
+
+
+def test_a_duty_that_is_ours_is_never_told_as_lost(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, hold = [], store._hold
+    assert store.hold("packing")
+    monkeypatch.setattr(store, "_hold", lambda duty: (seen.append(dict(store.duties)), hold(duty))[1])
+    assert store.hold("packing")
+    assert seen == [{"packing": True}], "asked while the server answers"
+
+    def fail(duty: str) -> bool:
+        raise StoreError("away")
+
+    monkeypatch.setattr(store, "_hold", fail)
+    with pytest.raises(StoreError):
+        store.hold("packing")
+    assert store.duties == {"packing": False}

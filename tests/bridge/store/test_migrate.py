@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
 from pixeltrail_bridge.errors import StoreError
 from pixeltrail_bridge.store import migrate
+from pixeltrail_bridge.store.database import SqlStore
 from pixeltrail_bridge.store.sqlite import SqliteStore
 
 from tests.support.ingest import Bench, track_chunk
@@ -132,3 +134,36 @@ def test_a_damaged_database_is_refused_and_stays(old: Path, offset: int) -> None
     with pytest.raises(StoreError, match=r"damaged.*nothing was deleted.*backups.*\.recover"):
         SqliteStore(old)
     assert old.read_bytes() == before
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_workers_that_start_at_once_migrate_one_after_the_other(
+    postgres_server, monkeypatch: pytest.MonkeyPatch, is_old: bool
+) -> None:
+    place = PostgresPlace(postgres_server.url)
+    if is_old:
+        real = migrate.migrations
+        with monkeypatch.context() as early:
+            early.setattr(migrate, "migrations", lambda kind: real(kind)[:3])
+            place.open().close()
+        place.query("INSERT INTO counters VALUES ('a', 'x', 3)")
+    ready, stores, faults = threading.Barrier(3), list[SqlStore](), list[Exception]()
+
+    def start() -> None:
+        ready.wait()
+        try:
+            stores.append(place.open())
+        except Exception as error:  # noqa: BLE001 the test's own thread tells it
+            faults.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults and len({store.bridge_id for store in stores}) == 1
+    assert place.query("SELECT number FROM schema_version ORDER BY 1") == [(n,) for n in range(1, NEWEST + 1)]
+    stores[0].commit_batch(lambda tx: tx.count("a", "x"))
+    assert stores[1].counters() == {"a": {"x": 4 if is_old else 1}}
+    for store in stores:
+        store.close()

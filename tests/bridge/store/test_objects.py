@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 from pixeltrail_bridge.cli import run
 from pixeltrail_bridge.errors import ConfigError
@@ -23,24 +22,16 @@ from pixeltrail_bridge.store.objects import (
 from pixeltrail_bridge.store.opening import open_objects
 
 from tests.bridge.store.test_packing import LATER_MS, everything, record
+from tests.support.s3 import BUCKET, s3_server
 from tests.support.stores import SqlitePlace
 
 NAME = "ab" * 20
-BUCKET = "recordings"
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    import urllib.request
-
-    with urllib.request.urlopen(urllib.request.Request(f"{url}/{BUCKET}", method="PUT")) as answer:
-        assert answer.status == 200
-    yield url
-    server.stop()
+    with s3_server() as url:
+        yield url
 
 
 def s3(endpoint: str, folder: Path, prefix: str = "/some/prefix") -> S3Objects:
@@ -101,6 +92,27 @@ def test_check_says_whether_the_place_will_do(
     assert code == 1 and line.startswith("FAULT  packing: s3://recordings/x cannot be written")
     assert "secret" not in line
     assert check("packing.url=ftp://x")[0] == 1
+
+
+def test_the_doctor_says_what_waits_for_a_store_that_refuses(
+    endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIXELTRAIL_PACKING__SECRET", "secret")
+
+    def doctor(bucket: str, *settings: str) -> str:
+        named = (f"packing.url=s3://{bucket}/x", "packing.region=us-east-1", "packing.key_id=key", *settings)
+        named = ("packing.enabled=true", "mqtt.port=0", f"packing.endpoint={endpoint}", *named)
+        run(["doctor", *(word for one in named for word in ("--set", one))])
+        return next(line for line in capsys.readouterr().out.splitlines() if "packing" in line)
+
+    assert doctor(BUCKET) == f"ok     packing: s3://{BUCKET}/x, 24 h after a session's end"
+    line = doctor("nowhere")
+    assert line.startswith("FAULT  packing: s3://nowhere/x cannot be written")
+    assert (
+        "packed recordings lie there. Until it can, others stay in the database" in line
+        and "check packing.url" in line
+    )
 
 
 def test_nothing_of_a_scratch_file_is_left(objects: Objects) -> None:

@@ -17,6 +17,7 @@ from pixeltrail_bridge.replay.recording import Recording
 from pixeltrail_bridge.store import packs
 from pixeltrail_bridge.store.base import SEQ_SPAN, StoredChunk
 from pixeltrail_bridge.store.database import SqlStore
+from pixeltrail_bridge.store.erasing import Eraser
 from pixeltrail_bridge.store.objects import FolderObjects, ObjectError
 from pixeltrail_bridge.wire import messages as m
 
@@ -276,6 +277,31 @@ def test_two_bridges_may_pack_the_same(place: Place, tmp_path: Path) -> None:
     store.close()
 
 
+def test_what_is_erased_while_it_is_packed_is_in_no_object(place: Place, tmp_path: Path) -> None:
+    """As when a user is forgotten who shared a session: its row stays, and nothing of its recording."""
+    store, other = place.open(), place.open()
+    record(store)
+    first, second = sessions_of(store)
+    one = packer(store, tmp_path)
+    other.packs.objects = FolderObjects(tmp_path / "objects")
+    eraser = Eraser(other, lambda: LATER_MS)
+
+    class Between(FolderObjects):
+        def put(self, name: str, file: Path) -> None:
+            super().put(name, file)
+            if not eraser.counts:
+                eraser.recording(DEVICE, first)
+
+    one._objects = Between(tmp_path / "objects")
+    while one.turn():
+        pass
+    assert not list(store.session_chunks(DEVICE, first))
+    assert place.query("SELECT session_id FROM packs") == [(second,)]
+    assert len(objects_in(tmp_path)) == 1
+    other.close()
+    store.close()
+
+
 def test_reading_goes_on_while_a_session_is_packed(place: Place, tmp_path: Path) -> None:
     store = place.open()
     record(store, 80)
@@ -286,6 +312,38 @@ def test_reading_goes_on_while_a_session_is_packed(place: Place, tmp_path: Path)
     pack_all(store, tmp_path)
     got += reading
     assert got == before
+    store.close()
+
+
+def test_what_is_forgotten_while_it_is_read_stays_in_no_memory(place: Place, tmp_path: Path) -> None:
+    store = place.open()
+    record(store, 20)
+    pack_all(store, tmp_path)
+
+    class Objects(FolderObjects):
+        def get(self, name: str, start: int, end: int) -> bytes:
+            data = super().get(name, start, end)
+            store.packs.clear()
+            return data
+
+    store.packs.objects = Objects(tmp_path / "objects")
+    assert any(everything(store).values())
+    assert not store.packs._cached
+    store.close()
+
+
+def test_an_object_that_is_there_again_is_not_deleted(place: Place, tmp_path: Path) -> None:
+    """Erased while its place was away, imported and packed once more: a name is the digest of what it holds."""
+    store = place.open()
+    record(store, 20)
+    pack_all(store, tmp_path)
+    before = everything(store)
+    doom = "INSERT INTO doomed_objects (name, since_ms) SELECT name, 0 FROM packs"
+    store.commit_batch(lambda tx: tx.db.execute(doom))
+    assert Eraser(store, lambda: LATER_MS).objects() == 0
+    store.packs.clear()
+    assert everything(store) == before
+    assert place.query("SELECT count(*) FROM doomed_objects")[0][0] == 0
     store.close()
 
 

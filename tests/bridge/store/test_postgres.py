@@ -7,7 +7,7 @@ import threading
 import pytest
 from pixeltrail_bridge.errors import ConfigError, StoreError
 from pixeltrail_bridge.ingest import Arrival
-from pixeltrail_bridge.mapping.calls import Call, Settled
+from pixeltrail_bridge.mapping.calls import Call
 from pixeltrail_bridge.store import postgres as module
 from pixeltrail_bridge.store.postgres import PostgresStore
 from pixeltrail_bridge.wire import messages as m
@@ -101,41 +101,28 @@ def test_opt_out_ordered_at_one_worker_comes_from_the_other(two) -> None:
     assert two[1].channel.of(m.OptOutOrder) == [m.OptOutOrder(True)]
 
 
-def test_a_lease_goes_to_one_worker_in_the_order_of_the_device(two) -> None:
-    one, other = two[0].store, two[1].store
-    two[0].feed(track_chunk(0))
-    one.commit_batch(lambda tx: tx.enqueue_calls([call("b"), call("c")]))
-    entered, leave = threading.Event(), threading.Event()
-
-    def hold(tx) -> None:
-        tx.db.execute("SELECT 1 FROM deliveries WHERE sink = 'sink' ORDER BY event LIMIT 1 FOR UPDATE")
-        entered.set()
-        leave.wait(20)
-
-    thread = threading.Thread(target=lambda: one.commit_batch(hold))
-    thread.start()
-    assert entered.wait(20)
-    got = other.lease("sink", 10, 0, 100)
-    leave.set()
-    thread.join()
-    assert got == [], "the head is locked, and what follows it must wait"
-    assert len(other.lease("sink", 10, 0, 100)) == 3 and one.lease("sink", 10, 0, 100) == []
+def test_a_duty_is_one_workers_until_it_ends(place: PostgresPlace) -> None:
+    first, second = place.open(), place.open()
+    assert first.hold("packing") and not second.hold("packing") and second.hold("backups")
+    assert (first.duties, second.duties) == ({"packing": True}, {"packing": False, "backups": True})
+    first.let_go("packing")
+    assert second.hold("packing") and not first.hold("packing")
+    second.let_go("packing")
+    assert first.hold("packing") and first.hold("packing"), "however often it is asked for"
+    assert first._writer is not None
+    first._writer.raw.pgconn.finish()  # the connection breaks, and the other gets it
+    assert wait_until(lambda: second.hold("packing"), "it is free")
+    assert not first.hold("packing") and first.connection_no == 2
+    second.close()
+    assert wait_until(lambda: first.hold("packing") and first.hold("backups"), "both are free")
+    first.close()
 
 
-def test_a_living_worker_keeps_its_leases(two) -> None:
-    two[0].feed(track_chunk(0))
-    assert len(two[0].store.lease("sink", 10, 0, 1_000)) == 1
-    two[1].store.release_leases("sink")
-    assert two[1].store.lease("sink", 10, 1, 1_000) == []
-    two[0].store.close()
-
-    def released() -> list:
-        two[1].store.release_leases("sink")
-        return two[1].store.lease("sink", 10, 1, 1_000)
-
-    (row,) = wait_until(released, "the server has noticed that the worker ended")
-    two[1].store.settle("sink", [Settled(row.id, "sent", 200)], 2)
-    assert two[1].store.pending("sink") == 0
+def test_stores_of_one_database_do_not_share_duties(place: PostgresPlace, postgres_server: Postgres) -> None:
+    one, other = place.open(), PostgresPlace(postgres_server.url).open()
+    assert one.hold("packing") and other.hold("packing")
+    one.close()
+    other.close()
 
 
 # ---- the server --------------------------------------------------------------------

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pixeltrail_bridge.errors import StoreError, StoreFailure
@@ -48,6 +51,36 @@ def test_an_io_error_closes_the_store_for_good(store: SqliteStore) -> None:
     with pytest.raises(StoreFailure, match="check the disk, then restart"):
         store.commit_batch(lambda tx: None)
     assert len(told) == 1 and "check the disk" in told[0]
+
+
+def test_giving_back_room_closes_it_as_well(store: SqliteStore) -> None:
+    """What is written there is synced, too; after that nothing is tried on the same connection again."""
+
+    class Writer:
+        tried = 0
+
+        def execute(self, query: str, values: object = ()) -> Any:
+            self.tried += 1
+            found = {"PRAGMA freelist_count": 10, "PRAGMA auto_vacuum": 2}.get(query)
+            return real.execute(f"SELECT {found}" if found else query)
+
+        def executescript(self, script: str) -> None:
+            fail_with(sqlite3.SQLITE_IOERR_FSYNC)(None)
+
+    told: list[str] = []
+    store.on_failure, real, writer = told.append, store._writer, Writer()
+    store._writer = writer  # type: ignore[assignment]
+    try:
+        for work in (
+            lambda: store.give_back(4096),
+            lambda: store.give_back(4096),
+            lambda: store.commit_batch(len),
+        ):
+            with pytest.raises(StoreFailure, match="check the disk, then restart"):
+                work()
+        assert writer.tried == 3 and len(told) == 1
+    finally:
+        store._writer = real
 
 
 def test_a_lock_that_fails_is_tried_again(store: SqliteStore) -> None:
@@ -101,3 +134,41 @@ def test_a_full_disk_is_named(store: SqliteStore) -> None:
     store._writer.execute("PRAGMA max_page_count = 1000000")
     store.commit_batch(lambda tx: tx.count("", "goes on"))
     assert store.counters() == {"": {"goes on": 1}}
+
+
+# Threads that read all the time, and an end in the midst of it; prints how many were told.
+READ_AND_CLOSE = """
+import sys, threading
+from pixeltrail_bridge.errors import StoreError
+from pixeltrail_bridge.store.sqlite import SqliteStore
+
+QUERY = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300) SELECT i, i || '' FROM n"
+for number in range(20):
+    store = SqliteStore(f"{sys.argv[1]}/{number}.db")
+    have_read, told = threading.Barrier(5), []
+
+    def read():
+        store._all(QUERY)
+        have_read.wait()
+        try:
+            while True:
+                store._all(QUERY)
+        except StoreError:
+            told.append(True)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    have_read.wait()
+    store.close()
+    for thread in threads:
+        thread.join()
+    assert len(told) == 4
+"""
+
+
+def test_closing_ends_a_read_that_is_under_way(tmp_path: Path) -> None:
+    """A look at everything as the bridge ends, say: it ended the process with a fault of memory."""
+    words = [sys.executable, "-c", READ_AND_CLOSE, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr

@@ -26,7 +26,7 @@ def samples(text: bytes) -> dict[tuple[str, str], float]:
 def test_figures_come_out_under_the_names_prometheus_expects() -> None:
     now = readings(
         messages=12,
-        sources={"mqtt": LinkState("mqtt", False)},
+        sources={"mqtt": LinkState("mqtt", False), "port": LinkState("port", True, "", {"a": 2, "b": 3})},
         backlogs={"segment": Backlog("segment", 4, NOW_MS - 5_000)},
         dead_letters={"record": 2},
         gaps={1: 3},
@@ -37,6 +37,7 @@ def test_figures_come_out_under_the_names_prometheus_expects() -> None:
     assert found["pixeltrail_ready", ""] == 1
     assert found["pixeltrail_messages_total", ""] == 12
     assert found["pixeltrail_source_up", "mqtt"] == 0
+    assert found["pixeltrail_source_dropped_total", "port"] == 5
     assert found["pixeltrail_outbox_waiting", "segment"] == 4
     assert found["pixeltrail_outbox_oldest_seconds", "segment"] == 5
     assert found["pixeltrail_dead_letters", "record"] == 2

@@ -40,6 +40,7 @@ class Place:
     page: Site
     folder: Path
     clock: Clock
+    jobs: Exports
 
     def ask_for(self, format: str, **options: Any) -> Answer:
         content = {"format": format, "options": options}
@@ -72,7 +73,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     jobs = Exports(store, tmp_path, clock)
     with site(store, 3, more=jobs.routes(), closing=[jobs.close], formats=formats.available()) as page:
         page.studio.feed(page.camera.say(2_900, m.Track("Brew Started", {"cups": 2})))
-        yield Place(page, tmp_path, clock)
+        yield Place(page, tmp_path, clock, jobs)
     store.close()
 
 
@@ -192,6 +193,27 @@ def test_what_nobody_wants_ends(place: Place, monkeypatch: pytest.MonkeyPatch) -
     assert len(place.files()) == 1
 
 
+def test_what_is_forgotten_as_an_export_ends_is_in_no_file(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the last byte of a file and the word that it is done."""
+    whole, reached = files.write_file, threading.Event()
+
+    def write_file(*arguments: Any, **named: Any) -> int:
+        size = whole(*arguments, **named)
+        if not reached.is_set():
+            place.jobs.forget()
+            reached.set()
+        return size
+
+    monkeypatch.setattr(files, "write_file", write_file)
+    job = place.made("png")
+    assert reached.wait(_WAIT_S)
+    place.ended(place.made("png"))  # behind it
+    assert place.page.ask(f"/api/exports/{job}").status == 404
+    assert job not in [path.name for path in place.files()]
+
+
 def test_a_full_disk_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "LEAST_FREE_BYTES", 1 << 60)
     told = place.ended(place.made("png"))
@@ -205,7 +227,7 @@ def test_nothing_is_left_after_the_end_or_of_an_earlier_run(tmp_path: Path) -> N
     jobs = Exports(store, tmp_path)
     assert not (tmp_path / "exports").exists()
     with site(store, 2, more=jobs.routes(), closing=[jobs.close]) as page:
-        place = Place(page, tmp_path, Clock())
+        place = Place(page, tmp_path, Clock(), jobs)
         place.ended(place.made("png"))
         assert place.files()
     assert not (tmp_path / "exports").exists()

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pixeltrail_bridge.store.erasing import Eraser
 from pixeltrail_bridge.store.sqlite import SqliteStore
-from pixeltrail_bridge.web import last, live
+from pixeltrail_bridge.web import last, live, queries
 from pixeltrail_bridge.web.last import LastPictures
 from pixeltrail_bridge.web.live import Hub, Viewer
 from pixeltrail_bridge.web.recordings import Recordings
@@ -66,4 +67,43 @@ def test_a_store_that_cannot_be_read_costs_the_pictures_alone(store: SqliteStore
     broken = Recordings(store)
     broken.open = None  # type: ignore[assignment,method-assign]
     LastPictures(store, broken, hub).run()
+    assert hub.devices() == []
+
+
+def forget_everything(store: SqliteStore, hub: Hub) -> None:
+    Eraser(store, lambda: BOOT_MS).device(DEVICE)
+    hub.forget(set(), set())
+
+
+def test_what_is_forgotten_while_it_is_read_is_not_shown(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, whole = Hub(), last.formats.to_values
+
+    def to_values(*arguments: object) -> object:
+        forget_everything(store, hub)
+        return whole(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(last.formats, "to_values", to_values)
+    LastPictures(store, Recordings(store), hub).run()
+    assert hub.devices() == []
+
+
+def test_facts_of_what_is_forgotten_while_they_are_read_are_not_shown(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, whole = Hub(), queries.device_facts
+
+    def device_facts(store: SqliteStore) -> list[queries.Json]:
+        found = whole(store)
+        if found:
+            forget_everything(store, hub)
+        return found
+
+    async def health() -> queries.Json:
+        return {}
+
+    monkeypatch.setattr(queries, "device_facts", device_facts)
+    asyncio.run(queries.StoreQueries(store, hub, health).refresh())
+    hub.tell_committed(DEVICE)  # of a commit before it was forgotten
     assert hub.devices() == []

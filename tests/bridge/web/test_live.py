@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 
 import numpy as np
 import pytest
@@ -102,6 +104,37 @@ def test_what_a_viewer_holds_is_the_picture(data: st.DataObject) -> None:
     loop.close()
 
 
+def test_no_message_holds_a_part_of_the_frame_that_comes_meanwhile(loop: asyncio.AbstractEventLoop) -> None:
+    """Two rectangles that overlap, in turn, from another thread: only whole frames are ever shown."""
+    hub, screen, frames = Hub(), Screen(), 8_000
+    viewer = look_on(hub, loop)
+    shown = [np.zeros((1, 4), np.uint8)]
+    for value in range(1, frames):
+        shown.append(shown[-1].copy())
+        shown[-1][0, value % 2 : value % 2 + 3] = value % 251
+    paint(hub, DEVICE, np.zeros((1, 4, 4), np.uint8))
+
+    def draw() -> None:
+        for value in range(1, frames):
+            rgba = bytes([value % 251]) * 12
+            hub.show(DEVICE, 4, 1, [(value % 2, 0, 3, 1)], lambda *_, rgba=rgba: rgba)
+
+    known = {picture.tobytes() for picture in shown}
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        drawing = threading.Thread(target=draw)
+        drawing.start()
+        while drawing.is_alive():
+            drain(viewer, screen, 1)
+            assert not screen.messages or screen.picture[:, :, 0].tobytes() in known
+        drawing.join()
+    finally:
+        sys.setswitchinterval(interval)
+    drain(viewer, screen)
+    assert np.array_equal(screen.picture[:, :, 0], shown[-1])
+
+
 def test_a_viewer_that_confirms_nothing_costs_a_window_and_then_gets_the_newest(
     loop: asyncio.AbstractEventLoop,
 ) -> None:
@@ -170,6 +203,24 @@ def test_counts_and_state(loop: asyncio.AbstractEventLoop) -> None:
     assert device["vitals"] == {"skipped": 3}
     paint(hub, DEVICE, picture)
     assert hub.devices()[0]["synced"] is True
+
+
+def test_a_viewer_is_told_what_was_forgotten(loop: asyncio.AbstractEventLoop) -> None:
+    clock = [0.0]
+    hub = Hub(monotonic=lambda: clock[0])
+    paint(hub, DEVICE, noise(4, 4, 1))
+    viewer = look_on(hub, loop)
+    for known, without, told in (
+        ({DEVICE}, {DEVICE}, {"index": 0, "id": DEVICE, "width": 0}),
+        (set(), set(), {"index": 0, "is_gone": True}),
+    ):
+        hub.forget(known, without)
+        clock[0] += live.DESCRIBE_S
+        (message,) = viewer.news()
+        (device,) = message["devices"]
+        assert device.items() >= told.items()
+    clock[0] += live.DESCRIBE_S
+    assert viewer.news() == []
 
 
 def test_a_viewer_of_one_device_is_told_of_no_other(loop: asyncio.AbstractEventLoop) -> None:

@@ -162,13 +162,13 @@ def test_every_changed_letter_makes_a_link_invalid(page: Site) -> None:
         token[:-1],
         token[:10],
         "A" * 56,
-        "%00",
         "..",
         "A" * 5000,
-        "%E2%80%AE",
     ):
         assert page.ask(f"{base}/{forged}").status == 404
         assert page.ask(f"{base}/{forged}{PLACE}").status in (403, 404)
+    for odd in ("%00", "%E2%80%AE"):
+        assert page.ask(f"{base}/{odd}").status == page.ask(f"{base}/{odd}{PLACE}").status == 400
 
 
 def test_a_link_of_another_bridge_is_not_valid(page: Site, tmp_path: Path) -> None:

@@ -54,17 +54,17 @@ def secure(folder: Path) -> Iterator[int]:
     # Started by root, Mosquitto would become another user, who may read nothing of ours
     with mosquitto("user root\n" + "\n".join(lines) + "\n") as broker:
         wait_for_port(port)
-        with _bridge(broker.port):
+        with bridge(broker.port):
             yield port
 
 
 @contextlib.contextmanager
-def _bridge(port: int) -> Iterator[None]:
-    bridge = ModelBridge(judge=False)
+def bridge(port: int) -> Iterator[None]:
+    model = ModelBridge(judge=False)
     subscribed = threading.Event()
 
     def answer(client: paho.Client, _: object, message: paho.MQTTMessage) -> None:
-        for down in bridge.receive(message.payload):
+        for down in model.receive(message.payload):
             client.publish(message.topic[:-2] + "down", down)
 
     client = paho.Client(paho.CallbackAPIVersion.VERSION2)

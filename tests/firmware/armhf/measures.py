@@ -61,6 +61,25 @@ def small(what: str) -> int:
     return _small(what) - _small("empty")
 
 
+VECTORS = Path(__file__).parents[3] / "schema" / "vectors" / "signed.json"
+
+
+def _signed(what: str) -> int:
+    script, search = SCRIPTS / "signing.py", _search("armv7m")
+    return armhf.count_each(script, VECTORS, what, heap="4m", search=search, step=80)
+
+
+def signed(what: str) -> int:
+    """A signed message: `sign`, `sign_short` or `check` of signing.py, without the line's part."""
+    return _signed(what) - (0 if what == "check" else _signed("send"))
+
+
+def signing_ram() -> dict[str, int]:
+    """Bytes of heap of the module, and of what a transport gets with a key."""
+    printed = armhf.run(SCRIPTS / "signing.py", str(VECTORS), "ram", "0", heap="4m", search=_search("armv6m"))
+    return dict(zip(("code", "data"), map(int, printed.split()), strict=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Coded:
     pixels: int

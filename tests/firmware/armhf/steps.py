@@ -26,11 +26,13 @@ SCENARIOS = (
     "idle",
     "animation",
     "keyframe",
+    "scrolling",
     "calls",
     "outbox_full",
     "serial_host_gone",
     "sessions",
     "opt_out",
+    "opt_out_of_much",
     "broker_gone",
     "unresponsive_socket",
     "dns_hanging",
@@ -42,10 +44,9 @@ SCENARIOS = (
 )
 _HEAP = {"rgb565_320x240": "1m", "mono_128x64": "400k"}
 _ABOVE = """\
-Above 500,000 is, by a little, a refresh of 320x240 that shows another picture altogether: its hash pass tells of every
-strip, and rows are searched for what moved. It cannot be spread over steps, because the app may draw as soon as the
-refresh is over; a search that gives up earlier costs more bytes than it saves. An `exact` capture is as long as its
-frame, and a key exchange is as long as the port's TLS makes it.
+None is above 500,000 but an `exact` capture, which is as long as its frame, and a key exchange, which is as long as the
+port's TLS makes it. The longest is a refresh of 320x240 in which each column of strips moved by another distance: its
+hash pass tells of every strip, and the search for moves ends when its share of the refresh is spent.
 """
 _EMPTY = 2
 _KINDS = {3: "poll", 4: "refresh", 5: "call", 6: "first_poll", 7: "first_refresh", 9: "key_exchange"}

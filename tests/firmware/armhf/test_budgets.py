@@ -39,6 +39,11 @@ def test_a_refresh_with_nothing_changed_frozen_from_source() -> None:
     check("unchanged_as_compiled", "rgb565_320x240", measures.unchanged("rgb565_320x240", as_compiled=True))
 
 
+@pytest.mark.parametrize("panel", BUDGETS["off"])
+def test_a_refresh_with_the_recorder_off(panel: str) -> None:
+    check("off", panel, measures.unchanged(panel, "off"))
+
+
 @pytest.mark.parametrize("panel", BUDGETS["idle_poll"])
 def test_a_step_with_nothing_to_do(panel: str) -> None:
     check("idle_poll", panel, measures.unchanged(panel, "poll"))
@@ -47,6 +52,16 @@ def test_a_step_with_nothing_to_do(panel: str) -> None:
 @pytest.mark.parametrize("what", BUDGETS["small"])
 def test_small_things(what: str) -> None:
     check("small", what, measures.small(what))
+
+
+@pytest.mark.parametrize("what", BUDGETS["signing"])
+def test_a_signed_message(what: str) -> None:
+    check("signing", what, measures.signed(what))
+
+
+def test_ram_of_signing() -> None:
+    for what, size in measures.signing_ram().items():
+        check("signing_ram", what, size)
 
 
 @pytest.mark.parametrize("name", BUDGETS["coded_pixel"])

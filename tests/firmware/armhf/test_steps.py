@@ -14,19 +14,17 @@ SLACK = 1.03  # paths are of other lengths on another machine, and sockets answe
 BUDGETS = tomllib.loads((Path(__file__).parent / "budgets.toml").read_text())["steps"]
 QUICK = ("idle", "keyframe", "outbox_full")
 
-# What docs/reports/steps.md names: a wholly other picture of 320x240.
-LONGER = {("rgb565_320x240", "keyframe", "refresh")}
-
 
 def test_no_budget_is_longer_than_a_step() -> None:
-    found = {
-        (panel, scenario, kind)
+    """Captures that are `exact` and key exchanges are not among these: docs/reports/steps.md lists them apart."""
+    longer = {
+        (panel, scenario, kind): most
         for panel, scenarios in BUDGETS.items()
         for scenario, kinds in scenarios.items()
         for kind, most in kinds.items()
         if most > steps.STEP
     }
-    assert found == LONGER
+    assert not longer
 
 
 def test_every_scenario_has_a_budget() -> None:
@@ -48,5 +46,6 @@ def test_no_step_is_longer_than_its_budget(panel: str, scenario: str) -> None:
     counted.pop("key_exchange")
     budget = BUDGETS[panel][scenario]
     assert budget.keys() == {kind for kind, count in counted.items() if count}
-    longer = {kind: (counted[kind], most) for kind, most in budget.items() if counted[kind] > most * SLACK}
-    assert not longer, f"counted and budget: {longer}"
+    limits = {kind: min(most * SLACK, steps.STEP) for kind, most in budget.items()}
+    longer = {kind: (counted[kind], most) for kind, most in limits.items() if counted[kind] > most}
+    assert not longer, f"counted and limit: {longer}"

@@ -60,7 +60,7 @@ from array import array
 from pixeltrail.codec import assembly, strips
 from pixeltrail.codec.kernels import words16
 print(strips._IS_THUMB, assembly.scan_for(64, bytearray(640), array("I", bytes(40)))[0])
-print(strips.Strips(bytearray(6400), 10, 640, 640, 64)._scan == words16.scan)
+print(strips.Strips(bytearray(6400), 10, 640, 640, 64)._job[0] == words16.scan)
 """
     folder = micropython.FIRMWARE if library == "source" else mpy.tree(library, assembler=True)
     assert armhf.run(script, search=(folder,)).split() == ["True", "None", "True"]

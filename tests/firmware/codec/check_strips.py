@@ -1,5 +1,7 @@
 """Flips bits all over frames of many shapes and checks which strips are found. Runs under MicroPython and CPython."""
 
+from array import array
+
 from pixeltrail.codec import strips
 
 # row bytes, rows, pitch, strip bytes, kernel on a 32-bit port
@@ -34,19 +36,20 @@ class Listener:
     """Takes the place of the search for moves."""
 
     def __init__(self, table, row):
-        self._table = table
         self._row = row
         self._before = [table.table[c * table.rows + row] for c in range(table.cols)]
+        self._old = table.cols * table.rows + row
         self.columns = []
+        numbers = array("i", bytes(44))
+        numbers[7] = 1  # changed strips of a column
+        numbers[10] = 1  # steps
+        self.all = (numbers, None, self.search)
 
-    def begin(self):
-        self.columns = []
-
-    def search(self, column, dirty):
-        if self._table.old[self._row] != self._before[column]:
+    def search(self, table, i, h, dirty, found, numbers):
+        column = numbers[0]
+        if table[self._old] != self._before[column]:
             raise ValueError("column %d: its old hash was not kept" % column)
         self.columns.append(column)
-        return True
 
 
 def check(row_bytes, rows, pitch, strip_bytes, kernel):
@@ -54,13 +57,12 @@ def check(row_bytes, rows, pitch, strip_bytes, kernel):
     for i in range(len(buffer)):
         buffer[i] = (i * i * 7 + i) & 255
     table = strips.Strips(buffer, rows, pitch, row_bytes, strip_bytes)
-    table.tell(1)
     if strips.has_viper:
         size = min(strip_bytes, row_bytes)
         offsets = strips._address(buffer) | pitch | row_bytes - size
         if strips._IS_32_BIT and strips._shape(size, offsets) != kernel:
             raise ValueError("%s: not chosen for %d x %d" % (kernel, row_bytes, rows))
-    marks = bytearray(table.map_bytes)
+    marks = bytearray(table.cols * ((table.rows + 7) >> 3))
     height = (rows + 7) >> 3
     table.refresh(marks)
     for i in range(0, len(buffer), 3):
@@ -69,7 +71,7 @@ def check(row_bytes, rows, pitch, strip_bytes, kernel):
         buffer[i] ^= 0x80
         row = i // pitch
         columns = expected(i % pitch, row_bytes, strip_bytes, table.cols)
-        wanted = bytearray(table.map_bytes)
+        wanted = bytearray(table.cols * ((table.rows + 7) >> 3))
         for c in columns:
             wanted[c * height + (row >> 3)] |= 1 << (row & 7)
         for how in ("torn", "refresh", "moves"):
@@ -79,13 +81,13 @@ def check(row_bytes, rows, pitch, strip_bytes, kernel):
                 top = row - row % 2
                 window = table.aimed
                 window[0], window[1], window[2], window[3] = 0, table.cols, top, min(rows, row + 1 + row % 3)
-                count = table.check(buffer, table.factor, table.mask, table.table, marks, window)
+                count = table.check(buffer, table.factor(), strips.MASK, table.table, marks, window)
             elif how == "refresh":
                 count = table.refresh(marks)
             else:
                 buffer[i] ^= 0x41
                 listener = Listener(table, row)
-                count = table.refresh_telling(marks, listener)
+                count = table.refresh(marks, listener.all)
                 if listener.columns != columns:
                     raise ValueError("%s: told of %r, not %r" % (kernel, listener.columns, columns))
             if marks != wanted or count != len(columns):

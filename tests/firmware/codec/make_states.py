@@ -15,13 +15,14 @@ from math import exp, log
 
 from pixeltrail.codec.tables import STATES
 
+# States, reach, rate
 LEVELS = (
     (1, 0.0, 0.45),
     (2, 1.0, 0.33),
     (5, 2.0, 0.22),
     (9, 2.6, 0.16),
     (13, 3.2, 0.12),
-)  # states, reach, rate
+)
 LADDER = len(LEVELS)
 COUNT = 256
 

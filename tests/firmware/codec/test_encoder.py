@@ -155,6 +155,21 @@ class TestDrawingWhileAFrameIsUnderWay:
         assert shown is not None and not shown.is_mixed
         assert canvas.picture == device.buffer
 
+    def test_what_was_drawn_and_taken_back_between_two_frames_is_sent_again(self) -> None:
+        device = Device(64, 64, PixelFormat.RGB565)
+        canvas, encoder = Canvas(device.display, use_numba=False), device.encoder
+        encoder.refresh()
+        list(map(canvas.apply, device.frame(True)))
+        device.buffer[2000:2010] = shown = bytes(range(10))
+        assert encoder.refresh() == 1
+        device.buffer[2000:2010] = b"x" * 10
+        list(map(canvas.apply, device.frame()))
+        list(map(canvas.apply, device.frame(True)))  # before another refresh, and as torn
+        device.buffer[2000:2010] = shown
+        assert encoder.refresh() == 1
+        list(map(canvas.apply, device.frame()))
+        assert canvas.picture == device.buffer
+
     def test_a_refresh_during_a_keyframe_leaves_a_delta(self) -> None:
         device = Device(128, 64, PixelFormat.GS8)
         encoder = device.encoder

@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from pixeltrail.codec.moves import Moves
+from pixeltrail.codec import moves
 from pixeltrail.codec.strips import Strips
 
 COLUMNS, ROWS, STRIP = 3, 100, 64
@@ -16,15 +16,16 @@ class Screen:
     def __init__(self, movable: int = ROWS) -> None:
         self.buffer = bytearray(random.Random(1).randbytes(PITCH * ROWS))
         self.strips = Strips(self.buffer, ROWS, PITCH, PITCH, STRIP)
-        self.moves = Moves(self.strips, movable, 1)
-        self.dirty = bytearray(self.strips.map_bytes)
+        self.moves = moves.make(self.strips, movable, 1)
+        self.dirty = bytearray(COLUMNS * ((ROWS + 7) >> 3))
         self.refresh()
 
     def refresh(self) -> list[tuple[int, ...]]:
         self.dirty[:] = bytes(len(self.dirty))
-        self.moves.begin()
-        self.strips.refresh_telling(self.dirty, self.moves)
-        found = [tuple(self.moves.found[5 * i : 5 * i + 5]) for i in range(self.moves.count())]
+        moves.drop(self.moves)
+        self.strips.refresh(self.dirty, self.moves)
+        numbers, found, _ = self.moves
+        found = [tuple(found[5 * i : 5 * i + 5]) for i in range(numbers[5])]
         return [(*place, source - place[2]) for *place, source in found]
 
     def scroll(self, column: int, columns: int, top: int, end: int, dy: int) -> None:
@@ -73,10 +74,10 @@ def test_further_than_the_search_reaches() -> None:
     screen = Screen()
     screen.scroll(0, 3, 0, 30, 65)
     assert moves_of(screen) == []
-    screen.moves.hint(65)
+    moves.hint(screen.moves, 65)
     screen.scroll(0, 3, 0, 30, 65)
     screen.scroll(0, 3, 0, 30, 66)
-    screen.moves.hint(66)
+    moves.hint(screen.moves, 66)
     assert [move[4] for move in moves_of(screen)] == [66]
 
 

@@ -31,7 +31,7 @@ class References:
     def add(self, area: array[int], is_torn: bool) -> None:
         if self.size:
             self._aim(area)
-            entry = 2 * self.arrays[3][9]
+            entry = self.arrays[3][9]
             refs.put(0, 0, self.arrays)
             if is_torn:
                 self.arrays[0][entry] = -1

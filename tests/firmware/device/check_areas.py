@@ -36,7 +36,7 @@ def check(width, height, bits, strip_rows, strip_width, is_masked):
     shape = (buffer, rows, row_bytes, row_bytes, strip_width * bits // 8)
     noted = areas()
     some, all = WatchedStrips(noted, strip_width, strip_rows, shape), Strips(*shape)
-    marks = [bytearray(all.map_bytes), bytearray(all.map_bytes)]
+    marks = [bytearray(all.cols * ((all.rows + 7) >> 3)) for _ in range(2)]
     if is_masked:
         masks = (dice(width), dice(height), 1 + dice(20), 1 + dice(9), 0, dice(height), 40, 2)
         flat = []

@@ -40,7 +40,7 @@ crash = State(path).get("crash")
 print("KeyError" in crash, "reboot.py" in crash)
 
 rec, ticks = start(lifecycle_events=True, app_version="2")
-print(rec._device.boot, rec._remote.max_fps, rec._masks.flat, rec._session.opted_out, rec.errors)
+print(rec._settings.boot, rec._remote.max_fps, rec._masks.flat, rec._session.opted_out, rec.errors)
 print(State(path).get("crash"), State(path).get("version"))
 
 with open(path + ".0", "w") as file:
@@ -48,4 +48,4 @@ with open(path + ".0", "w") as file:
 with open(path + ".1", "w") as file:
     file.write("")
 rec, ticks = start()
-print(rec._device.boot, rec._remote.max_fps, rec._session.opted_out, rec.errors)
+print(rec._settings.boot, rec._remote.max_fps, rec._session.opted_out, rec.errors)

@@ -7,7 +7,8 @@ import parts
 from pixeltrail import message
 from pixeltrail.backlog import Backlog
 from pixeltrail.chunk import Chunk
-from pixeltrail.link import Link
+from pixeltrail.faults import Faults
+from pixeltrail.flash import FlashLink
 from pixeltrail.outbox import CALLS, Outbox
 from pixeltrail.spool import Spool
 
@@ -23,10 +24,10 @@ class Device:
         self.line = parts.Line()
         self.outbox = Outbox(4096)
         self.chunk = Chunk(self.outbox, 512)
-        self.link = Link(self.outbox, self.chunk, self.line, "device-1", 1, no_date)
+        self.link = FlashLink(self.outbox, self.chunk, self.line, "device-1", 1, no_date)
         self.link.begin_stream(name, 0)
         self.spool = Spool(sys.argv[1], 65536, 512)
-        self.link.use_backlog(Backlog(self.spool, self.outbox))
+        self.link.use_backlog(Backlog(self.spool, self.outbox), Faults())
         self.now = 0
 
     def put(self, count):

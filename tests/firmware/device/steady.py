@@ -46,9 +46,8 @@ def work(display, line, ticks, recorder, first, end):
             recorder.track("Brew Started", PROPERTIES)
             recorder.screen("Home")
             recorder.identify("user-1", PROPERTIES)
-        line.acks = (
-            not 100 <= turn % 200 < 160
-        )  # silent for 6 s: the outbox fills, refuses, and is sent again
+        # Silent for 6 s: the outbox fills, refuses, and is sent again
+        line.acks = not 100 <= turn % 200 < 160
         for _ in range(10):
             ticks.ms += 10
             recorder.poll()

@@ -32,9 +32,8 @@ class ST7789(_Driver):
         self.height = height
         self.width = width
         self._mvb = memoryview(bytearray(height * -(-width // 2)))
-        self.panel = bytearray(
-            width * height * 2
-        )  # as the wire has it: the high byte of RGB565 first, inverted
+        # As the wire has it: the high byte of RGB565 first, inverted
+        self.panel = bytearray(width * height * 2)
         self.segments = 0
 
     @classmethod

@@ -119,7 +119,7 @@ def test_a_picture_that_is_too_small_is_contained():
     rig = Rig(display=epaper_tap(display))
     display.display_frame(bytes(10))
     rig.step()
-    assert rig.recorder.errors == 1 and not any(rig.recorder._tap.buffer)
+    assert rig.recorder.errors == 1 and not any(rig.recorder._sight.tap.buffer)
 
 
 def test_two_planes_are_an_unknown_area():

@@ -243,7 +243,7 @@ def test_a_picture_that_cannot_be_converted_is_shown_all_the_same() -> None:
     device.preprocess = lambda image: image
     device.display(Image.new("P", (40, 30)).convert("RGB"))
     rig.settle()
-    rig.recorder._tap._convert = len  # an image has none
+    rig.recorder._sight.tap._convert = len  # an image has none
     draw(device, random.Random(1))
     rig.step()
     assert rig.recorder.errors == 1 and device.image.getbbox() is not None

@@ -172,6 +172,25 @@ def test_a_board_asks_micropython_itself_for_ctrl_c() -> None:
     assert micropython.run(KEYBOARD, heap="1m").split("\n")[0] == "[-1, 3, -1, 3]"
 
 
+SPURIOUS_ZERO = """
+import time
+from pixeltrail.transport import repl
+calls = []
+repl._keyboard = lambda: calls.append
+line = repl.Repl()
+line._wake()
+line.events()
+awake = calls[-1]
+time.sleep_ms(1_100)
+line.events()
+print(awake, calls[-1])
+"""
+
+
+def test_a_zero_without_a_hello_keeps_ctrl_c_for_a_second_only() -> None:
+    assert micropython.run(SPURIOUS_ZERO, heap="1m").split("\n")[0] == "True False"
+
+
 def test_every_message_of_the_app_is_one_of_the_contract() -> None:
     """The model bridge judges what it gets; a chunk and a sync each came."""
     with running("repl_app.py", "3") as terminal:

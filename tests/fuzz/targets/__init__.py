@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-NAMES = ("serial", "chunk", "codec", "downlink", "post", "query")
+NAMES = ("serial", "chunk", "codec", "downlink", "post", "query", "signed")
 FOUND = Path(__file__).resolve().parents[2] / "data" / "fuzz"
 
 

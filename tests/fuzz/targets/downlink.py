@@ -66,9 +66,8 @@ def _agree(data: bytes) -> None:
     except (WireError, LocalError):
         return
     wanted = _KINDS.get(type(message))
-    if wanted is None or isinstance(
-        message, m.Config
-    ):  # settings may be deeper, or more, than a device takes
+    # Settings may be deeper, or more, than a device takes
+    if wanted is None or isinstance(message, m.Config):
         return
     read = Downlink()
     assert read.read(bytearray(sent), len(sent)) == wanted, f"the device does not read {message}"

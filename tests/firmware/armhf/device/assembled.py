@@ -37,7 +37,7 @@ if len(sys.argv) > 3:
     row_bytes, rows = 640, 240
     buffer = bytearray(row_bytes * rows)
     table = strips.Strips(buffer, rows, row_bytes, row_bytes, 4 * words)
-    marks = bytearray(table.map_bytes)
+    marks = bytearray(table.cols * ((table.rows + 7) >> 3))
     table.refresh(marks)
     for _ in range(int(sys.argv[3])):
         if table.refresh(marks):

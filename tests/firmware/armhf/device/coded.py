@@ -5,6 +5,7 @@
 import sys
 from array import array
 
+from pixeltrail.codec import moves, rects
 from pixeltrail.codec.coder import HAS_TORN, PIXELS
 from pixeltrail.codec.encoder import Encoder
 
@@ -19,9 +20,9 @@ def code(encoder, out, is_key):
 
 
 def forget(encoder, everything):
-    encoder._moves.drop()
-    dirty = encoder._dirty
-    dirty.kernel(dirty.bits, 0, dirty.rect, dirty.shape, everything)
+    moves.drop(encoder._moves)
+    job = encoder._job
+    rects.bits.settle(job[5], 0, job[6], job[21], everything)
     encoder._numbers[HAS_TORN] = 0
 
 

@@ -8,7 +8,7 @@ buffer = bytearray(pitch * rows)
 for i in range(0, len(buffer), 1021):
     buffer[i] = i * 5 & 0xFF
 strips = Strips(buffer, rows, pitch, row_bytes, strip_bytes)
-marks = bytearray(strips.map_bytes)
+marks = bytearray(strips.cols * ((strips.rows + 7) >> 3))
 strips.refresh(marks)
 for _ in range(repetitions):
     if strips.refresh(marks):

@@ -1,5 +1,6 @@
-# WIDTH HEIGHT FORMAT: prints the heap that a recorder takes beyond the framebuffer, that of its encoder alone, and that
-# of its outbox. Modules, display, tap and transport are there before. A first recorder loads what is loaded late.
+# WIDTH HEIGHT FORMAT: prints the heap that a recorder takes beyond the framebuffer, with its tap and its clock, that of
+# its encoder alone, and that of its outbox. Modules, display and transport are there before. A first recorder loads
+# what is loaded late.
 import gc
 import sys
 
@@ -12,13 +13,12 @@ from pixeltrail.outbox import Outbox
 width, height, format = [int(word) for word in sys.argv[1:4]]
 panel = panels.Panel(width, height, format)
 line = parts.Line()
-hands = panels.Hands()
-tap = pixeltrail.tap(panel, format=format, hook="")
 
 
 def recorder():
+    tap = pixeltrail.tap(panel, format=format, hook="")
     return pixeltrail.Recorder(
-        tap, line, device_id="ram-1", sample_rate=1.0, references=128, clock=hands.clock, outbox_bytes=4096
+        tap, line, device_id="ram-1", sample_rate=1.0, references=128, outbox_bytes=4096
     )
 
 

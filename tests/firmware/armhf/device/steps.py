@@ -141,6 +141,27 @@ def keyframe():
     app.settle()
 
 
+def scrolling():
+    """All of it moves, first as a whole, then each column of 32 pixels by itself."""
+    app = App(parts.Line())
+    buffer = app.panel.buffer
+    noise(buffer, len(buffer), 1)
+    app.settle()
+    before = bytearray(len(buffer))
+    pages = app.panel.pages if format == 0 else height
+    row = len(buffer) // pages
+    for turn in range(6):
+        before[:] = buffer
+        step = 32 * (row // width)
+        for left in range(0, row, step):
+            rows = 1 + (turn * 19 + (left // step * 5 if turn > 2 else 0)) % (pages // 5)
+            for y in range(pages - rows):
+                at = y * row + left
+                buffer[at : at + step] = memoryview(before)[at + rows * row : at + rows * row + step]
+        gc.collect()
+        app.settle()
+
+
 def calls():
     app = App(parts.Line())
     app.settle()
@@ -167,7 +188,7 @@ def serial_host_gone():
     line = parts.Line()
     app = App(line)
     app.settle()
-    line.needs_host_hello = app.recorder._link._needs_hello = True
+    line.needs_host_hello = True
     for _ in range(20):
         app.animate(1, 5)
         app.call()
@@ -204,6 +225,24 @@ def opt_out():
         app.poll(200)
     line.acks = True
     app.poll(200)
+
+
+def opt_out_of_much():
+    """An outbox of 128 KB, full of calls and frames."""
+    line = parts.Line()
+    app = App(line, outbox_bytes=131072)
+    app.settle()
+    line.acks = False
+    for _ in range(250):
+        app.animate(1, 2)
+        for _ in range(3):
+            app.call()
+    mark(1)
+    app.recorder.opt_out(True)
+    mark(CALL)
+    app.poll(40)
+    if app.recorder.stats()["outbox_bytes"] < 60_000:
+        raise ValueError("too little was left: %r" % app.recorder.stats())
 
 
 def _sockets(seconds, host="127.0.0.1", **line):

@@ -1,5 +1,5 @@
 # WIDTH HEIGHT FORMAT LINK: prints bytes of heap: of code and data together of a recorder on such a display with this
-# link, then of the recorder with an outbox of 4,096 bytes, its encoder, that outbox, and the link's transport.
+# link, then of the recorder with its tap and an outbox of 4,096 bytes, its encoder, that outbox, and the transport.
 # measures.weigh runs it, having imported the library; `empty` is the heap before that.
 # ruff: noqa: F821
 import gc
@@ -65,11 +65,11 @@ class Nowhere:
 
 
 panel = Panel()
-tap = pixeltrail.tap(panel, format=format, hook="")
 nowhere = Nowhere()
 
 
 def recorder():
+    tap = pixeltrail.tap(panel, format=format, hook="")
     return pixeltrail.Recorder(
         tap, nowhere, device_id="weighed-1", sample_rate=1.0, references=128, outbox_bytes=4096
     )
