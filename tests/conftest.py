@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,14 +80,15 @@ def own_process() -> Iterator[None]:
     os.umask(umask)
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    on_hangup, on_error = signal.getsignal(signal.SIGHUP), sys.excepthook
+    on_hangup = signal.getsignal(signal.SIGHUP)
+    on_error, on_thread_error = sys.excepthook, threading.excepthook
     yield
     os.umask(umask)
     _log_to_standard_error()
     root.handlers = handlers
     root.setLevel(level)
     signal.signal(signal.SIGHUP, on_hangup)
-    sys.excepthook = on_error
+    sys.excepthook, threading.excepthook = on_error, on_thread_error
 
 
 @pytest.fixture

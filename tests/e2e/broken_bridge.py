@@ -5,6 +5,7 @@
 - hasty: acks a chunk when it comes, and commits it a moment later, as a slow disk would have it.
 - forgetful: says of every ninth event that it was sent, and sends it nowhere.
 - restless: gives a call another message ID each time it is made.
+- stumbling: its thread that listens to the broker ends with an error at the first message.
 
 In everything else each is the product.
 """
@@ -21,11 +22,12 @@ from types import ModuleType
 from typing import Any
 
 from pixeltrail_bridge import cli
-from pixeltrail_bridge.app import parts, worker
+from pixeltrail_bridge.app import links, parts, worker
 from pixeltrail_bridge.ingest import Arrival, Ingest
 from pixeltrail_bridge.mapping import calls, chunks
 from pixeltrail_bridge.mapping.calls import OutboxRow, Settled
 from pixeltrail_bridge.sinks.segment import SegmentSink
+from pixeltrail_bridge.sources import mqtt
 from pixeltrail_bridge.wire.decode import decode_uplink
 from pixeltrail_bridge.wire.encode import encode_downlink
 from pixeltrail_bridge.wire.messages import Ack, Chunk
@@ -53,6 +55,11 @@ class ForgetfulSink(SegmentSink):
         return [*sent, *(Settled(row.id, "sent", 200, "ok") for row in forgotten)]
 
 
+class StumblingSource(mqtt.MqttSource):
+    def _take(self, topic: bytes, payload: bytes) -> bool:
+        raise RuntimeError("it stumbled")
+
+
 def restless_message_id(*_place: object) -> str:
     return f"px-{os.urandom(16).hex()}"
 
@@ -69,6 +76,8 @@ if how == "hasty":
     put(worker, "Ingest", HastyIngest, worker)
 elif how == "forgetful":
     put(parts, "SegmentSink", ForgetfulSink, parts)
+elif how == "stumbling":
+    put(mqtt, "MqttSource", StumblingSource, links)
 elif how == "restless":
     put(calls, "message_id", restless_message_id, chunks)
 else:

@@ -126,3 +126,13 @@ def test_a_bridge_that_acks_before_it_commits_is_found_out(tmp_path: Path) -> No
                 harness.judge_every_frame(replay, recorded(corpus.load("mono_invaders")))
             with pytest.raises(AssertionError, match="ticks are missing at the store"):
                 harness.judge_events(store, DEVICE, ticks, world.server)
+
+
+@pytest.mark.timeout(300)
+def test_a_bridge_of_which_a_thread_ends_is_not_deaf_but_ends(tmp_path: Path) -> None:
+    with rig(tmp_path, entry=[str(BROKEN_BRIDGE), "stumbling"]) as world:
+        board = world.play(DEVICE, "mono_invaders")
+        assert world.bridge.wait() == 1
+        assert "a thread ended" in world.bridge.log
+        assert "report it with the log, and start again" in world.bridge.tail
+        assert board.running, "it keeps what is not acked"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import sys
@@ -16,13 +17,20 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 
 
 class _StandardError(io.TextIOBase):
-    """sys.stderr as it is when a line comes: it may have been replaced, and the one before closed."""
+    """sys.stderr as it is when a line comes: it may have been replaced, and the one before closed.
+
+    A line that cannot be written, as where the disk of the log is full or its reader has gone, is lost: what was about
+    to be told matters more than the telling, and some of it runs in threads that nobody starts again.
+    """
 
     def write(self, text: str) -> int:
-        return sys.stderr.write(text)
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+        return len(text)
 
     def flush(self) -> None:
-        sys.stderr.flush()
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def set_up_logging(settings: BridgeSettings) -> None:

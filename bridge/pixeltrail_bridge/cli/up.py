@@ -29,6 +29,7 @@ def run(config: ConfigOption = None, set_: SetOption = None, role: RoleOption = 
     import asyncio
     import os
     import sys
+    import threading
 
     import structlog
 
@@ -42,10 +43,27 @@ def run(config: ConfigOption = None, set_: SetOption = None, role: RoleOption = 
     log = structlog.get_logger(__name__)
     systemd = Notifier()
 
+    def end_with_its_threads(bridge: Bridge) -> None:
+        """A bridge with a thread less looks well and is deaf, or sends nothing: whoever runs it starts it again."""
+
+        def on_error(what: threading.ExceptHookArgs) -> None:
+            if what.exc_type is SystemExit:
+                return
+            name = what.thread.name if what.thread is not None else "unknown"
+            error = what.exc_value or what.exc_type()
+            log.error("a thread ended", thread=name, exc_info=error)
+            kind = what.exc_type.__name__
+            bridge.fail(
+                f"the thread {name!r} ended with {kind}; please report it with the log, and start again"
+            )
+
+        threading.excepthook = on_error
+
     async def serve() -> None:
         again = asyncio.Event()
         with until_signal(again.set) as ended:
             async with Bridge(settings, ended) as bridge:
+                end_with_its_threads(bridge)
                 for line in bridge.addresses():
                     print(line, flush=True)
                 systemd.ready(bridge.summary())
