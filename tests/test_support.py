@@ -18,8 +18,8 @@ _WAIT_S = 60  # for faults: a busy machine takes its time
 
 def echo(port: int, payload: bytes) -> bytes:
     """Publish to a topic this client subscribes to, and return what comes back."""
-    subscribed: queue.SimpleQueue[int] = queue.SimpleQueue()
-    received: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    subscribed: queue.Queue[int] = queue.Queue()
+    received: queue.Queue[bytes] = queue.Queue()
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
     client.on_connect = lambda c, *_: c.subscribe("pt/test")
     client.on_subscribe = lambda _c, _u, mid, *_: subscribed.put(mid)

@@ -15,6 +15,7 @@ import contextlib
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -52,6 +53,7 @@ _FAULTS: tuple[dict[str, Any], ...] = (
 )
 _PROGRESS_S = 200.0  # for faults: nothing is measured by it. A sink may wait for a minute after each failure
 _END_S = 200.0
+_TAIL = 10_000  # characters of a log
 
 
 class Publisher(Service):
@@ -59,7 +61,7 @@ class Publisher(Service):
 
     def __init__(self, folder: Path, port: int, rate: float, names: Sequence[str]) -> None:
         journal = folder / f"{names[0]}.journal"
-        self._words = [sys.executable, fleet.__file__, str(port), str(journal)]
+        self._words = [sys.executable, "-X", "faulthandler", fleet.__file__, str(port), str(journal)]
         self._rate, self._names, self._boot = rate, names, 0
         super().__init__(self._words, [], folder)
 
@@ -68,14 +70,23 @@ class Publisher(Service):
         self._command = [*self._words, str(self._boot), str(self._rate), *self._names]
         super().start()
 
-    def finish(self, timeout_s: float) -> int:
-        """Let it deliver what it holds; returns its exit status."""
+    def end(self) -> None:
+        """Ask it to deliver what it holds, and to end then."""
         assert self._process is not None
         wait_until(lambda: f"boot {self._boot}\n" in self.log, "the publisher listens")
         self._process.terminate()
-        status = self._process.wait(timeout_s)
-        self._process = None
-        return status
+
+    @property
+    def status(self) -> int | None:
+        """With which it ended; None while it runs."""
+        assert self._process is not None
+        return self._process.poll()
+
+    def abort(self) -> None:
+        """End it in a way that makes its log tell where each of its threads stands."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGABRT)
+        self._process.wait(_END_S)
 
 
 @dataclass
@@ -160,9 +171,32 @@ class Hammer:
     def finish(self) -> None:
         """Until the devices have delivered all they hold, and the bridge all it has."""
         for publisher in self.publishers:
-            status = publisher.finish(_END_S)
-            assert status == 0, f"a publisher ended with {status}\n{publisher.log[-2000:]}"
-        self.bridge.wait_until(lambda: not self._waiting(), "all was sent", _END_S)
+            publisher.end()
+        try:
+            for publisher in self.publishers:
+                self.bridge.wait_until(
+                    lambda one=publisher: one.status is not None, "a publisher ended", _END_S
+                )
+                assert publisher.status == 0, f"a publisher ended with {publisher.status}"
+            self.bridge.wait_until(lambda: not self._waiting(), "all was sent", _END_S)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self._autopsy()}") from None
+
+    def _autopsy(self) -> str:
+        """What a person wants to see when a run does not come to its end; it ends all that still runs."""
+        for one in (*self.publishers, self.bridge):
+            if one.running:
+                one.abort()
+        made, acked = self.journal.read().made, self.journal.acked
+        ends = {stream: max(seq for *place, seq in made if tuple(place) == stream) + 1 for stream in acked}
+        places = [
+            f"{device} {stream.hex()}: {acked[device, stream]} of {end} acked"
+            for (device, stream), end in ends.items()
+        ]
+        logs = {"bridge": self.bridge.log, "broker": self.broker.log}
+        logs |= {f"publisher {number}": one.log for number, one in enumerate(self.publishers)}
+        told = [f"--- end of the log of the {name}:\n{log[-_TAIL:]}" for name, log in logs.items()]
+        return "\n".join([*places, *told])
 
     def verdict(self) -> Verdict:
         """After finish(). Stops the bridge."""

@@ -35,7 +35,7 @@ class Healthy:
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
-        self._heard: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._heard: queue.Queue[bytes] = queue.Queue()
         self.device = fleet.Device(HEALTHY, 1, self._up, lambda line: None, random.Random(1))
         self.device.connected()
 

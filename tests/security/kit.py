@@ -80,8 +80,8 @@ class MqttClient:
         tls: ssl.SSLContext | None = None,
         will: tuple[str, bytes] | None = None,
     ) -> None:
-        self.words: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        self.seen: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+        self.words: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self.seen: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self.client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id=client_id, reconnect_on_failure=False
         )

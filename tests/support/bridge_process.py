@@ -75,7 +75,8 @@ class BridgeProcess:
     def start(self, *arguments: str) -> None:
         assert not self.running
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PIXELTRAIL_")}
-        command = [sys.executable, *self._entry, *(arguments or ("up", "--config", str(self.config)))]
+        words = arguments or ("up", "--config", str(self.config))
+        command = [sys.executable, "-X", "faulthandler", *self._entry, *words]
         with open(self.folder / "log", "ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
@@ -88,6 +89,14 @@ class BridgeProcess:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def abort(self) -> None:
+        """End it in a way that makes its log tell where each of its threads stands."""
+        assert self._process is not None
+        self._seen |= set(descendants(self._process.pid))
+        self._process.send_signal(signal.SIGABRT)
+        self._process.wait()
+        self._process = None
 
     def stop(self) -> int:
         """Ask it to end; returns its exit status."""

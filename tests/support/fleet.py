@@ -193,7 +193,7 @@ class Device:
 
 
 def publish(port: int, journal: Path, boot: int, rate: float, names: list[str]) -> None:
-    heard: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()  # an empty topic: connected
+    heard: queue.Queue[tuple[str, bytes]] = queue.Queue()  # an empty topic: connected
     client = paho.Client(CallbackAPIVersion.VERSION2)
     client.reconnect_delay_set(1, 2)
     client.on_connect = lambda *_: client.subscribe([(f"pt/v1/{name}/down", 0) for name in names])

@@ -31,7 +31,18 @@ _READY_S = 100.0  # for faults: a machine with more to do than processors takes 
 _STOP_S = 10.0
 # Below those that Linux gives to whoever asks for any port, as every connection does: between the moment when a port is
 # found free and the one when a server listens there, which may be seconds, it would give that one as well.
-_PORTS = range(10_000, 32_000)
+_ALL_PORTS = range(10_000, 32_000)
+
+
+def _own_ports(worker: str, count: int) -> range:
+    """Of a test worker, gw0 to gwN: another must not get the port of a server that is only being started again."""
+    size = len(_ALL_PORTS) // count
+    return _ALL_PORTS[int(worker.removeprefix("gw") or 0) * size :][:size]
+
+
+_PORTS = _own_ports(
+    os.environ.get("PYTEST_XDIST_WORKER", "gw0"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+)
 _numbers = itertools.count(random.SystemRandom().randrange(len(_PORTS)))  # other processes begin elsewhere
 # Another process may still have found the same port.
 _START_ATTEMPTS = 3
@@ -89,6 +100,10 @@ class Service:
         """Of the server itself: no launcher stands between."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     @property
     def log(self) -> str:
