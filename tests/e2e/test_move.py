@@ -154,8 +154,9 @@ def test_to_the_cluster_and_back_while_devices_report(site: Site, kills: int) ->
 
     box.start()
     site.await_progress(box)
-    status = site.publisher.finish(_LONG_S)
-    assert status == 0, site.publisher.log[-2_000:]
+    site.publisher.end()
+    box.wait_until(lambda: site.publisher.status is not None, "the publisher ended", _LONG_S)
+    assert site.publisher.status == 0, site.publisher.log[-2_000:]
     box.wait_until(lambda: not box.count("deliveries", "state = 'waiting'"), "all was sent", _LONG_S)
     box.stop()
     with box.store() as store:
