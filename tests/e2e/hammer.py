@@ -21,6 +21,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -187,11 +188,11 @@ class Hammer:
         for one in (*self.publishers, self.bridge):
             if one.running:
                 one.abort()
-        made, acked = self.journal.read().made, self.journal.acked
-        ends = {stream: max(seq for *place, seq in made if tuple(place) == stream) + 1 for stream in acked}
+        acked = self.journal.read().acked
+        made = Counter((device, stream) for device, stream, _ in self.journal.made)
         places = [
-            f"{device} {stream.hex()}: {acked[device, stream]} of {end} acked"
-            for (device, stream), end in ends.items()
+            f"{device} {stream.hex()}: {acked.get((device, stream), 0)} of {count} acked"
+            for (device, stream), count in made.items()
         ]
         logs = {"bridge": self.bridge.log, "broker": self.broker.log}
         logs |= {f"publisher {number}": one.log for number, one in enumerate(self.publishers)}
