@@ -37,7 +37,7 @@ _ALL_PORTS = range(10_000, 32_000)
 def _own_ports(worker: str, count: int) -> range:
     """Of a test worker, gw0 to gwN: another must not get the port of a server that is only being started again."""
     size = len(_ALL_PORTS) // count
-    return _ALL_PORTS[int(worker.removeprefix("gw") or 0) * size :][:size]
+    return _ALL_PORTS[int(worker.removeprefix("gw")) * size :][:size]
 
 
 _PORTS = _own_ports(

@@ -56,8 +56,7 @@ log = structlog.get_logger(__name__)
 class Bridge:
     """`async with Bridge(config) as bridge:`, or start() and stop(). Raises PixeltrailError when it cannot start.
 
-    `failed` gets a reason when the store must not be used any more, or a thread has ended that had not to; all that is
-    left then is to end the process.
+    `failed` gets a reason when the store must not be used any more; all that is left then is to end the process.
     A node of a cluster waits in start() for a database that is away; once `ended` is set it waits no more and raises
     CancelledError. `worker` is None in a viewer.
     """
@@ -113,7 +112,7 @@ class Bridge:
         )
         sinks = parts.make_sinks(config)
         self.store = await self._open_store([sink.name for sink in sinks])
-        self.store.on_failure = self.fail
+        self.store.on_failure = self._on_failure
         stack.push_async_callback(asyncio.to_thread, self.store.close)
         redactor.key = await asyncio.to_thread(self.store.commit_batch, lambda tx: salt_of(tx.db))
         redactor.plain_ids = config.privacy.log_ids == "plain"
@@ -192,14 +191,9 @@ class Bridge:
             log.warning("this setting changes with the next start", setting=key)
         return list(changes.needs_restart)
 
-    def fail(self, reason: str) -> None:
-        """From any thread; the first reason counts."""
+    def _on_failure(self, reason: str) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: the bridge is ending
-            self.failed.get_loop().call_soon_threadsafe(self._fail, reason)
-
-    def _fail(self, reason: str) -> None:
-        if not self.failed.done():
-            self.failed.set_result(reason)
+            self.failed.get_loop().call_soon_threadsafe(self.failed.set_result, reason)
 
     # --- its parts ----------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -27,6 +27,7 @@ def run(config: ConfigOption = None, set_: SetOption = None, role: RoleOption = 
     overrides = [*(set_ or ()), *([f"bridge.role={role.value}"] if role is not None else ())]
     settings = load_config(config, overrides)
     import asyncio
+    import contextlib
     import os
     import sys
     import threading
@@ -43,32 +44,35 @@ def run(config: ConfigOption = None, set_: SetOption = None, role: RoleOption = 
     log = structlog.get_logger(__name__)
     systemd = Notifier()
 
-    def end_with_its_threads(bridge: Bridge) -> None:
-        """A bridge with a thread less looks well and is deaf, or sends nothing: whoever runs it starts it again."""
+    def end(reason: object) -> NoReturn:
+        with contextlib.suppress(OSError, ValueError):
+            print(f"pixeltrail: {reason}", file=sys.stderr, flush=True)
+        os._exit(1)
 
-        def on_error(what: threading.ExceptHookArgs) -> None:
-            if what.exc_type is SystemExit:
-                return
-            name = what.thread.name if what.thread is not None else "unknown"
-            error = what.exc_value or what.exc_type()
-            log.error("a thread ended", thread=name, exc_info=error)
-            kind = what.exc_type.__name__
-            bridge.fail(
-                f"the thread {name!r} ended with {kind}; please report it with the log, and start again"
-            )
+    def end_with_it(what: threading.ExceptHookArgs) -> None:
+        """A bridge with a thread less looks well and is deaf, or sends nothing: whoever runs it starts it again.
 
-        threading.excepthook = on_error
+        At once: what was accepted is durable, and an orderly end might wait for that very thread.
+        """
+        if what.exc_type is SystemExit:
+            return
+        name = what.thread.name if what.thread is not None else "unknown"
+        log.error("a thread ended", thread=name, exc_info=what.exc_value or what.exc_type())
+        end(
+            f"the thread {name!r} ended with {what.exc_type.__name__}; please report it with the log, and start again"
+        )
 
     async def serve() -> None:
         again = asyncio.Event()
+        threading.excepthook = end_with_it
         with until_signal(again.set) as ended:
             async with Bridge(settings, ended) as bridge:
-                end_with_its_threads(bridge)
                 for line in bridge.addresses():
                     print(line, flush=True)
                 systemd.ready(bridge.summary())
                 feeding = asyncio.create_task(systemd.feed(lambda: bridge.turns))
                 await wait(bridge, ended, again)
+                threading.excepthook = threading.__excepthook__  # from here on they end anyway
                 systemd.stopping()
                 feeding.cancel()
 
@@ -96,6 +100,5 @@ def run(config: ConfigOption = None, set_: SetOption = None, role: RoleOption = 
     except asyncio.CancelledError:
         log.info("told to end before the database was there")
     except StoreFailure as error:
-        print(f"pixeltrail: {error}", file=sys.stderr, flush=True)
         # An orderly end closes the database, which would sync again what a sync has just failed for
-        os._exit(1)
+        end(error)
